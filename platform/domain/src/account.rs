@@ -1,0 +1,128 @@
+//! Trading accounts and the strategies deployed on them.
+
+use crate::{
+    bar::Timeframe,
+    fixed::Money,
+    id::{AccountId, DeploymentId, InstrumentId, UserId},
+    instrument::Currency,
+    plugin::PluginRef,
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+
+/// Whether an account may trade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountStatus {
+    /// It may.
+    Active,
+    /// New orders are held, with the reason; closing is allowed.
+    Held(String),
+    /// A rule failed it, with the reason. A breach latches: nothing undoes it.
+    Failed(String),
+}
+
+impl AccountStatus {
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Held(_) => "held",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why it may not trade.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Active => None,
+            Self::Held(reason) | Self::Failed(reason) => Some(reason),
+        }
+    }
+}
+
+/// What an account is opened with. None of it changes later: rules are pinned per account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountTerms {
+    /// Its id.
+    pub id: AccountId,
+    /// Whose it is.
+    pub user: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// The currency of its money.
+    pub currency: Currency,
+    /// What it is funded with.
+    pub initial_balance: Money,
+    /// Units of exposure per unit of margin, such as 100.
+    pub leverage: i64,
+    /// Orders that may open a position in a UTC day; none means no limit.
+    pub trades_per_day: Option<u32>,
+    /// The rules that watch it, in the order in which they are asked.
+    pub rules: Vec<PluginRef>,
+}
+
+/// Whether a deployed strategy runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeploymentStatus {
+    /// It sees the market and may trade.
+    Running,
+    /// Its owner stopped it.
+    Stopped,
+    /// It failed too often, with the last fault.
+    Quarantined(String),
+}
+
+impl DeploymentStatus {
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Quarantined(_) => "quarantined",
+        }
+    }
+
+    /// Why it was quarantined.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Quarantined(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// A strategy on an account, on one instrument and timeframe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The account it trades for.
+    pub account: AccountId,
+    /// The strategy and its settings.
+    pub plugin: PluginRef,
+    /// What it watches and trades.
+    pub instrument: InstrumentId,
+    /// The bars it sees.
+    pub timeframe: Timeframe,
+    /// Whether it runs.
+    pub status: DeploymentStatus,
+    /// When it was created.
+    pub created_at: Millis,
+}
+
+/// What an account was worth at an instant: a point of its equity curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EquityPoint {
+    /// Whose.
+    pub account: AccountId,
+    /// When, in market time.
+    pub at: Millis,
+    /// Closed balance.
+    pub balance: Money,
+    /// Balance plus what open positions would bring now.
+    pub equity: Money,
+}

@@ -1,0 +1,20 @@
+//! The nouns of the platform and their pure rules.
+//!
+//! Owns: ids, fixed-point money, prices and lots, time as a value, instruments and calendars, bars,
+//! orders and their life, positions, the double-entry ledger, decisions and denials, tenants, plans.
+//!
+//! Refuses to know: files, sockets, databases, clocks, randomness, WebAssembly, HTTP. Everything here
+//! can be tested as a table.
+
+pub mod account;
+pub mod bar;
+pub mod calendar;
+pub mod decision;
+pub mod fixed;
+pub mod id;
+pub mod instrument;
+pub mod ledger;
+pub mod order;
+pub mod plugin;
+pub mod tenant;
+pub mod time;

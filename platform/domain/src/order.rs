@@ -1,0 +1,283 @@
+//! Orders and their life.
+
+use crate::{
+    fixed::{Lots, Money, Price},
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Side {
+    /// Pays the ask, gains when the price rises.
+    Buy,
+    /// Gets the bid, gains when the price falls.
+    Sell,
+}
+
+impl Side {
+    /// The other way.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        }
+    }
+}
+
+/// What an order does to the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Opens a new position.
+    Open,
+    /// Closes this position, wholly.
+    Close(PositionId),
+}
+
+/// Who asked for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A running strategy.
+    Strategy,
+    /// A person, by page or API.
+    Trader,
+    /// A risk rule that flattens the account.
+    Rule,
+    /// The venue, at the attached stop-loss.
+    StopLoss,
+    /// The venue, at the attached take-profit.
+    TakeProfit,
+}
+
+impl Origin {
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::Trader => "trader",
+            Self::Rule => "rule",
+            Self::StopLoss => "stop_loss",
+            Self::TakeProfit => "take_profit",
+        }
+    }
+}
+
+/// Where an order is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OrderState {
+    /// Committed; the venue has not heard of it.
+    Intent,
+    /// On its way; the venue may have it.
+    Sending,
+    /// The venue has it.
+    Acked,
+    /// The venue refused it. Final.
+    Rejected,
+    /// Sent, and no answer: the account takes no new orders until a query settles it.
+    Unknown,
+    /// Part of it traded.
+    Partial,
+    /// All of it traded. Final.
+    Filled,
+    /// Withdrawn or expired. Final.
+    Cancelled,
+}
+
+/// What moves an order along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderStep {
+    /// It leaves for the venue.
+    Send,
+    /// The venue confirms it.
+    Ack,
+    /// The venue refuses it.
+    Reject,
+    /// No answer came in time.
+    Lose,
+    /// Some of it trades and some remains.
+    FillPart,
+    /// The rest of it trades.
+    FillAll,
+    /// It ends untraded or partly traded.
+    Cancel,
+}
+
+/// A step that an order in this state cannot take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an order that is {state:?} cannot {step:?}")]
+pub struct IllegalStep {
+    state: OrderState,
+    step: OrderStep,
+}
+
+impl OrderState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Intent,
+        Self::Sending,
+        Self::Acked,
+        Self::Rejected,
+        Self::Unknown,
+        Self::Partial,
+        Self::Filled,
+        Self::Cancelled,
+    ];
+
+    /// The state after `step`.
+    ///
+    /// # Errors
+    /// [`IllegalStep`] when the order machine has no such arrow.
+    pub const fn after(self, step: OrderStep) -> Result<Self, IllegalStep> {
+        use OrderStep as Step;
+        Ok(match (self, step) {
+            (Self::Intent, Step::Send) => Self::Sending,
+            (Self::Sending, Step::Lose) => Self::Unknown,
+            (Self::Sending | Self::Unknown, Step::Ack) => Self::Acked,
+            (Self::Intent | Self::Sending | Self::Unknown, Step::Reject) => Self::Rejected,
+            // A fill may overtake its acknowledgement.
+            (Self::Sending | Self::Unknown | Self::Acked | Self::Partial, Step::FillPart) => Self::Partial,
+            (Self::Sending | Self::Unknown | Self::Acked | Self::Partial, Step::FillAll) => Self::Filled,
+            (Self::Intent | Self::Sending | Self::Unknown | Self::Acked | Self::Partial, Step::Cancel) => {
+                Self::Cancelled
+            }
+            (state, step) => return Err(IllegalStep { state, step }),
+        })
+    }
+
+    /// Whether nothing more can happen to it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Rejected | Self::Filled | Self::Cancelled)
+    }
+
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Sending => "sending",
+            Self::Acked => "acked",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+            Self::Partial => "partial",
+            Self::Filled => "filled",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// An order as the platform knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its id, and the client order id at the venue.
+    pub id: OrderId,
+    /// The account it trades for.
+    pub account: AccountId,
+    /// The strategy it came from, if any.
+    pub deployment: Option<DeploymentId>,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Which way.
+    pub side: Side,
+    /// How much.
+    pub lots: Lots,
+    /// What it does to the book.
+    pub purpose: Purpose,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// Closes the position when the price runs against it this far.
+    pub stop_loss: Option<Price>,
+    /// Closes the position when the price runs with it this far.
+    pub take_profit: Option<Price>,
+    /// Where it is in its life.
+    pub state: OrderState,
+    /// The price it traded at.
+    pub fill_price: Option<Price>,
+    /// Why it ended without trading.
+    pub reason: Option<String>,
+    /// When it was approved.
+    pub created_at: Millis,
+    /// When its state last changed.
+    pub updated_at: Millis,
+}
+
+/// A position in one instrument; each order that opens makes its own (hedging).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Its id.
+    pub id: PositionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The strategy that holds it, if any.
+    pub deployment: Option<DeploymentId>,
+    /// In what.
+    pub instrument: InstrumentId,
+    /// Which way.
+    pub side: Side,
+    /// How much.
+    pub lots: Lots,
+    /// At what price it was opened.
+    pub open_price: Price,
+    /// When.
+    pub opened_at: Millis,
+    /// The venue closes it at this price against it.
+    pub stop_loss: Option<Price>,
+    /// The venue closes it at this price with it.
+    pub take_profit: Option<Price>,
+    /// How it ended, once it has.
+    pub closed: Option<Closed>,
+}
+
+/// How a position ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// When.
+    pub at: Millis,
+    /// At what price.
+    pub price: Price,
+    /// What it earned, in the account's currency.
+    pub profit: Money,
+    /// Who closed it.
+    pub origin: Origin,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use OrderStep::{Ack, Cancel, FillAll, FillPart, Lose, Reject, Send};
+
+    /// The whole machine as a person would draw it.
+    #[test]
+    fn the_order_machine_is_this_table() {
+        let steps = [Send, Ack, Reject, Lose, FillPart, FillAll, Cancel];
+        let table: String = OrderState::ALL
+            .iter()
+            .flat_map(|state| steps.iter().map(move |step| (state, step)))
+            .filter_map(|(state, step)| {
+                state.after(*step).ok().map(|next| format!("{} + {step:?} -> {}\n", state.name(), next.name()))
+            })
+            .collect();
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn final_states_stay() {
+        for state in OrderState::ALL.into_iter().filter(|s| s.is_final()) {
+            for step in [Send, Ack, Reject, Lose, FillPart, FillAll, Cancel] {
+                assert!(state.after(step).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The ports of the engine: what it needs from plugins, and what a venue must answer.
+//!
+//! A port exists only where there are two implementations. Strategies and rules come from the sandbox
+//! (WebAssembly) and from native code (tests, and the bench that measures what the sandbox costs). Venues
+//! are the simulated one in this room and the adapters in `brokers`.
+
+use marque_domain::{
+    account::Deployment,
+    bar::{Quote, Timeframe},
+    decision::Verdict,
+    fixed::{Lots, Money, Price},
+    id::{InstrumentId, OrderId, PositionId},
+    instrument::Instrument,
+    order::{Origin, Side},
+    plugin::PluginRef,
+    time::{Millis, Zone},
+};
+use serde::{Deserialize, Serialize};
+
+/// Consecutive bars of one instrument and timeframe, in columns of equal length, oldest first. Prices and
+/// spreads in units of 1e-8, times in milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BarRun<'a> {
+    /// Starts of the bars.
+    pub open_at: &'a [i64],
+    /// First bids.
+    pub open: &'a [i64],
+    /// Highest bids.
+    pub high: &'a [i64],
+    /// Lowest bids.
+    pub low: &'a [i64],
+    /// Last bids.
+    pub close: &'a [i64],
+    /// Ask less bid at the close.
+    pub spread: &'a [i64],
+    /// Volumes.
+    pub volume: &'a [i64],
+}
+
+impl BarRun<'_> {
+    /// How many bars.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.open_at.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.open_at.is_empty()
+    }
+}
+
+/// Consecutive quotes of one instrument, in columns of equal length, oldest first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TickRun<'a> {
+    /// Times.
+    pub at: &'a [i64],
+    /// Bids.
+    pub bid: &'a [i64],
+    /// Asks.
+    pub ask: &'a [i64],
+}
+
+impl TickRun<'_> {
+    /// How many quotes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+}
+
+/// A strategy's wish. The instrument and the account come from its deployment, never from the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Opens a position at the market.
+    Open {
+        /// Which way.
+        side: Side,
+        /// How much.
+        lots: Lots,
+        /// Attached stop-loss.
+        stop_loss: Option<Price>,
+        /// Attached take-profit.
+        take_profit: Option<Price>,
+    },
+    /// Closes one of its own positions at the market.
+    Close {
+        /// Which one.
+        position: PositionId,
+    },
+    /// Asks for `on_timer` at this time; replaces an earlier timer.
+    SetTimer {
+        /// When.
+        at: Millis,
+    },
+}
+
+/// What became of an order of this deployment. This is how a strategy learns of its account: by events,
+/// never by price alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OrderUpdate {
+    /// A position is open.
+    Opened {
+        /// Its id.
+        position: PositionId,
+        /// Which way.
+        side: Side,
+        /// How much.
+        lots: Lots,
+        /// At what price.
+        price: Price,
+        /// Closed balance of the account.
+        balance: Money,
+    },
+    /// A position is closed.
+    Closed {
+        /// Its id.
+        position: PositionId,
+        /// At what price.
+        price: Price,
+        /// What it earned.
+        profit: Money,
+        /// Who closed it.
+        origin: Origin,
+        /// Closed balance of the account.
+        balance: Money,
+    },
+    /// A wish was denied or its order ended untraded.
+    Refused,
+}
+
+/// Which hooks a strategy wants. The others are never called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hooks {
+    /// `on_bars`.
+    pub bars: bool,
+    /// `on_ticks`.
+    pub ticks: bool,
+    /// Bars of history it wants before its first event (at most 10,000).
+    pub history_bars: u32,
+}
+
+/// Why a plugin call gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The plugin trapped, ran out of fuel or memory, or answered nonsense: its own outcome, the same each
+    /// time.
+    #[error("{0}")]
+    Plugin(String),
+    /// The host stopped it: deadline, no room for another instance. Worth a retry.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// What a strategy is started with.
+#[derive(Debug, Clone)]
+pub struct StrategyStart<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// What it trades.
+    pub instrument: &'a Instrument,
+    /// State that an earlier instance left.
+    pub restore: Option<&'a [u8]>,
+    /// Seed of its random numbers.
+    pub seed: u64,
+}
+
+/// A strategy instance, started and warm.
+///
+/// `on_bars` and `on_ticks` take a run, handle its events one at a time and stop at the first that gives an
+/// action; they answer how many they consumed (at least one) and push the actions of the last consumed event.
+pub trait Strategy: Send {
+    /// The hooks it wants.
+    fn hooks(&self) -> Hooks;
+
+    /// Shows it bars from before its first event. No actions come out.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer.
+    fn on_history(&mut self, bars: BarRun<'_>) -> Result<(), Fault>;
+
+    /// Takes a run of closed bars.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer; nothing was consumed then.
+    fn on_bars(&mut self, bars: BarRun<'_>, actions: &mut Vec<Action>) -> Result<usize, Fault>;
+
+    /// Takes a run of quotes.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer; nothing was consumed then.
+    fn on_ticks(&mut self, ticks: TickRun<'_>, actions: &mut Vec<Action>) -> Result<usize, Fault>;
+
+    /// Tells it what became of an order.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer.
+    fn on_order_update(&mut self, at: Millis, update: &OrderUpdate, actions: &mut Vec<Action>) -> Result<(), Fault>;
+
+    /// Its timer is due.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer.
+    fn on_timer(&mut self, at: Millis, actions: &mut Vec<Action>) -> Result<(), Fault>;
+
+    /// Its state as bytes that a later instance can be started with.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer.
+    fn snapshot(&mut self) -> Result<Vec<u8>, Fault>;
+
+    /// Takes what it logged since the last call: market time and text, oldest first.
+    fn take_log(&mut self) -> Vec<(Millis, String)> {
+        Vec::new()
+    }
+}
+
+/// When a rule's day begins, on a local clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayReset {
+    /// Whose clock.
+    pub zone: Zone,
+    /// Minute of the local day, 0 to 1439.
+    pub minute: u16,
+}
+
+/// What an account was worth when the rule's day began, and the best it was since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayAnchor {
+    /// When the day began.
+    pub began_at: Millis,
+    /// When the next one begins.
+    pub next_at: Millis,
+    /// Closed balance at the beginning.
+    pub balance: Money,
+    /// Equity at the beginning.
+    pub equity: Money,
+    /// Highest equity since.
+    pub peak_equity: Money,
+}
+
+/// An open position as a rule sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExposureView {
+    /// In what.
+    pub instrument: InstrumentId,
+    /// Which way.
+    pub side: Side,
+    /// How much.
+    pub lots: Lots,
+    /// What it would bring now.
+    pub profit: Money,
+}
+
+/// All that a rule may base its answer on, with its settings.
+#[derive(Debug, Clone)]
+pub struct AccountView<'a> {
+    /// Market time.
+    pub now: Millis,
+    /// What the account was funded with.
+    pub initial_balance: Money,
+    /// Closed balance.
+    pub balance: Money,
+    /// Balance plus floating profit, less accrued costs.
+    pub equity: Money,
+    /// The rule's day; the account's opening when the rule asked for no reset.
+    pub day: DayAnchor,
+    /// Open positions, oldest first.
+    pub positions: &'a [ExposureView],
+}
+
+/// An order as a rule sees it before it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderView {
+    /// In what.
+    pub instrument: InstrumentId,
+    /// Which way.
+    pub side: Side,
+    /// How much, after rounding and earlier rules.
+    pub lots: Lots,
+    /// The price it would trade at now.
+    pub price: Price,
+    /// Attached stop-loss.
+    pub stop_loss: Option<Price>,
+    /// What it would lose at its stop-loss (positive), when it has one.
+    pub risk: Option<Money>,
+    /// What one lot earns when the price moves by 1.
+    pub value_per_point: Money,
+}
+
+/// What a rule thinks of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Nothing to do.
+    Ok,
+    /// Close to a limit.
+    Warn,
+    /// Close all positions; the account lives on.
+    Flatten,
+    /// The account has failed: close all positions, for good.
+    Fail,
+}
+
+/// A rule's assessment, with the levels at which it wants to be asked again. Between them it is never called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// What it thinks.
+    pub standing: Standing,
+    /// For people, when it is not `Ok`.
+    pub reason: String,
+    /// The equity at which the account would breach, for the distance to breach.
+    pub floor: Option<Money>,
+    /// Ask again once equity is at or below this.
+    pub wake_below: Option<Money>,
+    /// Ask again once equity is at or above this.
+    pub wake_above: Option<Money>,
+    /// Ask again at this time.
+    pub wake_at: Option<Millis>,
+}
+
+/// A risk rule instance: a pure function of its settings and the account view.
+pub trait RiskRule: Send {
+    /// When its day begins, if it has one.
+    fn day_reset(&self) -> Option<&DayReset>;
+
+    /// Allows, shrinks or refuses an order.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer; the order is then denied.
+    fn check(&mut self, order: &OrderView, account: &AccountView<'_>) -> Result<Verdict, Fault>;
+
+    /// Assesses the account and sets its wake levels.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin gave no answer; the account then holds new orders, and nothing is closed.
+    fn assess(&mut self, account: &AccountView<'_>) -> Result<Assessment, Fault>;
+}
+
+/// Starts instances of plugins.
+pub trait PluginHost: Send + Sync {
+    /// Starts a strategy.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin is not there, refuses its settings or fails.
+    fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault>;
+
+    /// Starts a rule.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin is not there, refuses its settings or fails.
+    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault>;
+}
+
+/// Where bars of the past come from, for `on_history`.
+pub trait HistorySource {
+    /// The last `count` closed bars that opened before `before`, as seven columns in the order of [`BarRun`].
+    fn bars(&self, instrument: InstrumentId, timeframe: Timeframe, before: Millis, count: u32) -> [Vec<i64>; 7];
+}
+
+/// What a venue answers, in its own time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VenueReport {
+    /// It has the order.
+    Acked {
+        /// Which.
+        order: OrderId,
+    },
+    /// It refused the order.
+    Rejected {
+        /// Which.
+        order: OrderId,
+        /// Why.
+        reason: String,
+    },
+    /// The whole order traded.
+    Filled {
+        /// Which.
+        order: OrderId,
+        /// At what price.
+        price: Price,
+        /// For what charge; never negative.
+        commission: Money,
+    },
+    /// An attached stop-loss or take-profit closed a position.
+    Exited {
+        /// Which position.
+        position: PositionId,
+        /// [`Origin::StopLoss`] or [`Origin::TakeProfit`].
+        origin: Origin,
+        /// At what price.
+        price: Price,
+        /// For what charge; never negative.
+        commission: Money,
+    },
+    /// No answer came in time.
+    Lost {
+        /// Which order.
+        order: OrderId,
+    },
+    /// Asked about an order, it has never heard of it.
+    NotFound {
+        /// Which order.
+        order: OrderId,
+    },
+}
+
+/// A venue: takes approved orders after their intent is committed, and answers by reports.
+pub trait Venue: Send {
+    /// Takes an order. The order was approved: there is no other way to get one.
+    fn submit(&mut self, order: &crate::gate::Approved, reports: &mut Vec<VenueReport>);
+
+    /// Asks what became of an order whose fate is unknown.
+    fn query(&mut self, order: OrderId, reports: &mut Vec<VenueReport>);
+
+    /// Shows it a price, which may trigger attached stops.
+    fn quote(&mut self, quote: &Quote, reports: &mut Vec<VenueReport>);
+}
