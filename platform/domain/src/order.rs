@@ -106,6 +106,8 @@ pub enum OrderStep {
     Reject,
     /// No answer came in time.
     Lose,
+    /// A query proved that the venue never had it, so it may be sent after all.
+    Renew,
     /// Some of it trades and some remains.
     FillPart,
     /// The rest of it trades.
@@ -144,6 +146,7 @@ impl OrderState {
         Ok(match (self, step) {
             (Self::Intent, Step::Send) => Self::Sending,
             (Self::Sending, Step::Lose) => Self::Unknown,
+            (Self::Unknown, Step::Renew) => Self::Intent,
             (Self::Sending | Self::Unknown, Step::Ack) => Self::Acked,
             (Self::Intent | Self::Sending | Self::Unknown, Step::Reject) => Self::Rejected,
             // A fill may overtake its acknowledgement.
@@ -256,12 +259,12 @@ pub struct Closed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use OrderStep::{Ack, Cancel, FillAll, FillPart, Lose, Reject, Send};
+    use OrderStep::{Ack, Cancel, FillAll, FillPart, Lose, Reject, Renew, Send};
 
     /// The whole machine as a person would draw it.
     #[test]
     fn the_order_machine_is_this_table() {
-        let steps = [Send, Ack, Reject, Lose, FillPart, FillAll, Cancel];
+        let steps = [Send, Ack, Reject, Lose, Renew, FillPart, FillAll, Cancel];
         let table: String = OrderState::ALL
             .iter()
             .flat_map(|state| steps.iter().map(move |step| (state, step)))
@@ -275,7 +278,7 @@ mod tests {
     #[test]
     fn final_states_stay() {
         for state in OrderState::ALL.into_iter().filter(|s| s.is_final()) {
-            for step in [Send, Ack, Reject, Lose, FillPart, FillAll, Cancel] {
+            for step in [Send, Ack, Reject, Lose, Renew, FillPart, FillAll, Cancel] {
                 assert!(state.after(step).is_err());
             }
         }

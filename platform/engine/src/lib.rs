@@ -1,10 +1,26 @@
 //! The core execution path: `step(Event) -> Effects`.
 //!
-//! Owns: shards of accounts, the order machine, the risk gate, the equity monitor, the ledger's movements,
-//! the simulated venue and the backtest.
+//! Owns: shards of accounts, the order machine's course, the risk gate, the equity monitor, what moves in
+//! the ledger, the simulated venue and the backtest.
 //!
 //! Refuses to know: files, databases, WebAssembly, HTTP, clocks and threads. Time and randomness come in
 //! with events, and the same events give the same effects, byte for byte.
+//!
+//! Read [`shard::Shard::step`] first: it is the table of contents.
 
+pub mod backtest;
+mod book;
+pub mod desk;
+pub mod event;
 pub mod gate;
+pub mod market;
+mod monitor;
 pub mod port;
+mod runner;
+pub mod shard;
+pub mod state;
+pub mod venue;
+
+pub use event::{Command, Effects, Event, Record, Refusal};
+pub use desk::Desk;
+pub use shard::Shard;

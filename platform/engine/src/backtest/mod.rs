@@ -1,0 +1,284 @@
+//! A strategy over a recording: the same shard, gate, venue and ledger as live.
+//!
+//! Two ways that give the same records. *Steps* goes quote by quote, as live. *Runs* hands the strategy
+//! many bars (or quotes) at once and looks ahead, on the host's side only, for the next quote that could
+//! change what the strategy sees: a triggered stop, a rule's wake level, a timer, a new day. It ends the
+//! run before that quote. Everything a strategy does is carried out at the quote at which it would have
+//! been live: the first after the bar it acted on.
+
+mod horizon;
+mod recording;
+
+use crate::{
+    desk::{Commit, Desk},
+    event::{ClosedBar, Command, Refusal},
+    port::{Action, HistorySource, PluginHost},
+    shard::Shard,
+    venue::SimulatedVenue,
+};
+use marque_domain::{
+    account::{AccountTerms, Deployment, DeploymentStatus},
+    bar::Timeframe,
+    fixed::Money,
+    id::InstrumentId,
+    instrument::Instrument,
+    time::Millis,
+};
+use std::sync::Arc;
+
+pub use recording::Recording;
+use recording::{BarTable, Quotes};
+
+/// Shortest and longest run of bars handed over at once. It doubles while the strategy is quiet, so the
+/// look-ahead never costs more than what was consumed, times two.
+const RUN_MIN: usize = 32;
+const RUN_MAX: usize = 1_024;
+
+/// How to go through the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Quote by quote.
+    Steps,
+    /// In runs.
+    Runs,
+}
+
+/// What is tested, on what terms.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What is traded.
+    pub instrument: Instrument,
+    /// The account.
+    pub terms: AccountTerms,
+    /// The strategy.
+    pub deployment: Deployment,
+    /// What the venue charges per lot and fill.
+    pub commission_per_lot: Money,
+}
+
+/// What came of it, beyond the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Quotes gone through.
+    pub quotes: usize,
+    /// Bars of the strategy's timeframe that closed.
+    pub bars: usize,
+    /// Closed balance at the end.
+    pub balance: Money,
+    /// Equity at the end.
+    pub equity: Money,
+    /// At most 1,001 points of time and equity.
+    pub curve: Vec<(Millis, Money)>,
+}
+
+/// Why a backtest gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum BacktestError<E> {
+    /// The account or the deployment was refused.
+    #[error("the backtest could not start: {0}")]
+    Refused(Refusal),
+    /// The observer stopped it.
+    #[error(transparent)]
+    Stopped(E),
+}
+
+/// Bars of the recording itself, for a strategy that must be revived in the middle. History from before the
+/// recording is none.
+struct Past(Arc<BarTable>);
+
+impl HistorySource for Past {
+    fn bars(&self, _: InstrumentId, timeframe: Timeframe, before: Millis, count: u32) -> [Vec<i64>; 7] {
+        if timeframe == self.0.timeframe { self.0.last_before(before, count as usize) } else { Default::default() }
+    }
+}
+
+/// Runs a backtest; `observer` sees every record as the live committer would.
+///
+/// # Errors
+/// [`BacktestError`].
+pub fn run<C: Commit>(setup: &Setup, recording: Recording<'_>, pace: Pace, host: Arc<dyn PluginHost>, observer: &mut C) -> Result<Summary, BacktestError<C::Error>> {
+    let quotes = Quotes::new(setup.instrument.id, recording);
+    let bars = Arc::new(BarTable::build(setup.deployment.timeframe, &quotes));
+    let shard = Shard::new(core::slice::from_ref(&setup.instrument), host, Box::new(Past(Arc::clone(&bars))));
+    let mut desk = Desk::new(shard, SimulatedVenue::new(setup.commission_per_lot));
+    if let Some(first) = quotes.get(0) {
+        desk.skip_to(&first);
+    }
+    for command in [Command::OpenAccount(setup.terms.clone()), Command::Deploy(Deployment { status: DeploymentStatus::Stopped, ..setup.deployment.clone() })] {
+        desk.command(command, observer).map_err(BacktestError::Stopped)?.map_err(BacktestError::Refused)?;
+    }
+    let mut test = Test { setup, quotes: &quotes, bars: &bars, desk, next: 0, bar: 0, width: RUN_MIN, curve: Curve::new(quotes.len()) };
+    match pace {
+        Pace::Steps => test.step_to(quotes.len(), observer),
+        Pace::Runs => test.run_all(observer),
+    }
+    .map_err(BacktestError::Stopped)?;
+    Ok(test.summary())
+}
+
+/// The equity curve at evenly spaced quotes.
+struct Curve {
+    stride: usize,
+    points: Vec<(Millis, Money)>,
+}
+
+impl Curve {
+    fn new(quotes: usize) -> Self {
+        Self { stride: (quotes / 1_000).max(1), points: Vec::with_capacity(1_001) }
+    }
+
+    /// The next quote at which a point is due.
+    fn due(&self) -> usize {
+        self.points.len() * self.stride
+    }
+}
+
+struct Test<'a> {
+    setup: &'a Setup,
+    quotes: &'a Quotes<'a>,
+    bars: &'a BarTable,
+    desk: Desk<SimulatedVenue>,
+    /// The first quote not gone through.
+    next: usize,
+    /// The first bar not shown to the strategy.
+    bar: usize,
+    /// Bars to hand over next.
+    width: usize,
+    curve: Curve,
+}
+
+impl Test<'_> {
+    fn run_all<C: Commit>(&mut self, observer: &mut C) -> Result<(), C::Error> {
+        while self.next < self.quotes.len() {
+            match self.desk.shard().hooks(self.setup.deployment.id) {
+                Some(hooks) if hooks.bars && hooks.ticks => self.step_to(self.next + 1, observer)?,
+                Some(hooks) if hooks.ticks => self.run_quotes(observer)?,
+                Some(hooks) if hooks.bars => self.run_bars(observer)?,
+                _ => self.pass(observer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through quotes one by one up to `end`, exclusive.
+    fn step_to<C: Commit>(&mut self, end: usize, observer: &mut C) -> Result<(), C::Error> {
+        while self.next < end {
+            let Some(quote) = self.quotes.get(self.next) else { break };
+            let mut closed = None;
+            if self.bars.closed_by(self.bar) == Some(self.next) {
+                closed = self.bars.get(self.bar).map(|bar| ClosedBar { instrument: quote.instrument, timeframe: self.bars.timeframe, bar });
+                self.bar += 1;
+            }
+            self.desk.quote_with_bars(&quote, closed.as_slice(), observer)?;
+            self.next += 1;
+            self.plot(self.next);
+        }
+        Ok(())
+    }
+
+    /// One run of bars: those that close before anything else happens.
+    fn run_bars<C: Commit>(&mut self, observer: &mut C) -> Result<(), C::Error> {
+        let last = (self.bar + self.width).min(self.bars.closing());
+        if last == self.bar {
+            return self.pass(observer);
+        }
+        let limit = self.bars.closed_by(last - 1).map_or(self.quotes.len(), |q| q + 1);
+        let horizon = self.horizon(limit);
+        let end = self.bars.closing_before(self.bar, last, horizon);
+        if end == self.bar {
+            self.skip(horizon);
+            return self.step_to(horizon + 1, observer);
+        }
+        let mut actions = Vec::new();
+        let (shard, effects) = self.desk.parts();
+        let run = self.bars.run(self.bar, end);
+        let Some(consumed) = shard.run_bars(self.setup.deployment.id, run, &mut actions, effects) else {
+            // A fault somewhere in the run: bar by bar, so that it happens at the bar where it would live.
+            return self.step_to(self.bars.closed_by(end - 1).map_or(self.quotes.len(), |q| q + 1), observer);
+        };
+        self.bar += consumed;
+        let seen = self.bars.closed_by(self.bar - 1).unwrap_or(self.next);
+        if !actions.is_empty() {
+            self.width = RUN_MIN;
+            return self.act(seen, actions, observer);
+        }
+        self.width = (self.width * 2).min(RUN_MAX);
+        // What is left up to the horizon has no bar to show; the horizon itself is gone through in full.
+        self.skip(if self.bar == end { horizon } else { seen + 1 });
+        Ok(())
+    }
+
+    /// Goes on without the strategy to the next quote that matters, and through it.
+    fn pass<C: Commit>(&mut self, observer: &mut C) -> Result<(), C::Error> {
+        let horizon = self.horizon((self.next + RUN_MAX).min(self.quotes.len()));
+        self.skip(horizon);
+        self.bar = self.bars.closing_before(self.bar, self.bars.closing(), horizon);
+        self.step_to(horizon + 1, observer)
+    }
+
+    /// One run of quotes, likewise.
+    fn run_quotes<C: Commit>(&mut self, observer: &mut C) -> Result<(), C::Error> {
+        let limit = (self.next + self.width * 8).min(self.quotes.len());
+        let horizon = self.horizon(limit);
+        if horizon == self.next {
+            return self.step_to(horizon + 1, observer);
+        }
+        let mut actions = Vec::new();
+        let columns = self.quotes.columns(self.next, horizon);
+        let (shard, effects) = self.desk.parts();
+        let Some(count) = shard.run_ticks(self.setup.deployment.id, columns.run(), &mut actions, effects) else {
+            return self.step_to(horizon, observer);
+        };
+        let seen = self.next + count;
+        self.bar = self.bars.closing_before(self.bar, self.bars.closing(), seen);
+        if !actions.is_empty() {
+            self.width = RUN_MIN;
+            return self.act(seen - 1, actions, observer);
+        }
+        self.width = (self.width * 2).min(RUN_MAX);
+        self.skip(seen);
+        Ok(())
+    }
+
+    /// Carries out what the strategy wanted, at the quote at which it would have been live.
+    fn act<C: Commit>(&mut self, at: usize, actions: Vec<Action>, observer: &mut C) -> Result<(), C::Error> {
+        self.skip(at + 1);
+        let (shard, effects) = self.desk.parts();
+        shard.follow_up(self.setup.deployment.id, actions, effects);
+        self.desk.settle(observer)
+    }
+
+    /// Passes over quotes up to `end`, exclusive, that touch nobody.
+    fn skip(&mut self, end: usize) {
+        if end <= self.next {
+            return;
+        }
+        self.plot(end);
+        self.raise_peaks(end);
+        if let Some(quote) = self.quotes.get(end - 1) {
+            self.desk.skip_to(&quote);
+        }
+        self.next = end;
+    }
+
+    /// Adds the points of the curve that lie before `end`.
+    fn plot(&mut self, end: usize) {
+        while self.curve.due() < end {
+            let Some(quote) = self.quotes.get(self.curve.due()) else { break };
+            self.desk.skip_to(&quote);
+            let equity = self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO);
+            self.curve.points.push((quote.at, equity));
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let account = self.desk.shard().state().accounts.get(&self.setup.terms.id);
+        Summary {
+            quotes: self.quotes.len(),
+            bars: self.bars.closing(),
+            balance: account.map_or(Money::ZERO, |a| a.balance),
+            equity: self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO),
+            curve: self.curve.points.clone(),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What positions are worth and bind, at the market's last quotes.
+
+use crate::{market::Market, port::ExposureView, state::AccountState, venue::exit_price};
+use marque_domain::{
+    fixed::{FixedError, Lots, Money, Price, SCALE, move_value, mul_div},
+    instrument::Instrument,
+    order::{Position, Side},
+};
+
+/// What a position of this side earns between two prices.
+pub fn profit(side: Side, from: Price, to: Price, lots: Lots, instrument: &Instrument) -> Result<Money, FixedError> {
+    match side {
+        Side::Buy => move_value(from, to, lots, instrument.contract_size),
+        Side::Sell => move_value(to, from, lots, instrument.contract_size),
+    }
+}
+
+/// What closing the position now would bring; nothing while there is no quote.
+pub fn floating(position: &Position, market: &Market) -> Money {
+    let (Some(quote), Some(instrument)) = (market.last(position.instrument), market.instrument(position.instrument)) else {
+        return Money::ZERO;
+    };
+    let to = exit_price(position.side, quote);
+    profit(position.side, position.open_price, to, position.lots, instrument).unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
+}
+
+/// A gain or loss beyond 92 billion is held at that limit: enough for every rule to see it.
+pub fn overflowed(side: Side, from: Price, to: Price) -> Money {
+    if (to > from) == (side == Side::Buy) { Money::MAX } else { Money::MIN }
+}
+
+/// Balance plus what all open positions would bring.
+pub fn equity(account: &AccountState, market: &Market) -> Money {
+    account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(floating(p, market)))
+}
+
+/// The margin that `lots` bind at this price.
+pub fn margin(lots: Lots, price: Price, leverage: i64, instrument: &Instrument) -> Result<Money, FixedError> {
+    let units = lots.units().checked_mul(instrument.contract_size).ok_or(FixedError::Overflow)?;
+    mul_div(units, price.units(), SCALE.saturating_mul(leverage.max(1))).map(Money::from_units)
+}
+
+/// The margin that all open positions bind, at their opening prices.
+pub fn margin_used(account: &AccountState, market: &Market) -> Money {
+    account.positions.iter().fold(Money::ZERO, |sum, p| {
+        let bound = market.instrument(p.instrument).and_then(|i| margin(p.lots, p.open_price, account.terms.leverage, i).ok());
+        sum.saturating_add(bound.unwrap_or(Money::MAX))
+    })
+}
+
+/// The open positions as rules see them.
+pub fn exposures(account: &AccountState, market: &Market, out: &mut Vec<ExposureView>) {
+    out.clear();
+    out.extend(account.positions.iter().map(|p| ExposureView {
+        instrument: p.instrument,
+        side: p.side,
+        lots: p.lots,
+        profit: floating(p, market),
+    }));
+}

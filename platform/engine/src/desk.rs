@@ -1,0 +1,147 @@
+//! A shard and its venue at one desk: the loop from event to order to answer.
+//!
+//! The one rule it keeps: facts are committed before the venue sees an order. Who commits, and how, the
+//! caller says; a backtest commits nothing, the server writes to its journal.
+
+use crate::{
+    event::{ClosedBar, Command, Effects, Event, Refusal},
+    port::{Venue, VenueReport},
+    shard::Shard,
+};
+use marque_domain::{bar::Quote, time::Millis};
+
+/// What makes effects durable and shows them to whoever watches. An error stops the desk: nothing that
+/// follows from uncommitted facts may leave it.
+pub trait Commit {
+    /// Why it failed.
+    type Error;
+
+    /// Commits the effects of what just happened.
+    ///
+    /// # Errors
+    /// When they may not be durable.
+    fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Self::Error>;
+}
+
+/// A shard with its venue.
+pub struct Desk<V> {
+    shard: Shard,
+    venue: V,
+    effects: Effects,
+    reports: Vec<VenueReport>,
+}
+
+impl<V: Venue> Desk<V> {
+    /// Puts a shard and its venue together.
+    #[must_use]
+    pub fn new(shard: Shard, venue: V) -> Self {
+        Self { shard, venue, effects: Effects::default(), reports: Vec::new() }
+    }
+
+    /// The shard.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The shard, to restore it or to take its mark.
+    pub const fn shard_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+
+    /// The venue.
+    pub(crate) const fn venue(&self) -> &V {
+        &self.venue
+    }
+
+    /// Takes a quote: the venue sees it first, because stops stand there; then the shard.
+    ///
+    /// # Errors
+    /// The committer's.
+    pub fn quote<C: Commit>(&mut self, quote: &Quote, commit: &mut C) -> Result<(), C::Error> {
+        self.show_venue(quote, commit)?;
+        let taken = self.shard.step(quote.at, Event::Quote(*quote), &mut self.effects);
+        debug_assert!(taken.is_ok(), "only commands are refused");
+        self.settle(commit)
+    }
+
+    /// As [`Desk::quote`], with the bars that it closes brought along.
+    pub(crate) fn quote_with_bars<C: Commit>(&mut self, quote: &Quote, closed: &[ClosedBar], commit: &mut C) -> Result<(), C::Error> {
+        self.show_venue(quote, commit)?;
+        self.shard.quote_with_bars(quote, closed, &mut self.effects);
+        self.settle(commit)
+    }
+
+    /// Carries out a command and everything that follows from it.
+    ///
+    /// # Errors
+    /// The committer's. The inner result is the shard's [`Refusal`].
+    pub fn command<C: Commit>(&mut self, command: Command, commit: &mut C) -> Result<Result<(), Refusal>, C::Error> {
+        let answer = self.step(Event::Command(command));
+        self.settle(commit)?;
+        Ok(answer)
+    }
+
+    /// After [`Shard::restore`]: settles orders whose fate is unknown.
+    ///
+    /// # Errors
+    /// The committer's.
+    pub fn recover<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
+        let recovered = self.step(Event::Recovered);
+        debug_assert!(recovered.is_ok(), "only commands are refused");
+        self.settle(commit)
+    }
+
+    /// Moves the market to a quote that touches nobody.
+    pub(crate) fn skip_to(&mut self, quote: &Quote) {
+        self.venue.quote(quote, &mut self.reports);
+        debug_assert!(self.reports.is_empty(), "a quote that triggers a stop was passed over");
+        self.shard.skip_to(quote);
+    }
+
+    /// The parts, for a backtest that steps the shard itself and settles afterwards.
+    pub(crate) const fn parts(&mut self) -> (&mut Shard, &mut Effects) {
+        (&mut self.shard, &mut self.effects)
+    }
+
+    fn step(&mut self, event: Event) -> Result<(), Refusal> {
+        let now: Millis = self.shard.market().now();
+        self.shard.step(now, event, &mut self.effects)
+    }
+
+    fn show_venue<C: Commit>(&mut self, quote: &Quote, commit: &mut C) -> Result<(), C::Error> {
+        self.venue.quote(quote, &mut self.reports);
+        if self.reports.is_empty() {
+            return Ok(());
+        }
+        for report in self.reports.drain(..) {
+            let taken = self.shard.step(quote.at, Event::Report(report), &mut self.effects);
+            debug_assert!(taken.is_ok(), "only commands are refused");
+        }
+        self.settle(commit)
+    }
+
+    /// Commits, hands over what may leave, takes the answers, and again until all is quiet.
+    pub(crate) fn settle<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
+        while !self.effects.is_empty() {
+            let result = commit.commit(&mut self.shard, &self.effects);
+            let orders = core::mem::take(&mut self.effects.orders);
+            let queries = core::mem::take(&mut self.effects.queries);
+            self.effects.clear();
+            result?;
+            for approved in &orders {
+                let sent = self.step(Event::Sent(approved.order().id));
+                debug_assert!(sent.is_ok(), "only commands are refused");
+                self.venue.submit(approved, &mut self.reports);
+            }
+            for order in queries {
+                self.venue.query(order, &mut self.reports);
+            }
+            for report in core::mem::take(&mut self.reports) {
+                let taken = self.step(Event::Report(report));
+                debug_assert!(taken.is_ok(), "only commands are refused");
+            }
+        }
+        Ok(())
+    }
+}

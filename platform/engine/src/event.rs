@@ -1,0 +1,220 @@
+//! What goes into a shard and what comes out.
+
+use crate::{gate::Approved, port::{Assessment, DayAnchor, VenueReport}};
+use marque_domain::{
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
+    bar::{Bar, Quote, Timeframe},
+    decision::{Decision, Intent},
+    fixed::Price,
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
+    ledger::Transaction,
+    order::{Closed, Order, OrderState, Position},
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened outside the shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The market moved.
+    Quote(Quote),
+    /// A person or a program asks for something.
+    Command(Command),
+    /// The runtime is about to hand this order to the venue; its intent is committed.
+    Sent(OrderId),
+    /// The venue answered.
+    Report(VenueReport),
+    /// The shard was rebuilt from its journal: orders that may have been sent become unknown and are
+    /// asked about.
+    Recovered,
+}
+
+/// What a person or a program may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Opens and funds an account.
+    OpenAccount(AccountTerms),
+    /// Deploys a strategy and starts it.
+    Deploy(Deployment),
+    /// Starts a stopped or quarantined strategy.
+    Start(DeploymentId),
+    /// Stops a strategy. Its positions stay open.
+    Stop(DeploymentId),
+    /// Wants something done on an account.
+    Want {
+        /// Which account.
+        account: AccountId,
+        /// What.
+        intent: Intent,
+    },
+}
+
+/// Why a command changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The account is not in this shard.
+    #[error("there is no such account")]
+    NoSuchAccount,
+    /// The deployment is not in this shard.
+    #[error("there is no such deployment")]
+    NoSuchDeployment,
+    /// The id is taken.
+    #[error("this id is already in use")]
+    Duplicate,
+    /// The instrument is not in the catalogue.
+    #[error("there is no such instrument")]
+    NoSuchInstrument,
+    /// The account may not run strategies any more.
+    #[error("this account takes no new strategies: {0}")]
+    AccountClosed(String),
+    /// The plugin could not be started with these settings.
+    #[error("the plugin did not start: {0}")]
+    Plugin(String),
+}
+
+/// A durable fact. The state of a shard is the sum of its records and nothing else; they are committed
+/// before anything that follows from them leaves the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// An account was opened.
+    AccountOpened {
+        /// With what.
+        terms: AccountTerms,
+        /// When.
+        at: Millis,
+    },
+    /// An account's status changed.
+    AccountChanged {
+        /// Which.
+        account: AccountId,
+        /// To what.
+        status: AccountStatus,
+        /// When.
+        at: Millis,
+    },
+    /// A strategy was deployed.
+    Deployed(Deployment),
+    /// A deployment's status changed.
+    DeploymentChanged {
+        /// Which.
+        deployment: DeploymentId,
+        /// To what.
+        status: DeploymentStatus,
+        /// When.
+        at: Millis,
+    },
+    /// A strategy's call gave no answer.
+    Faulted {
+        /// Which deployment.
+        deployment: DeploymentId,
+        /// When.
+        at: Millis,
+        /// What happened.
+        fault: String,
+    },
+    /// An intent was decided.
+    Decided(Decision),
+    /// An order was approved: the intent that must be durable before it is sent.
+    OrderPlaced(Order),
+    /// An order moved along without trading.
+    OrderMoved {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        order: OrderId,
+        /// Its new state.
+        state: OrderState,
+        /// Why, when it ended.
+        reason: Option<String>,
+        /// When.
+        at: Millis,
+    },
+    /// An order traded in full.
+    OrderFilled {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        order: OrderId,
+        /// At what price.
+        price: Price,
+        /// When.
+        at: Millis,
+    },
+    /// A position was opened.
+    PositionOpened(Position),
+    /// A position was closed.
+    PositionClosed {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        position: PositionId,
+        /// How.
+        closed: Closed,
+    },
+    /// Money moved.
+    Moved(Transaction),
+    /// A rule's day began.
+    DayBegan {
+        /// Whose.
+        account: AccountId,
+        /// Which of the account's rules.
+        rule: u16,
+        /// What the account was worth.
+        anchor: DayAnchor,
+    },
+    /// A rule's standing changed.
+    Assessed {
+        /// Whose.
+        account: AccountId,
+        /// Which of the account's rules.
+        rule: u16,
+        /// What it said.
+        assessment: Assessment,
+        /// When.
+        at: Millis,
+    },
+}
+
+/// A bar that has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedBar {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// Of what length.
+    pub timeframe: Timeframe,
+    /// The bar.
+    pub bar: Bar,
+}
+
+/// What a step wants done, in this order: commit the records, hand over the orders, ask the queries. The
+/// rest is for people who watch; it is derived and may be lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Effects {
+    /// Facts to commit.
+    pub records: Vec<Record>,
+    /// Orders to hand to the venue once the records are committed.
+    pub orders: Vec<Approved>,
+    /// Orders to ask the venue about.
+    pub queries: Vec<OrderId>,
+    /// Points of equity curves.
+    pub points: Vec<EquityPoint>,
+    /// What strategies logged.
+    pub logs: Vec<(DeploymentId, Millis, String)>,
+}
+
+impl Effects {
+    /// Whether nothing needs to be done.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.orders.is_empty() && self.queries.is_empty() && self.points.is_empty() && self.logs.is_empty()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.orders.clear();
+        self.queries.clear();
+        self.points.clear();
+        self.logs.clear();
+    }
+}

@@ -1,0 +1,163 @@
+//! What the shard knows of the market: the last quote of each instrument and the bars being built.
+
+use crate::event::ClosedBar;
+use marque_domain::{
+    bar::{Bar, BarBuilder, Quote, Timeframe},
+    calendar::Calendar,
+    id::InstrumentId,
+    instrument::Instrument,
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+
+/// How old a quote may be, in market time, for an order to rely on it.
+pub const QUOTE_AGE_MS_MAX: i64 = 60_000;
+
+/// The changing part of an instrument's market, which a restart must find again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tape {
+    /// The last tradable quote.
+    pub last: Option<Quote>,
+    minutes: BarBuilder,
+    longer: Vec<(Timeframe, Option<Bar>)>,
+}
+
+impl Tape {
+    fn new() -> Self {
+        let longer = Timeframe::ALL.iter().filter(|t| **t != Timeframe::M1).map(|t| (*t, None)).collect();
+        Self { last: None, minutes: BarBuilder::new(Timeframe::M1), longer }
+    }
+
+    /// Takes a quote; calls `closed` for each bar it closes, shortest first. Longer bars are merged from
+    /// minutes and close with the same quote that closes their last minute.
+    fn take(&mut self, quote: &Quote, mut closed: impl FnMut(Timeframe, Bar)) {
+        self.last = Some(*quote);
+        let Some(minute) = self.minutes.take(quote.at, quote.bid, quote.ask) else { return };
+        closed(Timeframe::M1, minute);
+        for (timeframe, open) in &mut self.longer {
+            match open {
+                Some(bar) => bar.merge(&minute),
+                None => *open = Some(Bar { open_at: timeframe.open_of(minute.open_at), ..minute }),
+            }
+            if let Some(bar) = open.take_if(|bar| timeframe.open_of(quote.at) != bar.open_at) {
+                closed(*timeframe, bar);
+            }
+        }
+    }
+}
+
+/// An instrument with its tape.
+#[derive(Debug, Clone)]
+struct Listing {
+    instrument: Instrument,
+    calendar: Calendar,
+    /// The last answer of the calendar and until when it holds.
+    open: (bool, Millis),
+    tape: Tape,
+}
+
+/// The market of a shard: one listing for each instrument of the catalogue, found by its dense id.
+#[derive(Debug, Clone)]
+pub struct Market {
+    listings: Vec<Option<Listing>>,
+    /// The latest time seen in any quote: market time.
+    now: Millis,
+}
+
+impl Market {
+    /// With no quote yet.
+    #[must_use]
+    pub fn new(instruments: &[Instrument]) -> Self {
+        let slots = instruments.iter().map(|i| i.id.0 as usize + 1).max().unwrap_or(0);
+        let mut listings = vec![None; slots];
+        for instrument in instruments {
+            listings[instrument.id.0 as usize] = Some(Listing {
+                calendar: Calendar::of(instrument.calendar),
+                instrument: instrument.clone(),
+                open: (false, Millis(i64::MIN)),
+                tape: Tape::new(),
+            });
+        }
+        Self { listings, now: Millis(0) }
+    }
+
+    /// Market time.
+    #[must_use]
+    pub const fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// Moves market time forward.
+    pub fn advance(&mut self, at: Millis) {
+        self.now = self.now.max(at);
+    }
+
+    /// The instrument with this id.
+    #[must_use]
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.listing(id).map(|l| &l.instrument)
+    }
+
+    /// The last tradable quote.
+    #[must_use]
+    pub fn last(&self, id: InstrumentId) -> Option<&Quote> {
+        self.listing(id).and_then(|l| l.tape.last.as_ref())
+    }
+
+    /// The last quote when an order may rely on it.
+    #[must_use]
+    pub fn fresh(&self, id: InstrumentId) -> Option<&Quote> {
+        self.last(id).filter(|q| self.now.since(q.at) <= QUOTE_AGE_MS_MAX)
+    }
+
+    /// Whether the instrument's session is open now.
+    pub fn is_open(&mut self, id: InstrumentId) -> bool {
+        let now = self.now;
+        let Some(listing) = self.listings.get_mut(id.0 as usize).and_then(Option::as_mut) else { return false };
+        if now >= listing.open.1 || now < listing.open.1.plus(-60_000) {
+            listing.open = (listing.calendar.is_open(now), Calendar::answer_holds_until(now));
+        }
+        listing.open.0
+    }
+
+    /// Takes a quote, collects the bars it closes. Answers whether it was tradable and listed; any other
+    /// quote changes nothing.
+    pub fn take(&mut self, quote: &Quote, closed: &mut Vec<ClosedBar>) -> bool {
+        let Some(listing) = self.listings.get_mut(quote.instrument.0 as usize).and_then(Option::as_mut) else { return false };
+        if !quote.is_tradable() {
+            return false;
+        }
+        let instrument = quote.instrument;
+        listing.tape.take(quote, |timeframe, bar| closed.push(ClosedBar { instrument, timeframe, bar }));
+        self.now = self.now.max(quote.at);
+        true
+    }
+
+    /// Takes a quote without building bars: a backtest brings its own.
+    pub(crate) fn set_last(&mut self, quote: &Quote) {
+        if let Some(listing) = self.listings.get_mut(quote.instrument.0 as usize).and_then(Option::as_mut) {
+            listing.tape.last = Some(*quote);
+            self.now = self.now.max(quote.at);
+        }
+    }
+
+    /// The tapes, to be restored later.
+    #[must_use]
+    pub fn tapes(&self) -> Vec<(InstrumentId, Tape)> {
+        self.listings.iter().flatten().map(|l| (l.instrument.id, l.tape.clone())).collect()
+    }
+
+    /// Puts tapes back; market time becomes their latest.
+    pub fn restore(&mut self, tapes: Vec<(InstrumentId, Tape)>) {
+        for (id, tape) in tapes {
+            if let Some(listing) = self.listings.get_mut(id.0 as usize).and_then(Option::as_mut) {
+                self.now = tape.last.map_or(self.now, |q| self.now.max(q.at));
+                listing.tape = tape;
+            }
+        }
+    }
+
+    fn listing(&self, id: InstrumentId) -> Option<&Listing> {
+        self.listings.get(id.0 as usize).and_then(Option::as_ref)
+    }
+}

@@ -1,0 +1,98 @@
+//! What people and programs ask of a shard.
+
+use super::Shard;
+use crate::{
+    event::{Effects, Record, Refusal},
+    gate::Request,
+    port::StrategyStart,
+    runner::Runner,
+};
+use marque_domain::{
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
+    decision::Intent,
+    id::{AccountId, DeploymentId, TransactionId},
+    ledger::{Book, Transaction, TransactionKind},
+    order::Origin,
+};
+
+impl Shard {
+    pub(super) fn open_account(&mut self, terms: AccountTerms, fx: &mut Effects) -> Result<(), Refusal> {
+        if self.state.accounts.contains_key(&terms.id) {
+            return Err(Refusal::Duplicate);
+        }
+        for rule in &terms.rules {
+            self.rules.day_bounds(rule, self.market.now()).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
+        }
+        let (id, at, funding) = (terms.id, self.market.now(), terms.initial_balance);
+        self.emit(Record::AccountOpened { terms, at }, fx);
+        let transaction = TransactionId(self.state.last_id + 1);
+        let deposit = Transaction::transfer(transaction, id, at, TransactionKind::Deposit, 0, Book::External, funding);
+        self.emit(Record::Moved(deposit), fx);
+        if let Some(account) = self.state.accounts.get(&id) {
+            self.rules.enrol(account, &self.market);
+        }
+        self.begin_days(id, fx);
+        Ok(())
+    }
+
+    pub(super) fn deploy(&mut self, deployment: Deployment, fx: &mut Effects) -> Result<(), Refusal> {
+        if self.state.deployments.contains_key(&deployment.id) {
+            return Err(Refusal::Duplicate);
+        }
+        let account = self.state.accounts.get(&deployment.account).ok_or(Refusal::NoSuchAccount)?;
+        if let AccountStatus::Failed(reason) = &account.status {
+            return Err(Refusal::AccountClosed(reason.clone()));
+        }
+        self.launch(&deployment)?;
+        self.emit(Record::Deployed(Deployment { status: DeploymentStatus::Running, ..deployment }), fx);
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, id: DeploymentId, fx: &mut Effects) -> Result<(), Refusal> {
+        let deployment = self.state.deployments.get(&id).ok_or(Refusal::NoSuchDeployment)?.clone();
+        if deployment.status == DeploymentStatus::Running {
+            return Ok(());
+        }
+        let account = self.state.accounts.get(&deployment.account).ok_or(Refusal::NoSuchAccount)?;
+        if let AccountStatus::Failed(reason) = &account.status {
+            return Err(Refusal::AccountClosed(reason.clone()));
+        }
+        self.launch(&deployment)?;
+        self.emit(Record::DeploymentChanged { deployment: id, status: DeploymentStatus::Running, at: self.market.now() }, fx);
+        Ok(())
+    }
+
+    pub(super) fn stop(&mut self, id: DeploymentId, fx: &mut Effects) -> Result<(), Refusal> {
+        let deployment = self.state.deployments.get(&id).ok_or(Refusal::NoSuchDeployment)?;
+        if deployment.status == DeploymentStatus::Running {
+            self.halt(id, DeploymentStatus::Stopped, fx);
+        }
+        Ok(())
+    }
+
+    /// Ends a running strategy. Its positions stay open and keep their stops.
+    pub(super) fn halt(&mut self, id: DeploymentId, status: DeploymentStatus, fx: &mut Effects) {
+        self.runners.retain(|r| r.deployment != id);
+        self.emit(Record::DeploymentChanged { deployment: id, status, at: self.market.now() }, fx);
+    }
+
+    pub(super) fn want(&mut self, account: AccountId, intent: Intent, fx: &mut Effects) -> Result<(), Refusal> {
+        if !self.state.accounts.contains_key(&account) {
+            return Err(Refusal::NoSuchAccount);
+        }
+        self.decide(account, &Request { deployment: None, origin: Origin::Trader, intent }, fx);
+        Ok(())
+    }
+
+    /// Starts an instance with history, and with the positions it already holds.
+    fn launch(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
+        let instrument = self.market.instrument(deployment.instrument).ok_or(Refusal::NoSuchInstrument)?;
+        let start = StrategyStart { deployment, instrument, restore: None, seed: deployment.id.0.unsigned_abs() };
+        let strategy = self.host.strategy(&start).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
+        let mut runner = Runner::new(deployment, strategy);
+        self.warm_up(&mut runner).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
+        let at = self.runners.partition_point(|r| r.deployment < deployment.id);
+        self.runners.insert(at, runner);
+        Ok(())
+    }
+}

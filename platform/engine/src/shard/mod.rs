@@ -1,0 +1,204 @@
+//! A shard: accounts of one tenant that share a thread and a journal.
+//!
+//! [`Shard::step`] takes one event and says what must be done. It reads as the life of an event: the
+//! market moves, days roll, rules are woken, strategies are called, their wishes pass the gate. Every
+//! change of state is a [`Record`]; what a strategy or rule instance holds beyond that is in the
+//! [`Mark`].
+
+mod commands;
+mod orders;
+mod rules;
+mod strategies;
+
+use crate::{
+    event::{ClosedBar, Command, Effects, Event, Record, Refusal},
+    market::{Market, Tape},
+    monitor::RuleBench,
+    port::{HistorySource, Hooks, PluginHost},
+    runner::{Runner, RunnerMark},
+    state::State,
+};
+use marque_domain::{
+    account::EquityPoint,
+    bar::{Quote, Timeframe},
+    fixed::Money,
+    id::{AccountId, DeploymentId, InstrumentId},
+    instrument::Instrument,
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub use rules::Distance;
+
+/// What a restart must find again beyond the records: the market's tapes, the day's peaks and the
+/// strategies' states, all of the same moment as the last committed record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    tapes: Vec<(InstrumentId, Tape)>,
+    peaks: Vec<(AccountId, Vec<Money>)>,
+    runners: Vec<RunnerMark>,
+}
+
+/// Accounts, their strategies and rules, and the market they see.
+pub struct Shard {
+    state: State,
+    market: Market,
+    rules: RuleBench,
+    runners: Vec<Runner>,
+    host: Arc<dyn PluginHost>,
+    history: Box<dyn HistorySource + Send>,
+    // Scratch space, empty between steps.
+    closed: Vec<ClosedBar>,
+    touched: Vec<AccountId>,
+    woken: Vec<u16>,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(instruments: &[Instrument], host: Arc<dyn PluginHost>, history: Box<dyn HistorySource + Send>) -> Self {
+        Self {
+            state: State::default(),
+            market: Market::new(instruments),
+            rules: RuleBench::new(Arc::clone(&host)),
+            runners: Vec::new(),
+            host,
+            history,
+            closed: Vec::new(),
+            touched: Vec::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// Rebuilds a shard from the state its records fold to and the mark committed with the last of them.
+    /// The next event must be [`Event::Recovered`].
+    pub fn restore(&mut self, state: State, mark: Mark) {
+        self.state = state;
+        self.market.restore(mark.tapes);
+        for account in self.state.accounts.values() {
+            self.rules.enrol(account, &self.market);
+        }
+        self.rules.restore_peaks(&mark.peaks);
+        self.restore_runners(&mark.runners);
+    }
+
+    /// What a restart would need beyond the records, as of now.
+    pub fn mark(&mut self) -> Mark {
+        Mark {
+            tapes: self.market.tapes(),
+            peaks: self.rules.peaks(),
+            runners: self.runners.iter_mut().map(Runner::mark).collect(),
+        }
+    }
+
+    /// The fold of all records so far.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The market as this shard sees it.
+    #[must_use]
+    pub const fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// Balance plus what open positions would bring now.
+    #[must_use]
+    pub fn equity(&self, account: AccountId) -> Option<Money> {
+        self.state.accounts.get(&account).map(|a| crate::book::equity(a, &self.market))
+    }
+
+    /// Takes one event that happened at `at` (market time; the clock never goes back).
+    ///
+    /// # Errors
+    /// [`Refusal`] for a command that changed nothing. Other events are never refused.
+    pub fn step(&mut self, at: Millis, event: Event, fx: &mut Effects) -> Result<(), Refusal> {
+        self.market.advance(at);
+        match event {
+            Event::Quote(quote) => self.quote(&quote, fx),
+            Event::Command(command) => return self.command(command, fx),
+            Event::Sent(order) => self.sent(order, fx),
+            Event::Report(report) => self.report(report, fx),
+            Event::Recovered => self.recovered(fx),
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command, fx: &mut Effects) -> Result<(), Refusal> {
+        match command {
+            Command::OpenAccount(terms) => self.open_account(terms, fx),
+            Command::Deploy(deployment) => self.deploy(deployment, fx),
+            Command::Start(deployment) => self.start(deployment, fx),
+            Command::Stop(deployment) => self.stop(deployment, fx),
+            Command::Want { account, intent } => self.want(account, intent, fx),
+        }
+    }
+
+    fn quote(&mut self, quote: &Quote, fx: &mut Effects) {
+        let mut closed = core::mem::take(&mut self.closed);
+        closed.clear();
+        if self.market.take(quote, &mut closed) {
+            self.market_moved(quote, &closed, fx);
+        }
+        self.closed = closed;
+    }
+
+    /// As a quote event, with the bars that it closes brought along: a backtest has built them all before.
+    pub(crate) fn quote_with_bars(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
+        self.market.set_last(quote);
+        self.market_moved(quote, closed, fx);
+    }
+
+    /// Moves the market to a quote that touches nobody.
+    pub(crate) fn skip_to(&mut self, quote: &Quote) {
+        self.market.set_last(quote);
+    }
+
+    /// The monitor, for a backtest that looks for the next quote that matters.
+    pub(crate) const fn monitor(&mut self) -> &mut RuleBench {
+        &mut self.rules
+    }
+
+    /// When the earliest rule or timer is due.
+    pub(crate) fn next_due(&self) -> Millis {
+        let timers = self.runners.iter().filter_map(|r| r.timer).min().unwrap_or(Millis(i64::MAX));
+        timers.min(self.rules.next_due())
+    }
+
+    /// Which market events a running strategy wants, if it runs.
+    pub(crate) fn hooks(&self, deployment: DeploymentId) -> Option<Hooks> {
+        self.runners.iter().find(|r| r.deployment == deployment).map(|r| r.hooks)
+    }
+
+    /// One order for everything that a quote can cause: days roll, then rules see the new equity, then
+    /// strategies, so that a breach wins over a wish made on the same quote.
+    fn market_moved(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
+        self.wake_by_time(fx);
+        self.wake_by_equity(quote.instrument, fx);
+        self.run_timers(fx);
+        self.run_strategies(quote, closed, fx);
+        if closed.iter().any(|c| c.timeframe == Timeframe::M1) {
+            self.sample_equity(quote.instrument, fx);
+        }
+    }
+
+    /// A point of the equity curve for each account that the instrument moves, once a minute of its market.
+    fn sample_equity(&mut self, instrument: InstrumentId, fx: &mut Effects) {
+        let at = self.market.now();
+        let watching = |id: &AccountId| self.runners.iter().any(|r| r.account == *id && r.instrument == instrument);
+        for (id, account) in &self.state.accounts {
+            if watching(id) || account.positions.iter().any(|p| p.instrument == instrument) {
+                let equity = crate::book::equity(account, &self.market);
+                fx.points.push(EquityPoint { account: *id, at, balance: account.balance, equity });
+            }
+        }
+    }
+
+    /// The one way in which state changes.
+    fn emit(&mut self, record: Record, fx: &mut Effects) {
+        self.state.apply(&record);
+        fx.records.push(record);
+    }
+}

@@ -1,0 +1,173 @@
+//! When rules are asked about accounts, and what follows from their answers.
+
+use super::Shard;
+use crate::{
+    book,
+    event::{Effects, Record},
+    port::{AccountView, Assessment, DayAnchor, Standing},
+};
+use marque_domain::{
+    account::{AccountStatus, DeploymentStatus},
+    fixed::Money,
+    id::{AccountId, DeploymentId, InstrumentId},
+    time::Millis,
+};
+
+/// Why an account is held while a rule gives no answer.
+const RULE_SILENT: &str = "a rule of this account could not be asked; it is tried again every minute";
+
+/// How far an account is from a breach, by one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distance {
+    /// The rule's name.
+    pub rule: String,
+    /// The equity at which it breaches.
+    pub floor: Money,
+    /// Equity less the floor.
+    pub left: Money,
+    /// When the rule's next day begins, if it has days.
+    pub resets_at: Option<Millis>,
+}
+
+impl Shard {
+    /// The distance to breach by each rule that has a floor, nearest first.
+    #[must_use]
+    pub fn distances(&self, account: AccountId) -> Vec<Distance> {
+        let Some(state) = self.state.accounts.get(&account) else { return Vec::new() };
+        let equity = book::equity(state, &self.market);
+        let mut distances: Vec<Distance> = state
+            .terms
+            .rules
+            .iter()
+            .zip(&state.rules)
+            .filter_map(|(rule, known)| {
+                let floor = known.last.as_ref()?.floor?;
+                let resets_at = known.day.map(|d| d.next_at).filter(|at| *at < Millis(i64::MAX));
+                Some(Distance { rule: rule.name.clone(), floor, left: equity.saturating_sub(floor), resets_at })
+            })
+            .collect();
+        distances.sort_by_key(|d| d.left);
+        distances
+    }
+
+    /// Begins the days of an account's rules where one is due, and asks each rule once.
+    pub(super) fn begin_days(&mut self, account: AccountId, fx: &mut Effects) {
+        let count = self.state.accounts.get(&account).map_or(0, |a| a.rules.len());
+        for rule in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+            self.roll_day(account, rule, fx);
+            self.assess(account, rule, fx);
+        }
+    }
+
+    pub(super) fn wake_by_time(&mut self, fx: &mut Effects) {
+        let now = self.market.now();
+        if !self.rules.is_due(now) {
+            return;
+        }
+        let mut due = Vec::new();
+        self.rules.take_due(now, &mut due);
+        for (account, rule) in due {
+            self.roll_day(account, rule, fx);
+            self.assess(account, rule, fx);
+        }
+    }
+
+    pub(super) fn wake_by_equity(&mut self, instrument: InstrumentId, fx: &mut Effects) {
+        let mut touched = core::mem::take(&mut self.touched);
+        self.rules.exposed(instrument, &mut touched);
+        for account in &touched {
+            self.look_at(*account, fx);
+        }
+        self.touched = touched;
+    }
+
+    /// Compares an account's equity with its rules' levels; asks those it reached.
+    pub(super) fn look_at(&mut self, account: AccountId, fx: &mut Effects) {
+        let Some(state) = self.state.accounts.get(&account) else { return };
+        let equity = book::equity(state, &self.market);
+        let mut woken = core::mem::take(&mut self.woken);
+        woken.clear();
+        self.rules.touch(account, equity, &mut woken);
+        for rule in &woken {
+            self.assess(account, *rule, fx);
+        }
+        self.woken = woken;
+    }
+
+    /// Begins a rule's day when its local clock says so. Equity that was legal a moment ago is measured
+    /// against the new day from here on.
+    fn roll_day(&mut self, account: AccountId, index: u16, fx: &mut Effects) {
+        let now = self.market.now();
+        let Some(state) = self.state.accounts.get(&account) else { return };
+        let Some(rule) = state.terms.rules.get(usize::from(index)) else { return };
+        let day = state.rules.get(usize::from(index)).and_then(|r| r.day);
+        if day.is_some_and(|d| now < d.next_at) {
+            return;
+        }
+        let Ok(Some((began_at, next_at))) = self.rules.day_bounds(rule, now) else { return };
+        let equity = book::equity(state, &self.market);
+        let anchor = DayAnchor { began_at, next_at, balance: state.balance, equity, peak_equity: equity };
+        self.rules.begin_day(account, index, equity);
+        self.emit(Record::DayBegan { account, rule: index, anchor }, fx);
+    }
+
+    fn assess(&mut self, account: AccountId, index: u16, fx: &mut Effects) {
+        let Some(state) = self.state.accounts.get(&account) else { return };
+        if matches!(state.status, AccountStatus::Failed(_)) {
+            return;
+        }
+        let Some(rule) = state.terms.rules.get(usize::from(index)) else { return };
+        let mut positions = Vec::new();
+        book::exposures(state, &self.market, &mut positions);
+        let view = AccountView {
+            now: self.market.now(),
+            initial_balance: state.terms.initial_balance,
+            balance: state.balance,
+            equity: book::equity(state, &self.market),
+            day: self.rules.day(state, usize::from(index)),
+            positions: &positions,
+        };
+        match self.rules.assess(account, index, rule, &view) {
+            Ok(assessment) => self.heed(account, index, assessment, fx),
+            Err(_) => self.hold(account, fx),
+        }
+    }
+
+    /// Acts on a rule's answer. It is recorded when its standing or its floor changed.
+    fn heed(&mut self, account: AccountId, index: u16, assessment: Assessment, fx: &mut Effects) {
+        let Some(state) = self.state.accounts.get(&account) else { return };
+        let held = state.status == AccountStatus::Held(RULE_SILENT.to_owned());
+        let known = state.rules.get(usize::from(index)).and_then(|r| r.last.as_ref());
+        let news = known.is_none_or(|k| k.standing != assessment.standing || k.floor != assessment.floor);
+        let (standing, reason, at) = (assessment.standing, assessment.reason.clone(), self.market.now());
+        if news {
+            self.emit(Record::Assessed { account, rule: index, assessment, at }, fx);
+        }
+        if held {
+            self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
+        }
+        match standing {
+            Standing::Ok | Standing::Warn => {}
+            Standing::Flatten => self.flatten(account, fx),
+            Standing::Fail => self.fail(account, reason, fx),
+        }
+    }
+
+    /// A breach latches: the account ends, its strategies stop and its positions are closed.
+    fn fail(&mut self, account: AccountId, reason: String, fx: &mut Effects) {
+        self.emit(Record::AccountChanged { account, status: AccountStatus::Failed(reason), at: self.market.now() }, fx);
+        let running: Vec<DeploymentId> = self.runners.iter().filter(|r| r.account == account).map(|r| r.deployment).collect();
+        for deployment in running {
+            self.halt(deployment, DeploymentStatus::Stopped, fx);
+        }
+        self.flatten(account, fx);
+    }
+
+    /// A rule that gives no answer holds new orders; it never closes anything.
+    fn hold(&mut self, account: AccountId, fx: &mut Effects) {
+        let active = self.state.accounts.get(&account).is_some_and(|a| a.status == AccountStatus::Active);
+        if active {
+            self.emit(Record::AccountChanged { account, status: AccountStatus::Held(RULE_SILENT.to_owned()), at: self.market.now() }, fx);
+        }
+    }
+}

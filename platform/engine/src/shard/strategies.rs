@@ -1,0 +1,282 @@
+//! Calling strategies: with history, with the market, with what became of their orders; and what happens
+//! when one fails.
+
+use super::Shard;
+use crate::{
+    event::{ClosedBar, Effects, Record},
+    gate::Request,
+    port::{Action, BarRun, Fault, OrderUpdate, Strategy, StrategyStart, TickRun},
+    runner::{Runner, RunnerMark, single},
+};
+use marque_domain::{
+    account::DeploymentStatus,
+    bar::Quote,
+    decision::{Intent, Outcome},
+    id::DeploymentId,
+    order::Origin,
+    time::Millis,
+};
+
+/// How many times a strategy may act on the answers to its own actions within one event.
+const ROUNDS_MAX: usize = 8;
+
+impl Shard {
+    pub(super) fn run_strategies(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
+        for index in 0.. {
+            // Read anew each time: a breach on the way may have stopped some.
+            let Some(runner) = self.runners.get(index) else { break };
+            if runner.instrument != quote.instrument {
+                continue;
+            }
+            let (deployment, timeframe, hooks) = (runner.deployment, runner.timeframe, runner.hooks);
+            if hooks.ticks {
+                let column = core::slice::from_ref;
+                let (at, bid, ask) = (quote.at.0, quote.bid.units(), quote.ask.units());
+                let run = TickRun { at: column(&at), bid: column(&bid), ask: column(&ask) };
+                self.call(deployment, fx, |s, actions| s.on_ticks(run, actions).map(drop));
+            }
+            if let Some(closed) = closed.iter().find(|c| hooks.bars && c.timeframe == timeframe) {
+                self.call(deployment, fx, |s, actions| single(&closed.bar, |run| s.on_bars(run, actions)).map(drop));
+            }
+        }
+    }
+
+    pub(super) fn run_timers(&mut self, fx: &mut Effects) {
+        let now = self.market.now();
+        let due: Vec<DeploymentId> =
+            self.runners.iter_mut().filter(|r| r.timer.is_some_and(|t| t <= now)).map(|r| (r.timer = None, r.deployment).1).collect();
+        for deployment in due {
+            self.call(deployment, fx, |s, actions| s.on_timer(now, actions));
+        }
+    }
+
+    /// Tells a strategy what became of an order.
+    pub(super) fn tell(&mut self, deployment: DeploymentId, update: &OrderUpdate, fx: &mut Effects) {
+        let now = self.market.now();
+        self.call(deployment, fx, |s, actions| s.on_order_update(now, update, actions));
+        self.save(deployment);
+    }
+
+    /// Calls a strategy and carries its wishes to the gate.
+    fn call(
+        &mut self,
+        deployment: DeploymentId,
+        fx: &mut Effects,
+        call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>,
+    ) {
+        let mut actions = Vec::new();
+        if self.call_once(deployment, &mut actions, fx, call) {
+            self.follow_up(deployment, actions, fx);
+        }
+    }
+
+    /// Carries wishes to the gate. Denied ones are answered within the event, a bounded number of times.
+    pub(crate) fn follow_up(&mut self, deployment: DeploymentId, mut actions: Vec<Action>, fx: &mut Effects) {
+        if actions.is_empty() {
+            return;
+        }
+        for _ in 0..ROUNDS_MAX {
+            let denied = self.act(deployment, &actions, fx);
+            actions.clear();
+            let now = self.market.now();
+            for _ in 0..denied {
+                let refused = OrderUpdate::Refused;
+                self.call_once(deployment, &mut actions, fx, |s, actions| s.on_order_update(now, &refused, actions));
+            }
+            if actions.is_empty() {
+                break;
+            }
+        }
+        self.save(deployment);
+    }
+
+    /// Shows a strategy a run of closed bars and answers how many it consumed, with its wishes. A fault
+    /// leaves it as it was before the run: the caller goes through the run bar by bar.
+    pub(crate) fn run_bars(&mut self, deployment: DeploymentId, run: BarRun<'_>, actions: &mut Vec<Action>, fx: &mut Effects) -> Option<usize> {
+        self.run(deployment, actions, fx, |s, actions| s.on_bars(run, actions))
+    }
+
+    /// As [`Shard::run_bars`], for quotes.
+    pub(crate) fn run_ticks(&mut self, deployment: DeploymentId, run: TickRun<'_>, actions: &mut Vec<Action>, fx: &mut Effects) -> Option<usize> {
+        self.run(deployment, actions, fx, |s, actions| s.on_ticks(run, actions))
+    }
+
+    fn run(
+        &mut self,
+        deployment: DeploymentId,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+        call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<usize, Fault>,
+    ) -> Option<usize> {
+        let index = self.runners.iter().position(|r| r.deployment == deployment)?;
+        let strategy = self.runners.get_mut(index)?.strategy.as_mut()?;
+        if let Ok(consumed) = call(strategy.as_mut(), actions) {
+            let log = strategy.take_log();
+            fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
+            self.runners.get_mut(index)?.called();
+            return Some(consumed);
+        }
+        actions.clear();
+        let mut runner = self.runners.remove(index);
+        match self.revive(&mut runner) {
+            Ok(()) => self.runners.insert(index, runner),
+            Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
+        }
+        None
+    }
+
+    /// One call across the boundary; answers whether it gave an answer.
+    fn call_once(&mut self, deployment: DeploymentId, actions: &mut Vec<Action>, fx: &mut Effects, call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>) -> bool {
+        let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { return false };
+        let Some(strategy) = runner.strategy.as_mut() else { return false };
+        let answer = call(strategy.as_mut(), actions);
+        let log = strategy.take_log();
+        fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
+        runner.called();
+        if let Err(fault) = answer {
+            actions.clear();
+            self.faulted(deployment, &fault, fx);
+            return false;
+        }
+        true
+    }
+
+    /// Carries a strategy's actions out; answers how many were denied.
+    fn act(&mut self, deployment: DeploymentId, actions: &[Action], fx: &mut Effects) -> usize {
+        let mut denied = 0;
+        for action in actions {
+            let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { break };
+            let (account, instrument) = (runner.account, runner.instrument);
+            let intent = match *action {
+                Action::SetTimer { at } => {
+                    runner.timer = Some(at);
+                    continue;
+                }
+                Action::Open { side, lots, stop_loss, take_profit } => Intent::Open { instrument, side, lots, stop_loss, take_profit },
+                Action::Close { position } => Intent::Close { position },
+            };
+            let request = Request { deployment: Some(deployment), origin: Origin::Strategy, intent };
+            let decision = self.decide(account, &request, fx);
+            denied += usize::from(decision.is_some_and(|d| matches!(d.outcome, Outcome::Denied(_))));
+        }
+        denied
+    }
+
+    /// Makes the present state of a strategy the one to go back to.
+    fn save(&mut self, deployment: DeploymentId) {
+        let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { return };
+        let until = runner.timeframe.open_of(self.market.now());
+        // A strategy that cannot say its state goes back to an earlier one.
+        let _ = runner.save(until);
+    }
+
+    /// The strategy's instance is thrown away. Three faults in ten minutes quarantine it; before that a new
+    /// instance takes over from the last saved state and the bars since.
+    fn faulted(&mut self, deployment: DeploymentId, fault: &Fault, fx: &mut Effects) {
+        let at = self.market.now();
+        self.emit(Record::Faulted { deployment, at, fault: fault.to_string() }, fx);
+        let Some(index) = self.runners.iter().position(|r| r.deployment == deployment) else { return };
+        let own = matches!(fault, Fault::Plugin(_));
+        let too_many = self.runners.get_mut(index).is_some_and(|r| own && r.fault(at));
+        let mut runner = self.runners.remove(index);
+        if too_many || self.revive(&mut runner).is_err() {
+            self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx);
+        } else {
+            self.runners.insert(index, runner);
+        }
+    }
+
+    /// A new instance from the saved state, with the bars that it missed.
+    fn revive(&mut self, runner: &mut Runner) -> Result<(), Fault> {
+        let saved = (!runner.saved.bytes.is_empty()).then(|| runner.saved.bytes.clone());
+        runner.strategy = Some(self.instance(runner.deployment, saved.as_deref())?);
+        if saved.is_none() {
+            return self.warm_up(runner);
+        }
+        let now = self.market.now();
+        let missed = now.since(runner.saved.until) / runner.timeframe.length_ms();
+        let count = u32::try_from(missed).unwrap_or(0).min(10_000);
+        self.show_history(runner, count, runner.saved.until)
+    }
+
+    /// Shows a fresh instance the history it asked for and the positions it holds, and saves it.
+    pub(super) fn warm_up(&mut self, runner: &mut Runner) -> Result<(), Fault> {
+        self.show_history(runner, runner.hooks.history_bars.min(10_000), Millis(i64::MIN))?;
+        let now = self.market.now();
+        let account = self.state.accounts.get(&runner.account);
+        let held: Vec<OrderUpdate> = account
+            .into_iter()
+            .flat_map(|a| a.positions.iter().map(move |p| (a.balance, p)))
+            .filter(|(_, p)| p.deployment == Some(runner.deployment))
+            .map(|(balance, p)| OrderUpdate::Opened { position: p.id, side: p.side, lots: p.lots, price: p.open_price, balance })
+            .collect();
+        let mut ignored = Vec::new();
+        for update in held {
+            if let Some(strategy) = runner.strategy.as_mut() {
+                strategy.on_order_update(now, &update, &mut ignored)?;
+            }
+        }
+        runner.called();
+        runner.save(runner.timeframe.open_of(now))
+    }
+
+    /// Shows an instance up to `count` closed bars that opened at or after `from`.
+    fn show_history(&mut self, runner: &mut Runner, count: u32, from: Millis) -> Result<(), Fault> {
+        if count == 0 {
+            return Ok(());
+        }
+        let before = runner.timeframe.open_of(self.market.now());
+        let columns = self.history.bars(runner.instrument, runner.timeframe, before, count);
+        let [open_at, open, high, low, close, spread, volume] = &columns;
+        let skip = open_at.partition_point(|at| *at < from.0);
+        let cut = |column: &'_ Vec<i64>| column.get(skip..).map(<[i64]>::to_vec).unwrap_or_default();
+        let cut: [Vec<i64>; 7] = [cut(open_at), cut(open), cut(high), cut(low), cut(close), cut(spread), cut(volume)];
+        let [open_at, open, high, low, close, spread, volume] = &cut;
+        let run = BarRun { open_at, open, high, low, close, spread, volume };
+        match runner.strategy.as_mut() {
+            Some(strategy) if !run.is_empty() => strategy.on_history(run),
+            _ => Ok(()),
+        }
+    }
+
+    fn instance(&self, deployment: DeploymentId, restore: Option<&[u8]>) -> Result<Box<dyn Strategy>, Fault> {
+        let gone = || Fault::Host("the deployment or its instrument is gone".to_owned());
+        let deployment = self.state.deployments.get(&deployment).ok_or_else(gone)?;
+        let instrument = self.market.instrument(deployment.instrument).ok_or_else(gone)?;
+        self.host.strategy(&StrategyStart { deployment, instrument, restore, seed: deployment.id.0.unsigned_abs() })
+    }
+
+    /// Starts the running deployments again after a restart, each from its mark. One that cannot start is
+    /// left without a runner; [`Shard::recovered`] quarantines it.
+    pub(super) fn restore_runners(&mut self, marks: &[RunnerMark]) {
+        let running: Vec<_> = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
+        for deployment in running {
+            let mark = marks.iter().find(|m| m.deployment == deployment.id);
+            let started = self.instance(deployment.id, mark.map(|m| m.now.as_slice())).map(|s| Runner::new(&deployment, s));
+            let Ok(mut runner) = started else { continue };
+            match mark {
+                Some(mark) => {
+                    (runner.saved, runner.timer, runner.faults) = (mark.saved.clone(), mark.timer, mark.faults.clone());
+                }
+                None if self.warm_up(&mut runner).is_err() => continue,
+                None => {}
+            }
+            self.runners.push(runner);
+        }
+    }
+
+    /// Deployments that were running before a restart and could not be started again.
+    pub(super) fn quarantine_missing(&mut self, fx: &mut Effects) {
+        let missing: Vec<DeploymentId> = self
+            .state
+            .deployments
+            .values()
+            .filter(|d| d.status == DeploymentStatus::Running && self.runners.iter().all(|r| r.deployment != d.id))
+            .map(|d| d.id)
+            .collect();
+        for deployment in missing {
+            let reason = "it could not be started again after a restart".to_owned();
+            self.halt(deployment, DeploymentStatus::Quarantined(reason), fx);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The state of a shard as the fold of its records. Nothing else may change it, so what a restart rebuilds
+//! from the journal is what was there before.
+
+use crate::{event::Record, port::{Assessment, DayAnchor}};
+use marque_domain::{
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
+    fixed::Money,
+    id::{AccountId, DeploymentId, OrderId, PositionId},
+    order::{Order, Position, Purpose},
+    time::{DAY_MS, Millis},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is known of one of an account's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RuleState {
+    /// Its current day.
+    pub day: Option<DayAnchor>,
+    /// What it last said that differed from before.
+    pub last: Option<Assessment>,
+}
+
+/// An account with everything that is open on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// What it was opened with.
+    pub terms: AccountTerms,
+    /// When.
+    pub opened_at: Millis,
+    /// Whether it may trade.
+    pub status: AccountStatus,
+    /// Closed balance: the sum of its cash postings.
+    pub balance: Money,
+    /// Open positions, oldest first.
+    pub positions: Vec<Position>,
+    /// Orders that are not final, oldest first.
+    pub orders: Vec<Order>,
+    /// The UTC day that `trades_today` counts, in days since 1970.
+    pub trade_day: i64,
+    /// Opening orders approved on that day.
+    pub trades_today: u32,
+    /// One for each rule of its terms.
+    pub rules: Vec<RuleState>,
+}
+
+impl AccountState {
+    /// An open position.
+    #[must_use]
+    pub fn position(&self, id: PositionId) -> Option<&Position> {
+        self.positions.iter().find(|p| p.id == id)
+    }
+
+    /// An order that is not final.
+    #[must_use]
+    pub fn order(&self, id: OrderId) -> Option<&Order> {
+        self.orders.iter().find(|o| o.id == id)
+    }
+
+    /// Whether an order is on its way that closes this position.
+    #[must_use]
+    pub fn is_closing(&self, id: PositionId) -> bool {
+        self.orders.iter().any(|o| o.purpose == Purpose::Close(id))
+    }
+
+    /// Opening orders approved on the UTC day of `at`.
+    #[must_use]
+    pub const fn trades_on(&self, at: Millis) -> u32 {
+        if at.0.div_euclid(DAY_MS) == self.trade_day { self.trades_today } else { 0 }
+    }
+}
+
+/// All accounts and deployments of a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The last id given out.
+    pub last_id: i64,
+    /// Accounts by id.
+    pub accounts: BTreeMap<AccountId, AccountState>,
+    /// Deployments by id.
+    pub deployments: BTreeMap<DeploymentId, Deployment>,
+}
+
+impl State {
+    /// Folds one record in. Records come from this engine, so one that does not fit (an order that is not
+    /// there) can only be a journal of another shard; it is passed over.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::AccountOpened { terms, at } => self.open_account(terms, *at),
+            Record::AccountChanged { account, status, .. } => self.account(*account, |a| a.status = status.clone()),
+            Record::Deployed(deployment) => {
+                self.deployments.insert(deployment.id, deployment.clone());
+            }
+            Record::DeploymentChanged { deployment, status, .. } => self.deployment(*deployment, status),
+            Record::Faulted { .. } => {}
+            Record::Decided(decision) => self.last_id = self.last_id.max(decision.id.0),
+            Record::OrderPlaced(order) => self.place(order),
+            Record::OrderMoved { account, order, state, reason, at } => self.account(*account, |a| {
+                if let Some(moved) = a.orders.iter_mut().find(|o| o.id == *order) {
+                    (moved.state, moved.updated_at) = (*state, *at);
+                    moved.reason.clone_from(reason);
+                }
+                a.orders.retain(|o| !o.state.is_final());
+            }),
+            Record::OrderFilled { account, order, .. } => self.account(*account, |a| a.orders.retain(|o| o.id != *order)),
+            Record::PositionOpened(position) => self.account(position.account, |a| a.positions.push(position.clone())),
+            Record::PositionClosed { account, position, .. } => self.account(*account, |a| a.positions.retain(|p| p.id != *position)),
+            Record::Moved(transaction) => {
+                self.last_id = self.last_id.max(transaction.id().0);
+                let cash = transaction.cash();
+                self.account(transaction.account(), |a| a.balance = a.balance.saturating_add(cash));
+            }
+            Record::DayBegan { account, rule, anchor } => self.rule(*account, *rule, |r| r.day = Some(*anchor)),
+            Record::Assessed { account, rule, assessment, .. } => self.rule(*account, *rule, |r| r.last = Some(assessment.clone())),
+        }
+    }
+
+    fn account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountState)) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            change(account);
+        }
+    }
+
+    fn rule(&mut self, account: AccountId, rule: u16, change: impl FnOnce(&mut RuleState)) {
+        self.account(account, |a| a.rules.get_mut(usize::from(rule)).map_or((), change));
+    }
+
+    fn deployment(&mut self, id: DeploymentId, status: &DeploymentStatus) {
+        if let Some(deployment) = self.deployments.get_mut(&id) {
+            deployment.status = status.clone();
+        }
+    }
+
+    fn open_account(&mut self, terms: &AccountTerms, at: Millis) {
+        let account = AccountState {
+            opened_at: at,
+            status: AccountStatus::Active,
+            balance: Money::ZERO,
+            positions: Vec::new(),
+            orders: Vec::new(),
+            trade_day: 0,
+            trades_today: 0,
+            rules: vec![RuleState::default(); terms.rules.len()],
+            terms: terms.clone(),
+        };
+        self.accounts.insert(terms.id, account);
+    }
+
+    fn place(&mut self, order: &Order) {
+        self.last_id = self.last_id.max(order.id.0);
+        self.account(order.account, |a| {
+            if order.purpose == Purpose::Open {
+                a.trades_today = a.trades_on(order.created_at).saturating_add(1);
+                a.trade_day = order.created_at.0.div_euclid(DAY_MS);
+            }
+            if !order.state.is_final() {
+                a.orders.push(order.clone());
+            }
+        });
+    }
+}
