@@ -17,11 +17,13 @@ pub fn profit(side: Side, from: Price, to: Price, lots: Lots, instrument: &Instr
 
 /// What closing the position now would bring; nothing while there is no quote.
 pub fn floating(position: &Position, market: &Market) -> Money {
-    let (Some(quote), Some(instrument)) = (market.last(position.instrument), market.instrument(position.instrument)) else {
+    let (Some(quote), Some(instrument)) = (market.last(position.instrument), market.instrument(position.instrument))
+    else {
         return Money::ZERO;
     };
     let to = exit_price(position.side, quote);
-    profit(position.side, position.open_price, to, position.lots, instrument).unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
+    profit(position.side, position.open_price, to, position.lots, instrument)
+        .unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
 }
 
 /// A gain or loss beyond 92 billion is held at that limit: enough for every rule to see it.
@@ -43,7 +45,8 @@ pub fn margin(lots: Lots, price: Price, leverage: i64, instrument: &Instrument) 
 /// The margin that all open positions bind, at their opening prices.
 pub fn margin_used(account: &AccountState, market: &Market) -> Money {
     account.positions.iter().fold(Money::ZERO, |sum, p| {
-        let bound = market.instrument(p.instrument).and_then(|i| margin(p.lots, p.open_price, account.terms.leverage, i).ok());
+        let bound =
+            market.instrument(p.instrument).and_then(|i| margin(p.lots, p.open_price, account.terms.leverage, i).ok());
         sum.saturating_add(bound.unwrap_or(Money::MAX))
     })
 }

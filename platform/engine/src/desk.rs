@@ -59,16 +59,22 @@ impl<V: Venue> Desk<V> {
     /// # Errors
     /// The committer's.
     pub fn quote<C: Commit>(&mut self, quote: &Quote, commit: &mut C) -> Result<(), C::Error> {
-        self.show_venue(quote, commit)?;
-        let taken = self.shard.step(quote.at, Event::Quote(*quote), &mut self.effects);
+        self.venue.quote(quote, &mut self.reports);
+        let event = Event::Quote(*quote, core::mem::take(&mut self.reports));
+        let taken = self.shard.step(quote.at, event, &mut self.effects);
         debug_assert!(taken.is_ok(), "only commands are refused");
         self.settle(commit)
     }
 
     /// As [`Desk::quote`], with the bars that it closes brought along.
-    pub(crate) fn quote_with_bars<C: Commit>(&mut self, quote: &Quote, closed: &[ClosedBar], commit: &mut C) -> Result<(), C::Error> {
-        self.show_venue(quote, commit)?;
-        self.shard.quote_with_bars(quote, closed, &mut self.effects);
+    pub(crate) fn quote_with_bars<C: Commit>(
+        &mut self,
+        quote: &Quote,
+        closed: &[ClosedBar],
+        commit: &mut C,
+    ) -> Result<(), C::Error> {
+        self.venue.quote(quote, &mut self.reports);
+        self.shard.quote_with_bars(quote, closed, core::mem::take(&mut self.reports), &mut self.effects);
         self.settle(commit)
     }
 
@@ -107,18 +113,6 @@ impl<V: Venue> Desk<V> {
     fn step(&mut self, event: Event) -> Result<(), Refusal> {
         let now: Millis = self.shard.market().now();
         self.shard.step(now, event, &mut self.effects)
-    }
-
-    fn show_venue<C: Commit>(&mut self, quote: &Quote, commit: &mut C) -> Result<(), C::Error> {
-        self.venue.quote(quote, &mut self.reports);
-        if self.reports.is_empty() {
-            return Ok(());
-        }
-        for report in self.reports.drain(..) {
-            let taken = self.shard.step(quote.at, Event::Report(report), &mut self.effects);
-            debug_assert!(taken.is_ok(), "only commands are refused");
-        }
-        self.settle(commit)
     }
 
     /// Commits, hands over what may leave, takes the answers, and again until all is quiet.

@@ -1,6 +1,9 @@
 //! What goes into a shard and what comes out.
 
-use crate::{gate::Approved, port::{Assessment, DayAnchor, VenueReport}};
+use crate::{
+    gate::Approved,
+    port::{Assessment, DayAnchor, VenueReport},
+};
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
     bar::{Bar, Quote, Timeframe},
@@ -16,8 +19,8 @@ use serde::{Deserialize, Serialize};
 /// Something that happened outside the shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// The market moved.
-    Quote(Quote),
+    /// The market moved, with what the venue did at once because of it (attached stops).
+    Quote(Quote, Vec<VenueReport>),
     /// A person or a program asks for something.
     Command(Command),
     /// The runtime is about to hand this order to the venue; its intent is committed.
@@ -206,7 +209,11 @@ impl Effects {
     /// Whether nothing needs to be done.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.orders.is_empty() && self.queries.is_empty() && self.points.is_empty() && self.logs.is_empty()
+        self.records.is_empty()
+            && self.orders.is_empty()
+            && self.queries.is_empty()
+            && self.points.is_empty()
+            && self.logs.is_empty()
     }
 
     /// Empties it, keeping its memory.

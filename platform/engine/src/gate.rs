@@ -64,7 +64,13 @@ struct Draft {
 
 /// Decides an intent: the decision with all answers, and the order if it was approved. The decision gets
 /// `last_id + 1`, the order `last_id + 2`.
-pub(crate) fn decide(account: &AccountState, market: &mut Market, rules: &mut RuleBench, request: &Request, last_id: i64) -> (Decision, Option<Approved>) {
+pub(crate) fn decide(
+    account: &AccountState,
+    market: &mut Market,
+    rules: &mut RuleBench,
+    request: &Request,
+    last_id: i64,
+) -> (Decision, Option<Approved>) {
     let at = market.now();
     let mut answers = Vec::new();
     let drafted = match request.intent {
@@ -125,7 +131,12 @@ fn draft_close(account: &AccountState, market: &Market, request: &Request, id: P
     })
 }
 
-fn draft_open(account: &AccountState, market: &mut Market, request: &Request, mut draft: Draft) -> Result<Draft, Denial> {
+fn draft_open(
+    account: &AccountState,
+    market: &mut Market,
+    request: &Request,
+    mut draft: Draft,
+) -> Result<Draft, Denial> {
     standing(account, market.now(), request.deployment)?;
     let open = market.is_open(draft.instrument);
     let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
@@ -141,7 +152,8 @@ fn draft_open(account: &AccountState, market: &mut Market, request: &Request, mu
     draft.stop_loss = shape_stop(draft.stop_loss, "stop-loss", draft.side, exit, instrument)?;
     draft.take_profit = shape_stop(draft.take_profit, "take-profit", draft.side.opposite(), exit, instrument)?;
     let price = entry_price(draft.side, quote);
-    let needed = book::margin(draft.lots, price, account.terms.leverage, instrument).map_err(|_| Denial::NumberTooLarge)?;
+    let needed =
+        book::margin(draft.lots, price, account.terms.leverage, instrument).map_err(|_| Denial::NumberTooLarge)?;
     let free = book::equity(account, market).saturating_sub(book::margin_used(account, market));
     if needed > free {
         return Err(Denial::MarginTooSmall { needed, free });
@@ -181,7 +193,13 @@ fn shape_lots(wanted: Lots, instrument: &Instrument) -> Result<Lots, Denial> {
 }
 
 /// Rounds a stop to the tick and checks that it lies where `side` loses: below the price for a buy.
-fn shape_stop(level: Option<Price>, which: &str, side: Side, price: Price, instrument: &Instrument) -> Result<Option<Price>, Denial> {
+fn shape_stop(
+    level: Option<Price>,
+    which: &str,
+    side: Side,
+    price: Price,
+    instrument: &Instrument,
+) -> Result<Option<Price>, Denial> {
     let Some(level) = level.map(|l| l.round_down_to(instrument.tick_size)) else { return Ok(None) };
     let right = level > Price::ZERO
         && match side {
@@ -192,7 +210,13 @@ fn shape_stop(level: Option<Price>, which: &str, side: Side, price: Price, instr
 }
 
 /// Asks each rule of the account in its order; the lots can only shrink.
-fn ask_rules(account: &AccountState, market: &Market, rules: &mut RuleBench, mut draft: Draft, answers: &mut Vec<RuleAnswer>) -> Result<Draft, Denial> {
+fn ask_rules(
+    account: &AccountState,
+    market: &Market,
+    rules: &mut RuleBench,
+    mut draft: Draft,
+    answers: &mut Vec<RuleAnswer>,
+) -> Result<Draft, Denial> {
     let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
     let quote = market.last(draft.instrument).ok_or(Denial::NoFreshQuote)?;
     let price = entry_price(draft.side, quote);
@@ -234,7 +258,10 @@ fn heed(verdict: &Verdict, rule: &str, lots: Lots, instrument: &Instrument) -> R
         Verdict::Shrink(to) => {
             let left = lots.min(to.round_down_to(instrument.lot_step));
             if left < instrument.lot_step {
-                return Err(refused(format!("it leaves {to} lots, below the smallest order of {}", instrument.lot_step)));
+                return Err(refused(format!(
+                    "it leaves {to} lots, below the smallest order of {}",
+                    instrument.lot_step
+                )));
             }
             Ok(left)
         }

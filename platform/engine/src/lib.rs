@@ -21,6 +21,6 @@ pub mod shard;
 pub mod state;
 pub mod venue;
 
-pub use event::{Command, Effects, Event, Record, Refusal};
 pub use desk::Desk;
+pub use event::{Command, Effects, Event, Record, Refusal};
 pub use shard::Shard;

@@ -123,7 +123,9 @@ impl Market {
     /// Takes a quote, collects the bars it closes. Answers whether it was tradable and listed; any other
     /// quote changes nothing.
     pub fn take(&mut self, quote: &Quote, closed: &mut Vec<ClosedBar>) -> bool {
-        let Some(listing) = self.listings.get_mut(quote.instrument.0 as usize).and_then(Option::as_mut) else { return false };
+        let Some(listing) = self.listings.get_mut(quote.instrument.0 as usize).and_then(Option::as_mut) else {
+            return false;
+        };
         if !quote.is_tradable() {
             return false;
         }

@@ -58,7 +58,11 @@ impl RuleBench {
     /// Takes up an account: its rules sleep until [`RuleBench::assess`].
     pub fn enrol(&mut self, account: &AccountState, market: &Market) {
         let equity = book::equity(account, market);
-        let levels = account.rules.iter().map(|r| Levels::asleep(r.day.map_or(equity, |d| d.peak_equity.max(d.equity)))).collect();
+        let levels = account
+            .rules
+            .iter()
+            .map(|r| Levels::asleep(r.day.map_or(equity, |d| d.peak_equity.max(d.equity))))
+            .collect();
         self.levels.insert(account.terms.id, levels);
         for position in &account.positions {
             self.exposed.entry(position.instrument).or_default().insert(account.terms.id);
@@ -153,7 +157,9 @@ impl RuleBench {
     /// When the rule's next day begins after `now`, and when the current one began.
     pub fn day_bounds(&mut self, rule: &PluginRef, now: Millis) -> Result<Option<(Millis, Millis)>, Fault> {
         let rule = self.rule(rule)?;
-        Ok(rule.day_reset().map(|reset| (reset.zone.last_daily(now, reset.minute), reset.zone.next_daily(now, reset.minute))))
+        Ok(rule
+            .day_reset()
+            .map(|reset| (reset.zone.last_daily(now, reset.minute), reset.zone.next_daily(now, reset.minute))))
     }
 
     /// Asks a rule about an order. A fault throws the instance away; the next question gets a new one.
@@ -166,7 +172,13 @@ impl RuleBench {
     }
 
     /// Asks a rule about an account and sets its levels. After a fault it is asked again a minute later.
-    pub fn assess(&mut self, account: AccountId, index: u16, rule: &PluginRef, view: &AccountView<'_>) -> Result<Assessment, Fault> {
+    pub fn assess(
+        &mut self,
+        account: AccountId,
+        index: u16,
+        rule: &PluginRef,
+        view: &AccountView<'_>,
+    ) -> Result<Assessment, Fault> {
         let answer = self.rule(rule).and_then(|r| r.assess(view));
         if answer.is_err() {
             self.discard(rule);

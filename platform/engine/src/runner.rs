@@ -86,7 +86,7 @@ impl Runner {
     }
 
     /// The strategy's state now.
-    fn state(&mut self) -> Result<Vec<u8>, Fault> {
+    pub fn state(&mut self) -> Result<Vec<u8>, Fault> {
         if let Some(known) = &self.known {
             return Ok(known.clone());
         }
@@ -99,7 +99,13 @@ impl Runner {
     /// What a restart must find again. A strategy that cannot say its state restarts from the saved one.
     pub fn mark(&mut self) -> RunnerMark {
         let now = self.state().unwrap_or_else(|_| self.saved.bytes.clone());
-        RunnerMark { deployment: self.deployment, now, saved: self.saved.clone(), timer: self.timer, faults: self.faults.clone() }
+        RunnerMark {
+            deployment: self.deployment,
+            now,
+            saved: self.saved.clone(),
+            timer: self.timer,
+            faults: self.faults.clone(),
+        }
     }
 
     /// Counts a fault; answers whether it was one too many.

@@ -1,7 +1,10 @@
 //! The state of a shard as the fold of its records. Nothing else may change it, so what a restart rebuilds
 //! from the journal is what was there before.
 
-use crate::{event::Record, port::{Assessment, DayAnchor}};
+use crate::{
+    event::Record,
+    port::{Assessment, DayAnchor},
+};
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
     fixed::Money,
@@ -102,16 +105,22 @@ impl State {
                 }
                 a.orders.retain(|o| !o.state.is_final());
             }),
-            Record::OrderFilled { account, order, .. } => self.account(*account, |a| a.orders.retain(|o| o.id != *order)),
+            Record::OrderFilled { account, order, .. } => {
+                self.account(*account, |a| a.orders.retain(|o| o.id != *order))
+            }
             Record::PositionOpened(position) => self.account(position.account, |a| a.positions.push(position.clone())),
-            Record::PositionClosed { account, position, .. } => self.account(*account, |a| a.positions.retain(|p| p.id != *position)),
+            Record::PositionClosed { account, position, .. } => {
+                self.account(*account, |a| a.positions.retain(|p| p.id != *position))
+            }
             Record::Moved(transaction) => {
                 self.last_id = self.last_id.max(transaction.id().0);
                 let cash = transaction.cash();
                 self.account(transaction.account(), |a| a.balance = a.balance.saturating_add(cash));
             }
             Record::DayBegan { account, rule, anchor } => self.rule(*account, *rule, |r| r.day = Some(*anchor)),
-            Record::Assessed { account, rule, assessment, .. } => self.rule(*account, *rule, |r| r.last = Some(assessment.clone())),
+            Record::Assessed { account, rule, assessment, .. } => {
+                self.rule(*account, *rule, |r| r.last = Some(assessment.clone()))
+            }
         }
     }
 

@@ -80,12 +80,25 @@ impl SimulatedVenue {
     /// Takes up positions that were open before a restart, and the last quotes.
     pub fn restore<'a>(&mut self, positions: impl Iterator<Item = &'a Position>, quotes: impl Iterator<Item = Quote>) {
         for position in positions {
-            self.watch(position.id, position.instrument, position.side, position.lots, (position.stop_loss, position.take_profit));
+            self.watch(
+                position.id,
+                position.instrument,
+                position.side,
+                position.lots,
+                (position.stop_loss, position.take_profit),
+            );
         }
         self.quotes.extend(quotes.map(|q| (q.instrument, q)));
     }
 
-    fn watch(&mut self, id: PositionId, instrument: InstrumentId, side: Side, lots: Lots, stops: (Option<Price>, Option<Price>)) {
+    fn watch(
+        &mut self,
+        id: PositionId,
+        instrument: InstrumentId,
+        side: Side,
+        lots: Lots,
+        stops: (Option<Price>, Option<Price>),
+    ) {
         self.watches.insert(id, Watch { instrument, side, lots, stop_loss: stops.0, take_profit: stops.1 });
     }
 
@@ -96,11 +109,18 @@ impl SimulatedVenue {
 
     /// Fills a market order, or says why not.
     fn fill(&mut self, order: &Order) -> Result<Price, String> {
-        let quote = self.quotes.get(&order.instrument).ok_or_else(|| "there is no price for this instrument".to_owned())?;
+        let quote =
+            self.quotes.get(&order.instrument).ok_or_else(|| "there is no price for this instrument".to_owned())?;
         let price = entry_price(order.side, quote);
         match order.purpose {
             Purpose::Open => {
-                self.watch(PositionId(order.id.0), order.instrument, order.side, order.lots, (order.stop_loss, order.take_profit));
+                self.watch(
+                    PositionId(order.id.0),
+                    order.instrument,
+                    order.side,
+                    order.lots,
+                    (order.stop_loss, order.take_profit),
+                );
             }
             Purpose::Close(position) => {
                 self.watches.remove(&position).ok_or_else(|| "the position is not open any more".to_owned())?;

@@ -24,7 +24,8 @@ impl Test<'_> {
     /// Lets rules know the best equity among quotes that are passed over, up to `end`.
     pub(super) fn raise_peaks(&mut self, end: usize) {
         let id = self.setup.terms.id;
-        let watched = self.desk.shard().state().accounts.get(&id).is_some_and(|a| !a.rules.is_empty() && !a.positions.is_empty());
+        let watched =
+            self.desk.shard().state().accounts.get(&id).is_some_and(|a| !a.rules.is_empty() && !a.positions.is_empty());
         if !watched {
             return;
         }
@@ -56,7 +57,8 @@ impl Test<'_> {
         }
         let top = self.quotes.get(self.next).map_or(i64::MAX / 4, |q: Quote| q.ask.units().saturating_mul(4));
         let shard = self.desk.shard_mut();
-        let levels: Vec<(Money, Money)> = shard.monitor().levels(self.setup.terms.id).iter().map(|l| (l.below, l.above)).collect();
+        let levels: Vec<(Money, Money)> =
+            shard.monitor().levels(self.setup.terms.id).iter().map(|l| (l.below, l.above)).collect();
         let account = shard.state().accounts.get(&self.setup.terms.id)?;
         let first = account.positions.first();
         for (below, above) in levels {
@@ -92,11 +94,15 @@ fn wake(equity: impl Fn(i64) -> Money, top: i64, side: Side, below: Money, above
 }
 
 /// Equity as a function of the one price that its positions are closed at.
-fn account_equity<'a>(account: &'a AccountState, instrument: &'a marque_domain::instrument::Instrument) -> impl Fn(i64) -> Money + 'a {
+fn account_equity<'a>(
+    account: &'a AccountState,
+    instrument: &'a marque_domain::instrument::Instrument,
+) -> impl Fn(i64) -> Money + 'a {
     move |price| {
         let profit = |p: &Position| {
             let to = Price::from_units(price);
-            book::profit(p.side, p.open_price, to, p.lots, instrument).unwrap_or_else(|_| book::overflowed(p.side, p.open_price, to))
+            book::profit(p.side, p.open_price, to, p.lots, instrument)
+                .unwrap_or_else(|_| book::overflowed(p.side, p.open_price, to))
         };
         account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(profit(p)))
     }

@@ -96,7 +96,13 @@ impl HistorySource for Past {
 ///
 /// # Errors
 /// [`BacktestError`].
-pub fn run<C: Commit>(setup: &Setup, recording: Recording<'_>, pace: Pace, host: Arc<dyn PluginHost>, observer: &mut C) -> Result<Summary, BacktestError<C::Error>> {
+pub fn run<C: Commit>(
+    setup: &Setup,
+    recording: Recording<'_>,
+    pace: Pace,
+    host: Arc<dyn PluginHost>,
+    observer: &mut C,
+) -> Result<Summary, BacktestError<C::Error>> {
     let quotes = Quotes::new(setup.instrument.id, recording);
     let bars = Arc::new(BarTable::build(setup.deployment.timeframe, &quotes));
     let shard = Shard::new(core::slice::from_ref(&setup.instrument), host, Box::new(Past(Arc::clone(&bars))));
@@ -104,10 +110,22 @@ pub fn run<C: Commit>(setup: &Setup, recording: Recording<'_>, pace: Pace, host:
     if let Some(first) = quotes.get(0) {
         desk.skip_to(&first);
     }
-    for command in [Command::OpenAccount(setup.terms.clone()), Command::Deploy(Deployment { status: DeploymentStatus::Stopped, ..setup.deployment.clone() })] {
+    for command in [
+        Command::OpenAccount(setup.terms.clone()),
+        Command::Deploy(Deployment { status: DeploymentStatus::Stopped, ..setup.deployment.clone() }),
+    ] {
         desk.command(command, observer).map_err(BacktestError::Stopped)?.map_err(BacktestError::Refused)?;
     }
-    let mut test = Test { setup, quotes: &quotes, bars: &bars, desk, next: 0, bar: 0, width: RUN_MIN, curve: Curve::new(quotes.len()) };
+    let mut test = Test {
+        setup,
+        quotes: &quotes,
+        bars: &bars,
+        desk,
+        next: 0,
+        bar: 0,
+        width: RUN_MIN,
+        curve: Curve::new(quotes.len()),
+    };
     match pace {
         Pace::Steps => test.step_to(quotes.len(), observer),
         Pace::Runs => test.run_all(observer),
@@ -166,7 +184,11 @@ impl Test<'_> {
             let Some(quote) = self.quotes.get(self.next) else { break };
             let mut closed = None;
             if self.bars.closed_by(self.bar) == Some(self.next) {
-                closed = self.bars.get(self.bar).map(|bar| ClosedBar { instrument: quote.instrument, timeframe: self.bars.timeframe, bar });
+                closed = self.bars.get(self.bar).map(|bar| ClosedBar {
+                    instrument: quote.instrument,
+                    timeframe: self.bars.timeframe,
+                    bar,
+                });
                 self.bar += 1;
             }
             self.desk.quote_with_bars(&quote, closed.as_slice(), observer)?;
@@ -242,18 +264,25 @@ impl Test<'_> {
 
     /// Carries out what the strategy wanted, at the quote at which it would have been live.
     fn act<C: Commit>(&mut self, at: usize, actions: Vec<Action>, observer: &mut C) -> Result<(), C::Error> {
-        self.skip(at + 1);
+        self.plot(at);
+        self.advance(at + 1);
         let (shard, effects) = self.desk.parts();
         shard.follow_up(self.setup.deployment.id, actions, effects);
-        self.desk.settle(observer)
+        self.desk.settle(observer)?;
+        self.plot(at + 1);
+        Ok(())
     }
 
     /// Passes over quotes up to `end`, exclusive, that touch nobody.
     fn skip(&mut self, end: usize) {
+        self.plot(end);
+        self.advance(end);
+    }
+
+    fn advance(&mut self, end: usize) {
         if end <= self.next {
             return;
         }
-        self.plot(end);
         self.raise_peaks(end);
         if let Some(quote) = self.quotes.get(end - 1) {
             self.desk.skip_to(&quote);

@@ -75,8 +75,14 @@ impl<'a> Quotes<'a> {
                     Kind::Ticks { at: ticks.at.into(), bid: ticks.bid.into(), ask: ticks.ask.into() }
                 } else {
                     let keep: Vec<bool> = ticks.bid.iter().zip(ticks.ask).map(good).collect();
-                    let filter = |column: &[i64]| column.iter().zip(&keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect::<Vec<_>>();
-                    Kind::Ticks { at: filter(ticks.at).into(), bid: filter(ticks.bid).into(), ask: filter(ticks.ask).into() }
+                    let filter = |column: &[i64]| {
+                        column.iter().zip(&keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect::<Vec<_>>()
+                    };
+                    Kind::Ticks {
+                        at: filter(ticks.at).into(),
+                        bid: filter(ticks.bid).into(),
+                        ask: filter(ticks.ask).into(),
+                    }
                 }
             }
         };
@@ -92,7 +98,12 @@ impl<'a> Quotes<'a> {
 
     pub fn get(&self, index: usize) -> Option<Quote> {
         let (at, bid, ask) = self.raw(index)?;
-        Some(Quote { instrument: self.instrument, at: Millis(at), bid: Price::from_units(bid), ask: Price::from_units(ask) })
+        Some(Quote {
+            instrument: self.instrument,
+            at: Millis(at),
+            bid: Price::from_units(bid),
+            ask: Price::from_units(ask),
+        })
     }
 
     fn raw(&self, index: usize) -> Option<(i64, i64, i64)> {
@@ -165,7 +176,9 @@ impl<'a> Quotes<'a> {
     /// The quotes of `from..end` in columns.
     pub fn columns(&self, from: usize, end: usize) -> Columns<'_> {
         match &self.kind {
-            Kind::Ticks { at, bid, ask } => Columns { at: at[from..end].into(), bid: bid[from..end].into(), ask: ask[from..end].into() },
+            Kind::Ticks { at, bid, ask } => {
+                Columns { at: at[from..end].into(), bid: bid[from..end].into(), ask: ask[from..end].into() }
+            }
             Kind::Minutes(_) => {
                 let rows: Vec<_> = (from..end).filter_map(|i| self.raw(i)).collect();
                 let column = |pick: fn(&(i64, i64, i64)) -> i64| rows.iter().map(pick).collect::<Vec<_>>().into();
@@ -187,7 +200,8 @@ impl BarTable {
         let mut table = Self { timeframe, columns: Default::default(), closed_by: Vec::new() };
         match &quotes.kind {
             Kind::Minutes(bars) if timeframe == Timeframe::M1 => {
-                table.columns = [bars.open_at, bars.open, bars.high, bars.low, bars.close, bars.spread, bars.volume].map(<[i64]>::to_vec);
+                table.columns = [bars.open_at, bars.open, bars.high, bars.low, bars.close, bars.spread, bars.volume]
+                    .map(<[i64]>::to_vec);
                 table.closed_by = (1..bars.len()).map(|row| row * LEGS).collect();
             }
             Kind::Minutes(bars) => {
@@ -233,7 +247,15 @@ impl BarTable {
     }
 
     fn append(&mut self, bar: &Bar) {
-        let row = [bar.open_at.0, bar.open.units(), bar.high.units(), bar.low.units(), bar.close.units(), bar.spread.units(), bar.volume];
+        let row = [
+            bar.open_at.0,
+            bar.open.units(),
+            bar.high.units(),
+            bar.low.units(),
+            bar.close.units(),
+            bar.spread.units(),
+            bar.volume,
+        ];
         for (column, value) in self.columns.iter_mut().zip(row) {
             column.push(value);
         }

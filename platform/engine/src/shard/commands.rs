@@ -58,7 +58,10 @@ impl Shard {
             return Err(Refusal::AccountClosed(reason.clone()));
         }
         self.launch(&deployment)?;
-        self.emit(Record::DeploymentChanged { deployment: id, status: DeploymentStatus::Running, at: self.market.now() }, fx);
+        self.emit(
+            Record::DeploymentChanged { deployment: id, status: DeploymentStatus::Running, at: self.market.now() },
+            fx,
+        );
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::{
     event::{ClosedBar, Command, Effects, Event, Record, Refusal},
     market::{Market, Tape},
     monitor::RuleBench,
-    port::{HistorySource, Hooks, PluginHost},
+    port::{HistorySource, Hooks, PluginHost, VenueReport},
     runner::{Runner, RunnerMark},
     state::State,
 };
@@ -117,7 +117,7 @@ impl Shard {
     pub fn step(&mut self, at: Millis, event: Event, fx: &mut Effects) -> Result<(), Refusal> {
         self.market.advance(at);
         match event {
-            Event::Quote(quote) => self.quote(&quote, fx),
+            Event::Quote(quote, reports) => self.quote(&quote, reports, fx),
             Event::Command(command) => return self.command(command, fx),
             Event::Sent(order) => self.sent(order, fx),
             Event::Report(report) => self.report(report, fx),
@@ -136,18 +136,31 @@ impl Shard {
         }
     }
 
-    fn quote(&mut self, quote: &Quote, fx: &mut Effects) {
+    fn quote(&mut self, quote: &Quote, reports: Vec<VenueReport>, fx: &mut Effects) {
         let mut closed = core::mem::take(&mut self.closed);
         closed.clear();
-        if self.market.take(quote, &mut closed) {
+        let taken = self.market.take(quote, &mut closed);
+        for report in reports {
+            self.report(report, fx);
+        }
+        if taken {
             self.market_moved(quote, &closed, fx);
         }
         self.closed = closed;
     }
 
     /// As a quote event, with the bars that it closes brought along: a backtest has built them all before.
-    pub(crate) fn quote_with_bars(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
+    pub(crate) fn quote_with_bars(
+        &mut self,
+        quote: &Quote,
+        closed: &[ClosedBar],
+        reports: Vec<VenueReport>,
+        fx: &mut Effects,
+    ) {
         self.market.set_last(quote);
+        for report in reports {
+            self.report(report, fx);
+        }
         self.market_moved(quote, closed, fx);
     }
 

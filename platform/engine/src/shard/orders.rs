@@ -5,7 +5,8 @@ use crate::{
     book,
     event::{Effects, Record},
     gate::{self, Request},
-    port::{OrderUpdate, VenueReport},
+    port::{OrderUpdate, Standing, VenueReport},
+    state::RuleState,
 };
 use marque_domain::{
     account::AccountStatus,
@@ -34,7 +35,11 @@ impl Shard {
 
     /// Closes everything, in the name of a rule.
     pub(super) fn flatten(&mut self, account: AccountId, fx: &mut Effects) {
-        let open = self.state.accounts.get(&account).map(|a| a.positions.iter().map(|p| p.id).filter(|id| !a.is_closing(*id)).collect::<Vec<_>>());
+        let open = self
+            .state
+            .accounts
+            .get(&account)
+            .map(|a| a.positions.iter().map(|p| p.id).filter(|id| !a.is_closing(*id)).collect::<Vec<_>>());
         for position in open.unwrap_or_default() {
             let request = Request { deployment: None, origin: Origin::Rule, intent: Intent::Close { position } };
             self.decide(account, &request, fx);
@@ -58,7 +63,9 @@ impl Shard {
             VenueReport::Rejected { order, reason } => self.ended(order, OrderStep::Reject, reason, fx),
             VenueReport::NotFound { order } => self.not_found(order, fx),
             VenueReport::Filled { order, price, commission } => self.filled(order, price, commission, fx),
-            VenueReport::Exited { position, origin, price, commission } => self.exited(position, origin, price, commission, fx),
+            VenueReport::Exited { position, origin, price, commission } => {
+                self.exited(position, origin, price, commission, fx)
+            }
         }
     }
 
@@ -145,7 +152,8 @@ impl Shard {
             take_profit: order.take_profit,
             closed: None,
         };
-        let update = |balance| OrderUpdate::Opened { position: position.id, side: order.side, lots: order.lots, price, balance };
+        let update =
+            |balance| OrderUpdate::Opened { position: position.id, side: order.side, lots: order.lots, price, balance };
         self.emit(Record::PositionOpened(position.clone()), fx);
         self.charge(order.account, order.id, commission, fx);
         self.book_changed(order.account, order.instrument, fx);
@@ -181,10 +189,20 @@ impl Shard {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one fill, each of its own type")]
-    fn close(&mut self, account: AccountId, id: PositionId, order: OrderId, price: Price, origin: Origin, commission: Money, fx: &mut Effects) {
+    fn close(
+        &mut self,
+        account: AccountId,
+        id: PositionId,
+        order: OrderId,
+        price: Price,
+        origin: Origin,
+        commission: Money,
+        fx: &mut Effects,
+    ) {
         let Some(position) = self.state.accounts.get(&account).and_then(|a| a.position(id)).cloned() else { return };
         let Some(instrument) = self.market.instrument(position.instrument) else { return };
-        let profit = book::profit(position.side, position.open_price, price, position.lots, instrument).unwrap_or_else(|_| book::floating(&position, &self.market));
+        let profit = book::profit(position.side, position.open_price, price, position.lots, instrument)
+            .unwrap_or_else(|_| book::floating(&position, &self.market));
         let closed = Closed { at: self.market.now(), price, profit, origin };
         self.emit(Record::PositionClosed { account, position: id, closed }, fx);
         self.transfer(account, order, TransactionKind::Profit, Book::Venue, profit, fx);
@@ -202,7 +220,15 @@ impl Shard {
         }
     }
 
-    fn transfer(&mut self, account: AccountId, order: OrderId, kind: TransactionKind, other: Book, amount: Money, fx: &mut Effects) {
+    fn transfer(
+        &mut self,
+        account: AccountId,
+        order: OrderId,
+        kind: TransactionKind,
+        other: Book,
+        amount: Money,
+        fx: &mut Effects,
+    ) {
         let id = TransactionId(self.state.last_id + 1);
         let moved = Transaction::transfer(id, account, self.market.now(), kind, order.0, other, amount);
         self.emit(Record::Moved(moved), fx);
@@ -212,11 +238,19 @@ impl Shard {
         self.state.accounts.get(&account).map_or(Money::ZERO, |a| a.balance)
     }
 
-    /// Positions or balance changed: the monitor looks at the account at once.
+    /// Positions or balance changed: the monitor looks at the account at once. What fills after a rule ended
+    /// the account or wanted it flat is closed again.
     fn book_changed(&mut self, account: AccountId, instrument: marque_domain::id::InstrumentId, fx: &mut Effects) {
         if let Some(state) = self.state.accounts.get(&account) {
             self.rules.positions_changed(state, instrument);
         }
         self.look_at(account, fx);
+        let must_be_flat = self.state.accounts.get(&account).is_some_and(|a| {
+            let wanted = |rule: &RuleState| rule.last.as_ref().is_some_and(|l| l.standing == Standing::Flatten);
+            matches!(a.status, AccountStatus::Failed(_)) || a.rules.iter().any(wanted)
+        });
+        if must_be_flat {
+            self.flatten(account, fx);
+        }
     }
 }

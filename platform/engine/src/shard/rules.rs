@@ -156,7 +156,8 @@ impl Shard {
     /// A breach latches: the account ends, its strategies stop and its positions are closed.
     fn fail(&mut self, account: AccountId, reason: String, fx: &mut Effects) {
         self.emit(Record::AccountChanged { account, status: AccountStatus::Failed(reason), at: self.market.now() }, fx);
-        let running: Vec<DeploymentId> = self.runners.iter().filter(|r| r.account == account).map(|r| r.deployment).collect();
+        let running: Vec<DeploymentId> =
+            self.runners.iter().filter(|r| r.account == account).map(|r| r.deployment).collect();
         for deployment in running {
             self.halt(deployment, DeploymentStatus::Stopped, fx);
         }
@@ -167,7 +168,14 @@ impl Shard {
     fn hold(&mut self, account: AccountId, fx: &mut Effects) {
         let active = self.state.accounts.get(&account).is_some_and(|a| a.status == AccountStatus::Active);
         if active {
-            self.emit(Record::AccountChanged { account, status: AccountStatus::Held(RULE_SILENT.to_owned()), at: self.market.now() }, fx);
+            self.emit(
+                Record::AccountChanged {
+                    account,
+                    status: AccountStatus::Held(RULE_SILENT.to_owned()),
+                    at: self.market.now(),
+                },
+                fx,
+            );
         }
     }
 }

@@ -43,8 +43,12 @@ impl Shard {
 
     pub(super) fn run_timers(&mut self, fx: &mut Effects) {
         let now = self.market.now();
-        let due: Vec<DeploymentId> =
-            self.runners.iter_mut().filter(|r| r.timer.is_some_and(|t| t <= now)).map(|r| (r.timer = None, r.deployment).1).collect();
+        let due: Vec<DeploymentId> = self
+            .runners
+            .iter_mut()
+            .filter(|r| r.timer.is_some_and(|t| t <= now))
+            .map(|r| (r.timer = None, r.deployment).1)
+            .collect();
         for deployment in due {
             self.call(deployment, fx, |s, actions| s.on_timer(now, actions));
         }
@@ -92,12 +96,24 @@ impl Shard {
 
     /// Shows a strategy a run of closed bars and answers how many it consumed, with its wishes. A fault
     /// leaves it as it was before the run: the caller goes through the run bar by bar.
-    pub(crate) fn run_bars(&mut self, deployment: DeploymentId, run: BarRun<'_>, actions: &mut Vec<Action>, fx: &mut Effects) -> Option<usize> {
+    pub(crate) fn run_bars(
+        &mut self,
+        deployment: DeploymentId,
+        run: BarRun<'_>,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+    ) -> Option<usize> {
         self.run(deployment, actions, fx, |s, actions| s.on_bars(run, actions))
     }
 
     /// As [`Shard::run_bars`], for quotes.
-    pub(crate) fn run_ticks(&mut self, deployment: DeploymentId, run: TickRun<'_>, actions: &mut Vec<Action>, fx: &mut Effects) -> Option<usize> {
+    pub(crate) fn run_ticks(
+        &mut self,
+        deployment: DeploymentId,
+        run: TickRun<'_>,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+    ) -> Option<usize> {
         self.run(deployment, actions, fx, |s, actions| s.on_ticks(run, actions))
     }
 
@@ -109,24 +125,33 @@ impl Shard {
         call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<usize, Fault>,
     ) -> Option<usize> {
         let index = self.runners.iter().position(|r| r.deployment == deployment)?;
-        let strategy = self.runners.get_mut(index)?.strategy.as_mut()?;
+        let runner = self.runners.get_mut(index)?;
+        // The state to go back to, should something fail in the middle of the run.
+        let before = runner.state().ok()?;
+        let strategy = runner.strategy.as_mut()?;
         if let Ok(consumed) = call(strategy.as_mut(), actions) {
             let log = strategy.take_log();
             fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
-            self.runners.get_mut(index)?.called();
+            runner.called();
             return Some(consumed);
         }
         actions.clear();
-        let mut runner = self.runners.remove(index);
-        match self.revive(&mut runner) {
-            Ok(()) => self.runners.insert(index, runner),
+        runner.called();
+        match self.instance(deployment, Some(&before)) {
+            Ok(strategy) => self.runners.get_mut(index)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
         }
         None
     }
 
     /// One call across the boundary; answers whether it gave an answer.
-    fn call_once(&mut self, deployment: DeploymentId, actions: &mut Vec<Action>, fx: &mut Effects, call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>) -> bool {
+    fn call_once(
+        &mut self,
+        deployment: DeploymentId,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+        call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>,
+    ) -> bool {
         let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { return false };
         let Some(strategy) = runner.strategy.as_mut() else { return false };
         let answer = call(strategy.as_mut(), actions);
@@ -152,7 +177,9 @@ impl Shard {
                     runner.timer = Some(at);
                     continue;
                 }
-                Action::Open { side, lots, stop_loss, take_profit } => Intent::Open { instrument, side, lots, stop_loss, take_profit },
+                Action::Open { side, lots, stop_loss, take_profit } => {
+                    Intent::Open { instrument, side, lots, stop_loss, take_profit }
+                }
                 Action::Close { position } => Intent::Close { position },
             };
             let request = Request { deployment: Some(deployment), origin: Origin::Strategy, intent };
@@ -208,7 +235,13 @@ impl Shard {
             .into_iter()
             .flat_map(|a| a.positions.iter().map(move |p| (a.balance, p)))
             .filter(|(_, p)| p.deployment == Some(runner.deployment))
-            .map(|(balance, p)| OrderUpdate::Opened { position: p.id, side: p.side, lots: p.lots, price: p.open_price, balance })
+            .map(|(balance, p)| OrderUpdate::Opened {
+                position: p.id,
+                side: p.side,
+                lots: p.lots,
+                price: p.open_price,
+                balance,
+            })
             .collect();
         let mut ignored = Vec::new();
         for update in held {
@@ -249,10 +282,12 @@ impl Shard {
     /// Starts the running deployments again after a restart, each from its mark. One that cannot start is
     /// left without a runner; [`Shard::recovered`] quarantines it.
     pub(super) fn restore_runners(&mut self, marks: &[RunnerMark]) {
-        let running: Vec<_> = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
+        let running: Vec<_> =
+            self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
         for deployment in running {
             let mark = marks.iter().find(|m| m.deployment == deployment.id);
-            let started = self.instance(deployment.id, mark.map(|m| m.now.as_slice())).map(|s| Runner::new(&deployment, s));
+            let started =
+                self.instance(deployment.id, mark.map(|m| m.now.as_slice())).map(|s| Runner::new(&deployment, s));
             let Ok(mut runner) = started else { continue };
             match mark {
                 Some(mark) => {

@@ -1,0 +1,157 @@
+//! Runs and steps are one engine: whatever the strategy, the market and the rules, the records are equal.
+
+mod support;
+
+use marque_domain::{bar::Timeframe, fixed::Money, order::OrderState};
+use marque_engine::{
+    backtest::{self, Pace, Recording, Setup, Summary},
+    event::Record,
+    port::{BarRun, TickRun},
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+use support::{Journal, NativeHost, START, deployment, instrument, plugin, terms};
+
+fn setup(strategy: &str, settings: &str, timeframe: Timeframe, rule: Option<(&str, &str)>) -> Setup {
+    Setup {
+        instrument: instrument(),
+        terms: terms(rule.map(|(name, settings)| plugin(name, settings)).into_iter().collect()),
+        deployment: deployment(plugin(strategy, settings), timeframe),
+        commission_per_lot: "3.5".parse().unwrap(),
+    }
+}
+
+fn go(setup: &Setup, recording: Recording<'_>, pace: Pace) -> (Vec<Record>, Summary) {
+    let mut journal = Journal::default();
+    let summary = backtest::run(setup, recording, pace, Arc::new(NativeHost), &mut journal).unwrap();
+    (journal.records, summary)
+}
+
+/// A walk of quotes: some crossed, some far apart.
+fn ticks() -> impl proptest::strategy::Strategy<Value = [Vec<i64>; 3]> {
+    prop::collection::vec((0..9_000_i64, -6..=6_i64, -1..4_i64), 50..1_500).prop_map(|steps| {
+        let (mut at, mut bid) = (START.0, 138_000_000);
+        let mut columns: [Vec<i64>; 3] = Default::default();
+        for (gap, step, spread) in steps {
+            at += if gap > 8_990 { 3_600_000 * 7 } else { gap };
+            bid += step * 1_000 * if step.abs() == 6 { 5 } else { 1 };
+            columns[0].push(at);
+            columns[1].push(bid);
+            columns[2].push(bid + spread * 1_000);
+        }
+        columns
+    })
+}
+
+fn rules() -> impl proptest::strategy::Strategy<Value = Option<(&'static str, &'static str)>> {
+    prop::sample::select(vec![
+        None,
+        Some(("floor", "9990")),
+        Some(("daily-floor", "9995")),
+        Some(("daily-floor", "9999")),
+        Some(("mute", "")),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    #[test]
+    fn runs_and_steps_agree_on_ticks(
+        columns in ticks(),
+        seed: u32,
+        every in 1..40_u64,
+        faulty: bool,
+        name in prop::sample::select(vec!["dice-bars", "dice-ticks", "dice-both"]),
+        timeframe in prop::sample::select(vec![Timeframe::M1, Timeframe::M5]),
+        rule in rules(),
+    ) {
+        let [at, bid, ask] = &columns;
+        let recording = Recording::Ticks(TickRun { at, bid, ask });
+        let setup = setup(name, &format!("{seed} {every}{}", if faulty { "!" } else { "" }), timeframe, rule);
+        let (stepped, a) = go(&setup, recording, Pace::Steps);
+        let (ran, b) = go(&setup, recording, Pace::Runs);
+        prop_assert_eq!(&stepped, &ran);
+        prop_assert_eq!(a, b);
+        books_balance(&ran);
+    }
+
+    #[test]
+    fn runs_and_steps_agree_on_minutes(columns in ticks(), seed: u32, every in 1..10_u64, rule in rules(), timeframe in prop::sample::select(vec![Timeframe::M1, Timeframe::M15])) {
+        let bars = minutes(&columns);
+        let [open_at, open, high, low, close, spread, volume] = &bars;
+        let recording = Recording::Minutes(BarRun { open_at, open, high, low, close, spread, volume });
+        let setup = setup("dice-bars", &format!("{seed} {every}"), timeframe, rule);
+        let (stepped, a) = go(&setup, recording, Pace::Steps);
+        let (ran, b) = go(&setup, recording, Pace::Runs);
+        prop_assert_eq!(stepped, ran);
+        prop_assert_eq!(a, b);
+    }
+}
+
+/// Four ticks at a time as a minute bar.
+fn minutes(ticks: &[Vec<i64>; 3]) -> [Vec<i64>; 7] {
+    let mut bars: [Vec<i64>; 7] = Default::default();
+    for (index, bids) in ticks[1].chunks_exact(4).enumerate() {
+        let gap = if index % 50 == 49 { 5 } else { 0 };
+        let at = START.0 + (index as i64 + gap) * 60_000;
+        let row = [at, bids[0], *bids.iter().max().unwrap(), *bids.iter().min().unwrap(), bids[3], 1_000, 4];
+        if bars[0].last().is_none_or(|last| at > *last) {
+            bars.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+        }
+    }
+    bars
+}
+
+/// Debits equal credits, and each fill's money is there once.
+fn books_balance(records: &[Record]) {
+    let (mut opened, mut closed, mut profits) = (0, 0, 0);
+    for record in records {
+        match record {
+            Record::Moved(moved) => {
+                let sum: i128 = moved.postings().iter().map(|p| i128::from(p.amount.units())).sum();
+                assert_eq!(sum, 0);
+                profits += usize::from(moved.kind() == marque_domain::ledger::TransactionKind::Profit);
+            }
+            Record::PositionOpened(_) => opened += 1,
+            Record::PositionClosed { .. } => closed += 1,
+            _ => {}
+        }
+    }
+    assert!(closed <= opened);
+    assert_eq!(profits, closed);
+}
+
+#[test]
+fn a_gap_through_the_stop_fills_at_the_first_price() {
+    // A strategy that opens at its first bar, and a market that then falls off a cliff.
+    let mut found = false;
+    for seed in 0..200 {
+        let mut columns: [Vec<i64>; 3] = Default::default();
+        for index in 0..40_i64 {
+            let bid = if index < 20 { 138_000_000 } else { 137_000_000 };
+            columns[0].push(START.0 + index * 20_000);
+            columns[1].push(bid);
+            columns[2].push(bid + 1_000);
+        }
+        let [at, bid, ask] = &columns;
+        let (records, _) = go(
+            &setup("dice-bars", &format!("{seed} 1"), Timeframe::M1, None),
+            Recording::Ticks(TickRun { at, bid, ask }),
+            Pace::Runs,
+        );
+        for record in &records {
+            let Record::PositionClosed { closed, .. } = record else { continue };
+            if closed.origin == marque_domain::order::Origin::StopLoss {
+                assert_eq!(closed.price.units(), 137_000_000, "not at the stop's own price");
+                assert!(closed.profit < Money::ZERO);
+                found = true;
+            }
+        }
+        let exits =
+            records.iter().filter(|r| matches!(r, Record::OrderPlaced(o) if o.state == OrderState::Filled)).count();
+        let stopped = records.iter().filter(|r| matches!(r, Record::PositionClosed { closed, .. } if closed.origin == marque_domain::order::Origin::StopLoss || closed.origin == marque_domain::order::Origin::TakeProfit)).count();
+        assert_eq!(exits, stopped, "each exit has its order");
+    }
+    assert!(found, "no seed had a long position with a stop: the test tests nothing");
+}
