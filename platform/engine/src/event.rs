@@ -8,10 +8,9 @@ use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
     bar::{Bar, Quote, Timeframe},
     decision::{Decision, Intent},
-    fixed::Price,
-    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
+    id::{AccountId, DeploymentId, InstrumentId, OrderId},
     ledger::Transaction,
-    order::{Closed, Order, OrderState, Position},
+    order::{Order, Position},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -119,41 +118,12 @@ pub enum Record {
     Decided(Decision),
     /// An order was approved: the intent that must be durable before it is sent.
     OrderPlaced(Order),
-    /// An order moved along without trading.
-    OrderMoved {
-        /// Whose.
-        account: AccountId,
-        /// Which.
-        order: OrderId,
-        /// Its new state.
-        state: OrderState,
-        /// Why, when it ended.
-        reason: Option<String>,
-        /// When.
-        at: Millis,
-    },
-    /// An order traded in full.
-    OrderFilled {
-        /// Whose.
-        account: AccountId,
-        /// Which.
-        order: OrderId,
-        /// At what price.
-        price: Price,
-        /// When.
-        at: Millis,
-    },
+    /// An order moved along: the order as it is now.
+    OrderMoved(Order),
     /// A position was opened.
     PositionOpened(Position),
-    /// A position was closed.
-    PositionClosed {
-        /// Whose.
-        account: AccountId,
-        /// Which.
-        position: PositionId,
-        /// How.
-        closed: Closed,
-    },
+    /// A position was closed: the position with how it ended.
+    PositionClosed(Position),
     /// Money moved.
     Moved(Transaction),
     /// A rule's day began.

@@ -66,6 +66,14 @@ impl AccountState {
         self.orders.iter().any(|o| o.purpose == Purpose::Close(id))
     }
 
+    fn moved(&mut self, order: &Order) {
+        if order.state.is_final() {
+            self.orders.retain(|o| o.id != order.id);
+        } else if let Some(known) = self.orders.iter_mut().find(|o| o.id == order.id) {
+            known.clone_from(order);
+        }
+    }
+
     /// Opening orders approved on the UTC day of `at`.
     #[must_use]
     pub const fn trades_on(&self, at: Millis) -> u32 {
@@ -98,19 +106,10 @@ impl State {
             Record::Faulted { .. } => {}
             Record::Decided(decision) => self.last_id = self.last_id.max(decision.id.0),
             Record::OrderPlaced(order) => self.place(order),
-            Record::OrderMoved { account, order, state, reason, at } => self.account(*account, |a| {
-                if let Some(moved) = a.orders.iter_mut().find(|o| o.id == *order) {
-                    (moved.state, moved.updated_at) = (*state, *at);
-                    moved.reason.clone_from(reason);
-                }
-                a.orders.retain(|o| !o.state.is_final());
-            }),
-            Record::OrderFilled { account, order, .. } => {
-                self.account(*account, |a| a.orders.retain(|o| o.id != *order))
-            }
+            Record::OrderMoved(order) => self.account(order.account, |a| a.moved(order)),
             Record::PositionOpened(position) => self.account(position.account, |a| a.positions.push(position.clone())),
-            Record::PositionClosed { account, position, .. } => {
-                self.account(*account, |a| a.positions.retain(|p| p.id != *position))
+            Record::PositionClosed(position) => {
+                self.account(position.account, |a| a.positions.retain(|p| p.id != position.id));
             }
             Record::Moved(transaction) => {
                 self.last_id = self.last_id.max(transaction.id().0);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use marque_domain::{bar::Timeframe, fixed::Money, order::OrderState};
+use marque_domain::{bar::Timeframe, fixed::Money, order::{OrderState, Origin, Position}};
 use marque_engine::{
     backtest::{self, Pace, Recording, Setup, Summary},
     event::Record,
@@ -114,7 +114,7 @@ fn books_balance(records: &[Record]) {
                 profits += usize::from(moved.kind() == marque_domain::ledger::TransactionKind::Profit);
             }
             Record::PositionOpened(_) => opened += 1,
-            Record::PositionClosed { .. } => closed += 1,
+            Record::PositionClosed(_) => closed += 1,
             _ => {}
         }
     }
@@ -141,8 +141,9 @@ fn a_gap_through_the_stop_fills_at_the_first_price() {
             Pace::Runs,
         );
         for record in &records {
-            let Record::PositionClosed { closed, .. } = record else { continue };
-            if closed.origin == marque_domain::order::Origin::StopLoss {
+            let Record::PositionClosed(position) = record else { continue };
+            let closed = position.closed.unwrap();
+            if closed.origin == Origin::StopLoss {
                 assert_eq!(closed.price.units(), 137_000_000, "not at the stop's own price");
                 assert!(closed.profit < Money::ZERO);
                 found = true;
@@ -150,7 +151,9 @@ fn a_gap_through_the_stop_fills_at_the_first_price() {
         }
         let exits =
             records.iter().filter(|r| matches!(r, Record::OrderPlaced(o) if o.state == OrderState::Filled)).count();
-        let stopped = records.iter().filter(|r| matches!(r, Record::PositionClosed { closed, .. } if closed.origin == marque_domain::order::Origin::StopLoss || closed.origin == marque_domain::order::Origin::TakeProfit)).count();
+        let by_venue =
+            |p: &Position| p.closed.is_some_and(|c| matches!(c.origin, Origin::StopLoss | Origin::TakeProfit));
+        let stopped = records.iter().filter(|r| matches!(r, Record::PositionClosed(p) if by_venue(p))).count();
         assert_eq!(exits, stopped, "each exit has its order");
     }
     assert!(found, "no seed had a long position with a stop: the test tests nothing");

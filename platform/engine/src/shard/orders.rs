@@ -12,7 +12,7 @@ use marque_domain::{
     account::AccountStatus,
     decision::{Decision, Intent},
     fixed::{Money, Price},
-    id::{AccountId, OrderId, PositionId, TransactionId},
+    id::{AccountId, InstrumentId, OrderId, PositionId, TransactionId},
     ledger::{Book, Transaction, TransactionKind},
     order::{Closed, Order, OrderState, OrderStep, Origin, Position, Purpose},
 };
@@ -47,16 +47,16 @@ impl Shard {
     }
 
     pub(super) fn sent(&mut self, order: OrderId, fx: &mut Effects) {
-        self.advance(order, OrderStep::Send, None, fx);
+        self.advance(order, OrderStep::Send, |_| {}, fx);
     }
 
     /// Takes what the venue said. A report that the order machine has no arrow for (a second fill, an
     /// acknowledgement after the fill) changes nothing.
     pub(super) fn report(&mut self, report: VenueReport, fx: &mut Effects) {
         match report {
-            VenueReport::Acked { order } => drop(self.advance(order, OrderStep::Ack, None, fx)),
+            VenueReport::Acked { order } => drop(self.advance(order, OrderStep::Ack, |_| {}, fx)),
             VenueReport::Lost { order } => {
-                if self.advance(order, OrderStep::Lose, None, fx).is_some() {
+                if self.advance(order, OrderStep::Lose, |_| {}, fx).is_some() {
                     fx.queries.push(order);
                 }
             }
@@ -75,10 +75,10 @@ impl Shard {
             self.state.accounts.values().flat_map(|a| a.orders.iter().map(|o| (o.id, o.state))).collect();
         for (order, state) in waiting {
             if state == OrderState::Intent {
-                self.advance(order, OrderStep::Send, None, fx);
+                self.advance(order, OrderStep::Send, |_| {}, fx);
             }
             if matches!(state, OrderState::Intent | OrderState::Sending) {
-                self.advance(order, OrderStep::Lose, None, fx);
+                self.advance(order, OrderStep::Lose, |_| {}, fx);
             }
             fx.queries.push(order);
         }
@@ -97,17 +97,24 @@ impl Shard {
         self.state.accounts.values().find_map(|a| a.order(id))
     }
 
-    /// Moves an order along without trading; answers the order as it was, if the machine has that arrow.
-    fn advance(&mut self, id: OrderId, step: OrderStep, reason: Option<String>, fx: &mut Effects) -> Option<Order> {
-        let order = self.order(id)?.clone();
-        let state = order.state.after(step).ok()?;
-        let at = self.market.now();
-        self.emit(Record::OrderMoved { account: order.account, order: id, state, reason, at }, fx);
+    /// Moves an order along; answers the order as it is then, if the machine has that arrow.
+    fn advance(
+        &mut self,
+        id: OrderId,
+        step: OrderStep,
+        change: impl FnOnce(&mut Order),
+        fx: &mut Effects,
+    ) -> Option<Order> {
+        let mut order = self.order(id)?.clone();
+        order.state = order.state.after(step).ok()?;
+        order.updated_at = self.market.now();
+        change(&mut order);
+        self.emit(Record::OrderMoved(order.clone()), fx);
         Some(order)
     }
 
     fn ended(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
-        if let Some(order) = self.advance(id, step, Some(reason), fx)
+        if let Some(order) = self.advance(id, step, |o| o.reason = Some(reason), fx)
             && let Some(deployment) = order.deployment
         {
             self.tell(deployment, &OrderUpdate::Refused, fx);
@@ -121,17 +128,12 @@ impl Shard {
             let reason = "it did not reach the venue in time".to_owned();
             return self.ended(id, OrderStep::Cancel, reason, fx);
         }
-        self.advance(id, OrderStep::Renew, None, fx);
+        self.advance(id, OrderStep::Renew, |_| {}, fx);
         fx.orders.extend(self.order(id).and_then(gate::renew));
     }
 
     fn filled(&mut self, id: OrderId, price: Price, commission: Money, fx: &mut Effects) {
-        let Some(order) = self.order(id).cloned() else { return };
-        if order.state.after(OrderStep::FillAll).is_err() {
-            return;
-        }
-        let at = self.market.now();
-        self.emit(Record::OrderFilled { account: order.account, order: id, price, at }, fx);
+        let Some(order) = self.advance(id, OrderStep::FillAll, |o| o.fill_price = Some(price), fx) else { return };
         match order.purpose {
             Purpose::Open => self.opened(&order, price, commission, fx),
             Purpose::Close(position) => self.close(order.account, position, id, price, order.origin, commission, fx),
@@ -203,8 +205,8 @@ impl Shard {
         let Some(instrument) = self.market.instrument(position.instrument) else { return };
         let profit = book::profit(position.side, position.open_price, price, position.lots, instrument)
             .unwrap_or_else(|_| book::floating(&position, &self.market));
-        let closed = Closed { at: self.market.now(), price, profit, origin };
-        self.emit(Record::PositionClosed { account, position: id, closed }, fx);
+        let closed = Some(Closed { at: self.market.now(), price, profit, origin });
+        self.emit(Record::PositionClosed(Position { closed, ..position.clone() }), fx);
         self.transfer(account, order, TransactionKind::Profit, Book::Venue, profit, fx);
         self.charge(account, order, commission, fx);
         self.book_changed(account, position.instrument, fx);
@@ -240,7 +242,7 @@ impl Shard {
 
     /// Positions or balance changed: the monitor looks at the account at once. What fills after a rule ended
     /// the account or wanted it flat is closed again.
-    fn book_changed(&mut self, account: AccountId, instrument: marque_domain::id::InstrumentId, fx: &mut Effects) {
+    fn book_changed(&mut self, account: AccountId, instrument: InstrumentId, fx: &mut Effects) {
         if let Some(state) = self.state.accounts.get(&account) {
             self.rules.positions_changed(state, instrument);
         }
