@@ -1,1 +1,36 @@
-//! (room not furnished yet)
+//! Everything that is kept: tenants, people, plugins, accounts, orders, books and the shards' journals.
+//!
+//! Owns: the connection to SQLite or PostgreSQL, transactions, and the rule that nothing is read or written
+//! without a tenant. [`TenantDb`] is the only way to a tenant's rows and comes only from [`SystemDb`], whose uses
+//! are logged with a reason. This is the only room that names `sea_orm`; its entities are private.
+//!
+//! Refuses to know: what an order may do, who may see what, clocks and randomness. Ids and times come in.
+//!
+//! A tenant is kept apart twice. Every query is made in `scope`, which adds the tenant; clippy bans the raw
+//! finders elsewhere. Below that, keys and references carry the tenant, and PostgreSQL enforces row-level security
+//! on a role that cannot bypass it: [`Store::connect`] refuses any other role.
+
+#![warn(clippy::indexing_slicing)]
+
+mod codec;
+mod commit;
+mod connect;
+mod entity;
+mod error;
+mod page;
+mod record;
+mod scope;
+mod shard;
+mod system;
+mod tenant_db;
+
+pub use commit::{CommitBatch, LOG_LINES_KEPT, LogLine};
+pub use connect::{Store, migrate};
+pub use error::StoreError;
+pub use page::{PAGE_MAX, Page, Paged, Whose};
+pub use record::{
+    Account, Concealed, LoggedLine, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User, normalise_email,
+};
+pub use shard::{JournalEntry, ShardImage};
+pub use system::{Applied, Change, SystemDb};
+pub use tenant_db::{EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, TenantDb};

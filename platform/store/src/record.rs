@@ -1,0 +1,191 @@
+//! What the store hands out that is not already a noun of the domain.
+
+use core::fmt;
+use marque_domain::{
+    account::{AccountStatus, AccountTerms},
+    fixed::Money,
+    id::{PluginId, SessionId, TenantId, UserId},
+    plugin::{PluginDigest, PluginKind},
+    tenant::{Slug, TenantStatus},
+    time::Millis,
+};
+
+/// A text that must not reach a log: it shows nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Concealed(String);
+
+impl Concealed {
+    /// Conceals a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Concealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(concealed)")
+    }
+}
+
+/// The SHA-256 of a session token. The token itself is never stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(concealed)")
+    }
+}
+
+/// A tenant as its file describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantSpec {
+    /// Its short name, by which it is found again.
+    pub slug: Slug,
+    /// What people read.
+    pub name: String,
+    /// Whether it is served.
+    pub status: TenantStatus,
+    /// The theme of its pages.
+    pub theme: String,
+    /// The whole of its file, normalised, as JSON.
+    pub definition: String,
+    /// Its host names, lower case and without port.
+    pub hosts: Vec<String>,
+}
+
+/// A tenant as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// What its file says; the hosts are in alphabetical order.
+    pub spec: TenantSpec,
+    /// When it was first applied.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// A person at a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Their address, as [`normalise_email`] writes it.
+    pub email: String,
+    /// What they are called.
+    pub display_name: String,
+    /// The Argon2id hash of their password, in PHC format.
+    pub password_hash: Concealed,
+    /// What they may do, such as `trader` or `owner`.
+    pub role: String,
+    /// When they joined.
+    pub created_at: Millis,
+}
+
+/// The form in which an address is stored and compared: no outer spaces, lower case.
+#[must_use]
+pub fn normalise_email(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+
+/// A signed-in browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// The hash of its token.
+    pub token_hash: TokenHash,
+    /// Who is signed in.
+    pub user: UserId,
+    /// The token that its forms must carry.
+    pub csrf: Concealed,
+    /// When it was opened.
+    pub created_at: Millis,
+    /// When it was last used.
+    pub last_seen_at: Millis,
+    /// When it ends.
+    pub expires_at: Millis,
+    /// The client's address when it was opened.
+    pub address: String,
+    /// The client's own name for itself.
+    pub agent: String,
+}
+
+/// A plugin to be put into a tenant's catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPlugin {
+    /// Its id, if it is new.
+    pub id: PluginId,
+    /// Its name, such as `ema-cross`.
+    pub name: String,
+    /// Its version, such as `1.0.0`.
+    pub version: String,
+    /// What it does.
+    pub kind: PluginKind,
+    /// Its component, which must be stored already.
+    pub digest: PluginDigest,
+    /// The component's size in bytes.
+    pub size: u64,
+    /// What its `describe` answered, as JSON.
+    pub description: String,
+}
+
+/// A plugin in a tenant's catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// What it is.
+    pub plugin: NewPlugin,
+    /// Whether it may be newly deployed.
+    pub enabled: bool,
+    /// When it entered the catalogue.
+    pub created_at: Millis,
+}
+
+/// An account as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What it was opened with; never changes.
+    pub terms: AccountTerms,
+    /// Closed balance: the sum of its cash postings.
+    pub balance: Money,
+    /// Whether it may trade.
+    pub status: AccountStatus,
+    /// When it was opened.
+    pub opened_at: Millis,
+}
+
+/// A line that a deployed strategy logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedLine {
+    /// Its number within the deployment.
+    pub seq: i64,
+    /// When, in market time.
+    pub at: Millis,
+    /// What it said.
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_show() {
+        let shown = format!("{:?} {:?}", Concealed::new("hunter2".into()), TokenHash([7; 32]));
+        assert_eq!(shown, "(concealed) (concealed)");
+    }
+
+    #[test]
+    fn addresses_compare_without_case_or_spaces() {
+        assert_eq!(normalise_email("  Trader@Aurora.Example "), "trader@aurora.example");
+    }
+}

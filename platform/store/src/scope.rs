@@ -1,0 +1,250 @@
+//! Transactions that cannot leave their scope. This is the only module that may use raw finders.
+//!
+//! A [`TenantTx`] adds its tenant to every query and sets it in every row it writes; on PostgreSQL it also names
+//! the tenant to row-level security for just this transaction. A [`SystemTx`] reaches only the system tables.
+//! Dropped without `commit`, either rolls back.
+
+#![expect(clippy::disallowed_methods, reason = "the one place where the tenant is added to raw finders")]
+
+use crate::{
+    entity::{AccountEntity, SystemEntity, TenantEntity, accounts},
+    error::StoreError,
+    page::Whose,
+};
+use marque_domain::id::TenantId;
+use sea_orm::{
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait, Select,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::OnConflict,
+};
+
+/// Values bound in one statement at most: SQLite takes 32,766 and PostgreSQL 65,535.
+const BINDS_MAX: usize = 30_000;
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Look, each query at its own instant.
+    Read,
+    /// Look, all queries at one instant.
+    Snapshot,
+    /// Look and change.
+    Write,
+}
+
+/// The open database. SQLite has one connection that writes and several that only read; on PostgreSQL both are the
+/// same pool.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    /// Takes `BEGIN IMMEDIATE`, so that writers queue in order and none finds the file locked.
+    pub(crate) writer: DatabaseConnection,
+    /// For the rest.
+    pub(crate) reader: DatabaseConnection,
+}
+
+impl Pools {
+    async fn begin(&self, access: Access) -> Result<DatabaseTransaction, StoreError> {
+        let pool = if access == Access::Write { &self.writer } else { &self.reader };
+        let postgres = pool.get_database_backend() == DbBackend::Postgres;
+        let mut options = TransactionOptions::default();
+        match access {
+            Access::Write => options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate),
+            // SQLite's readers see one instant anyway.
+            Access::Snapshot if postgres => {
+                options.isolation_level = Some(IsolationLevel::RepeatableRead);
+                options.access_mode = Some(AccessMode::ReadOnly);
+            }
+            Access::Read | Access::Snapshot => {}
+        }
+        Ok(pool.begin_with_options(options).await?)
+    }
+
+    /// A transaction for one tenant.
+    pub(crate) async fn tenant(&self, tenant: TenantId, access: Access) -> Result<TenantTx, StoreError> {
+        let tx = self.begin(access).await?;
+        if tx.get_database_backend() == DbBackend::Postgres {
+            // `true` ends it with the transaction: the pooled connection forgets the tenant.
+            let sql = if access == Access::Write {
+                "SELECT set_config('marque.tenant', $1, true)"
+            } else {
+                "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
+            };
+            let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
+            tx.query_one_raw(name).await?;
+        }
+        Ok(TenantTx { tenant, tx })
+    }
+
+    /// A transaction on the system tables.
+    pub(crate) async fn system(&self, access: Access) -> Result<SystemTx, StoreError> {
+        Ok(SystemTx { tx: self.begin(access).await? })
+    }
+}
+
+/// A transaction that sees and writes one tenant's rows.
+#[derive(Debug)]
+pub(crate) struct TenantTx {
+    tenant: TenantId,
+    tx: DatabaseTransaction,
+}
+
+impl TenantTx {
+    /// The tenant's id as its rows carry it.
+    pub(crate) const fn tenant_id(&self) -> i64 {
+        self.tenant.0
+    }
+
+    /// The tenant's rows of a table.
+    pub(crate) fn find<E: TenantEntity>(&self) -> Select<E> {
+        E::find().filter(E::TENANT.eq(self.tenant.0))
+    }
+
+    /// Those of the tenant's rows that belong to accounts of `whose`.
+    pub(crate) fn find_of<E: AccountEntity>(&self, whose: Whose) -> Select<E> {
+        let rows = self.find::<E>();
+        let (user, account) = match whose {
+            Whose::Everyone => return rows,
+            Whose::Account(account) => return rows.filter(E::ACCOUNT.eq(account.0)),
+            Whose::User(user) => (user, None),
+            Whose::UsersAccount(user, account) => (user, Some(account)),
+        };
+        let mut mine = self.find::<accounts::Entity>().filter(accounts::Column::UserId.eq(user.0));
+        if let Some(account) = account {
+            mine = mine.filter(accounts::Column::Id.eq(account.0));
+        }
+        rows.filter(E::ACCOUNT.in_subquery(mine.select_only().column(accounts::Column::Id).into_query()))
+    }
+
+    /// An update of the tenant's rows of a table.
+    pub(crate) fn update<E: TenantEntity>(&self) -> UpdateMany<E> {
+        E::update_many().filter(E::TENANT.eq(self.tenant.0))
+    }
+
+    /// A deletion of the tenant's rows of a table.
+    pub(crate) fn delete<E: TenantEntity>(&self) -> DeleteMany<E> {
+        E::delete_many().filter(E::TENANT.eq(self.tenant.0))
+    }
+
+    /// Writes rows, in as few statements as the limit on bound values allows; answers how many were written. Their
+    /// tenant is this one whatever they say.
+    pub(crate) async fn insert<E>(&self, rows: Vec<E::Model>, conflict: Option<OnConflict>) -> Result<u64, StoreError>
+    where
+        E: TenantEntity,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+        E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+    {
+        let tenant = self.tenant.0;
+        let mine = rows.into_iter().map(|row| {
+            let mut row = row.into_active_model();
+            row.try_set(E::TENANT, tenant.into()).map(|()| row)
+        });
+        insert_in_chunks::<E>(&self.tx, mine.collect::<Result<_, _>>()?, conflict).await
+    }
+
+    /// The first row.
+    pub(crate) async fn one<E: EntityTrait>(&self, rows: Select<E>) -> Result<Option<E::Model>, StoreError> {
+        Ok(rows.one(&self.tx).await?)
+    }
+
+    /// Every row.
+    pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
+        Ok(rows.all(&self.tx).await?)
+    }
+
+    /// Every row of chosen columns.
+    pub(crate) async fn tuples<E, T>(&self, rows: Select<E>) -> Result<Vec<T>, StoreError>
+    where
+        E: EntityTrait,
+        T: sea_orm::TryGetableMany + Send,
+    {
+        Ok(rows.into_tuple::<T>().all(&self.tx).await?)
+    }
+
+    /// Runs an update; answers how many rows it changed.
+    pub(crate) async fn run_update<E: EntityTrait>(&self, update: UpdateMany<E>) -> Result<u64, StoreError> {
+        Ok(update.exec(&self.tx).await?.rows_affected)
+    }
+
+    /// Runs a deletion; answers how many rows it removed.
+    pub(crate) async fn run_delete<E: EntityTrait>(&self, delete: DeleteMany<E>) -> Result<u64, StoreError> {
+        Ok(delete.exec(&self.tx).await?.rows_affected)
+    }
+
+    /// Makes everything done so far last.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// A transaction on the system tables.
+#[derive(Debug)]
+pub(crate) struct SystemTx {
+    tx: DatabaseTransaction,
+}
+
+impl SystemTx {
+    /// The rows of a system table.
+    pub(crate) fn find<E: SystemEntity>(&self) -> Select<E> {
+        E::find()
+    }
+
+    /// A deletion from a system table.
+    pub(crate) fn delete<E: SystemEntity>(&self) -> DeleteMany<E> {
+        E::delete_many()
+    }
+
+    /// Writes rows; answers how many were written.
+    pub(crate) async fn insert<E>(&self, rows: Vec<E::Model>, conflict: Option<OnConflict>) -> Result<u64, StoreError>
+    where
+        E: SystemEntity,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+        E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+    {
+        let rows = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
+        insert_in_chunks::<E>(&self.tx, rows, conflict).await
+    }
+
+    /// The first row.
+    pub(crate) async fn one<E: EntityTrait>(&self, rows: Select<E>) -> Result<Option<E::Model>, StoreError> {
+        Ok(rows.one(&self.tx).await?)
+    }
+
+    /// Every row.
+    pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
+        Ok(rows.all(&self.tx).await?)
+    }
+
+    /// Runs a deletion.
+    pub(crate) async fn run_delete<E: EntityTrait>(&self, delete: DeleteMany<E>) -> Result<u64, StoreError> {
+        Ok(delete.exec(&self.tx).await?.rows_affected)
+    }
+
+    /// Makes everything done so far last.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+async fn insert_in_chunks<E>(
+    tx: &DatabaseTransaction,
+    mut rows: Vec<E::ActiveModel>,
+    conflict: Option<OnConflict>,
+) -> Result<u64, StoreError>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let chunk = (BINDS_MAX / E::Column::iter().count().max(1)).max(1);
+    let mut written = 0;
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(chunk));
+        let mut insert = E::insert_many(rows);
+        if let Some(conflict) = &conflict {
+            insert = insert.on_conflict(conflict.clone());
+        }
+        written += insert.exec_without_returning(tx).await?;
+        rows = rest;
+    }
+    Ok(written)
+}

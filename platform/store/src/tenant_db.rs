@@ -1,0 +1,88 @@
+//! One tenant's rows: the only way to them.
+
+mod catalogue;
+mod idempotency;
+mod ledger;
+mod lists;
+mod people;
+
+use crate::{
+    commit::{self, CommitBatch},
+    entity::shard_marks,
+    error::StoreError,
+    scope::{Access, Pools, TenantTx},
+    shard::{self, ShardImage},
+};
+pub use idempotency::KeyUse;
+pub use ledger::{LedgerAudit, LedgerFault};
+pub use lists::EQUITY_PAGE_MAX;
+use marque_domain::id::TenantId;
+use sea_orm::QueryOrder;
+use std::sync::Arc;
+
+/// The rows of one tenant. Nothing it does can see or touch another's. Cloning is cheap.
+///
+/// It comes only from [`crate::SystemDb::tenant_db`].
+#[derive(Debug, Clone)]
+pub struct TenantDb {
+    pools: Arc<Pools>,
+    tenant: TenantId,
+}
+
+impl TenantDb {
+    pub(crate) const fn new(pools: Arc<Pools>, tenant: TenantId) -> Self {
+        Self { pools, tenant }
+    }
+
+    /// Whose rows these are.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    async fn read(&self) -> Result<TenantTx, StoreError> {
+        self.pools.tenant(self.tenant, Access::Read).await
+    }
+
+    async fn snapshot(&self) -> Result<TenantTx, StoreError> {
+        self.pools.tenant(self.tenant, Access::Snapshot).await
+    }
+
+    async fn write(&self) -> Result<TenantTx, StoreError> {
+        self.pools.tenant(self.tenant, Access::Write).await
+    }
+
+    /// Makes one step of a shard last: its journal entry, its mark, and every projection, or none of it. When this
+    /// answers `Ok` the step survives a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::JournalConflict`] when `batch.seq` does not follow the last entry: another process writes to the
+    /// shard, and this one must stop. [`StoreError::Unbalanced`] and [`StoreError::BalanceMismatch`] when the books
+    /// would not add up, [`StoreError::BrokenReference`], [`StoreError::Conflict`], [`StoreError::Unavailable`].
+    pub async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
+        let tx = self.write().await?;
+        commit::write(&tx, batch).await?;
+        tx.commit().await
+    }
+
+    /// What a shard recovers from; of a shard that never committed, an empty image.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when an entry is missing, [`StoreError::Unavailable`].
+    pub async fn load_shard(&self, shard: u32) -> Result<ShardImage, StoreError> {
+        shard::load(&self.snapshot().await?, shard).await
+    }
+
+    /// The shards that ever committed, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn shards(&self) -> Result<Vec<u32>, StoreError> {
+        use sea_orm::QuerySelect as _;
+        let tx = self.read().await?;
+        let marks = tx.find::<shard_marks::Entity>().order_by_asc(shard_marks::Column::Shard);
+        let shards = tx.tuples::<_, (i64,)>(marks.select_only().column(shard_marks::Column::Shard)).await?;
+        let shards = shards.into_iter().map(|(shard,)| u32::try_from(shard));
+        shards.collect::<Result<_, _>>().map_err(|fault| StoreError::corrupt("shard", fault))
+    }
+}

@@ -1,0 +1,97 @@
+//! The plugins that a tenant offers.
+
+use super::TenantDb;
+use crate::{
+    codec,
+    entity::plugins,
+    error::StoreError,
+    record::{NewPlugin, Plugin},
+    system::Change,
+};
+use marque_domain::{id::PluginId, plugin::PluginDigest, time::Millis};
+use sea_orm::{
+    ColumnTrait, QueryFilter, QueryOrder,
+    sea_query::{Expr, OnConflict},
+};
+
+impl TenantDb {
+    /// Puts a plugin into the catalogue, enabled. One with the same component is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenReference`] when the component is not stored; [`StoreError::Unavailable`].
+    pub async fn add_plugin(&self, plugin: &NewPlugin, at: Millis) -> Result<Change, StoreError> {
+        use plugins::{Column as C, Entity, Model};
+        let tx = self.write().await?;
+        let row = Model {
+            tenant_id: tx.tenant_id(),
+            id: plugin.id.0,
+            name: plugin.name.clone(),
+            version: plugin.version.clone(),
+            kind: plugin.kind.name().to_owned(),
+            digest: plugin.digest.0.to_vec(),
+            size: i64::try_from(plugin.size).unwrap_or(i64::MAX),
+            description: plugin.description.clone(),
+            enabled: true,
+            created_at: at.0,
+        };
+        let keep = OnConflict::columns([C::TenantId, C::Digest]).do_nothing().to_owned();
+        let written = tx.insert::<Entity>(vec![row], Some(keep)).await?;
+        tx.commit().await?;
+        Ok(if written == 0 { Change::Unchanged } else { Change::Created })
+    }
+
+    /// Allows or forbids new deployments of a plugin. Those that run are left alone.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn enable_plugin(&self, id: PluginId, enabled: bool) -> Result<(), StoreError> {
+        let tx = self.write().await?;
+        let update = tx
+            .update::<plugins::Entity>()
+            .filter(plugins::Column::Id.eq(id.0))
+            .col_expr(plugins::Column::Enabled, Expr::val(enabled));
+        if tx.run_update(update).await? == 0 {
+            return Err(StoreError::NotFound("plugin"));
+        }
+        tx.commit().await
+    }
+
+    /// The whole catalogue by name, of one name the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn plugins(&self) -> Result<Vec<Plugin>, StoreError> {
+        let tx = self.read().await?;
+        let all = tx
+            .find::<plugins::Entity>()
+            .order_by_asc(plugins::Column::Name)
+            .order_by_desc(plugins::Column::CreatedAt)
+            .order_by_desc(plugins::Column::Id);
+        tx.all(all).await?.into_iter().map(codec::plugin).collect()
+    }
+
+    /// The newest enabled plugin of this name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn plugin_by_name(&self, name: &str) -> Result<Option<Plugin>, StoreError> {
+        let tx = self.read().await?;
+        let found = tx
+            .find::<plugins::Entity>()
+            .filter(plugins::Column::Name.eq(name))
+            .filter(plugins::Column::Enabled.eq(true))
+            .order_by_desc(plugins::Column::CreatedAt)
+            .order_by_desc(plugins::Column::Id);
+        tx.one(found).await?.map(codec::plugin).transpose()
+    }
+
+    /// The catalogue entry of a component, enabled or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn plugin_by_digest(&self, digest: PluginDigest) -> Result<Option<Plugin>, StoreError> {
+        let tx = self.read().await?;
+        let found = tx.find::<plugins::Entity>().filter(plugins::Column::Digest.eq(digest.0.to_vec()));
+        tx.one(found).await?.map(codec::plugin).transpose()
+    }
+}

@@ -1,0 +1,141 @@
+//! Users and their sessions.
+
+use super::TenantDb;
+use crate::{
+    codec,
+    entity::{sessions, users},
+    error::StoreError,
+    record::{Session, TokenHash, User, normalise_email},
+};
+use marque_domain::{
+    id::{SessionId, UserId},
+    time::Millis,
+};
+use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
+
+impl TenantDb {
+    /// Adds a person. The address is normalised.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when this tenant has someone with that address; [`StoreError::Unavailable`].
+    pub async fn create_user(&self, user: &User) -> Result<(), StoreError> {
+        let tx = self.write().await?;
+        let row = users::Model {
+            tenant_id: tx.tenant_id(),
+            id: user.id.0,
+            email: normalise_email(&user.email),
+            display_name: user.display_name.clone(),
+            password_hash: user.password_hash.expose().to_owned(),
+            role: user.role.clone(),
+            created_at: user.created_at.0,
+        };
+        tx.insert::<users::Entity>(vec![row], None).await?;
+        tx.commit().await
+    }
+
+    /// The person with this address, however it is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        let tx = self.read().await?;
+        let found = tx.find::<users::Entity>().filter(users::Column::Email.eq(normalise_email(email)));
+        Ok(tx.one(found).await?.map(codec::user))
+    }
+
+    /// The person with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn user(&self, id: UserId) -> Result<User, StoreError> {
+        let tx = self.read().await?;
+        let found = tx.find::<users::Entity>().filter(users::Column::Id.eq(id.0));
+        tx.one(found).await?.map(codec::user).ok_or(StoreError::NotFound("user"))
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenReference`] when this tenant has no such user; [`StoreError::Conflict`],
+    /// [`StoreError::Unavailable`].
+    pub async fn create_session(&self, session: &Session) -> Result<(), StoreError> {
+        let tx = self.write().await?;
+        let row = sessions::Model {
+            tenant_id: tx.tenant_id(),
+            id: session.id.0,
+            token_hash: session.token_hash.0.to_vec(),
+            user_id: session.user.0,
+            csrf: session.csrf.expose().to_owned(),
+            created_at: session.created_at.0,
+            last_seen_at: session.last_seen_at.0,
+            expires_at: session.expires_at.0,
+            address: session.address.clone(),
+            agent: session.agent.clone(),
+        };
+        tx.insert::<sessions::Entity>(vec![row], None).await?;
+        tx.commit().await
+    }
+
+    /// The session with this token, if it ends after `now`. A token of another tenant is not found.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn session(&self, token: TokenHash, now: Millis) -> Result<Option<Session>, StoreError> {
+        let tx = self.read().await?;
+        let found = tx
+            .find::<sessions::Entity>()
+            .filter(sessions::Column::TokenHash.eq(token.0.to_vec()))
+            .filter(sessions::Column::ExpiresAt.gt(now.0));
+        tx.one(found).await?.map(codec::session).transpose()
+    }
+
+    /// Notes that a session was used and until when it now lasts. Answers whether it is still there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn touch_session(&self, id: SessionId, seen_at: Millis, expires_at: Millis) -> Result<bool, StoreError> {
+        let tx = self.write().await?;
+        let update = tx
+            .update::<sessions::Entity>()
+            .filter(sessions::Column::Id.eq(id.0))
+            .col_expr(sessions::Column::LastSeenAt, Expr::val(seen_at.0))
+            .col_expr(sessions::Column::ExpiresAt, Expr::val(expires_at.0));
+        let touched = tx.run_update(update).await?;
+        tx.commit().await?;
+        Ok(touched > 0)
+    }
+
+    /// Ends a session. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_session(&self, id: SessionId) -> Result<bool, StoreError> {
+        let tx = self.write().await?;
+        let gone = tx.run_delete(tx.delete::<sessions::Entity>().filter(sessions::Column::Id.eq(id.0))).await?;
+        tx.commit().await?;
+        Ok(gone > 0)
+    }
+
+    /// Ends every session of a person. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_sessions_of(&self, user: UserId) -> Result<u64, StoreError> {
+        let tx = self.write().await?;
+        let gone = tx.run_delete(tx.delete::<sessions::Entity>().filter(sessions::Column::UserId.eq(user.0))).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    /// Removes sessions that ended before `now`, so that a clock set back cannot revive them. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_ended_sessions(&self, now: Millis) -> Result<u64, StoreError> {
+        let tx = self.write().await?;
+        let ended = tx.delete::<sessions::Entity>().filter(sessions::Column::ExpiresAt.lte(now.0));
+        let gone = tx.run_delete(ended).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+}

@@ -1,0 +1,256 @@
+//! A step lasts wholly or not at all, in order, with books that add up.
+
+use crate::harness::*;
+use marque_domain::{
+    account::{AccountStatus, DeploymentStatus, EquityPoint},
+    decision::Outcome,
+    fixed::{Lots, Money, Price},
+    id::{AccountId, DeploymentId, OrderId, TransactionId},
+    ledger::{Book, Transaction},
+    order::{Closed, OrderState, Origin, Purpose},
+    time::Millis,
+};
+use marque_store::{CommitBatch, LOG_LINES_KEPT, LedgerFault, LogLine, Page, ShardImage, StoreError, Whose};
+
+on_both!(
+    a_step_is_read_back_as_it_was_written,
+    a_later_step_replaces_what_changed,
+    recovery_begins_with_the_checkpoint,
+    only_the_next_entry_can_be_written,
+    a_fault_at_the_end_leaves_nothing,
+    unbalanced_books_are_refused,
+    a_balance_must_be_what_the_books_say,
+    the_audit_finds_what_was_tampered_with,
+    the_books_cannot_be_changed,
+    many_rows_take_many_statements,
+    logs_are_numbered_and_trimmed,
+);
+
+fn full() -> CommitBatch {
+    let approved = marque_domain::decision::Decision {
+        id: marque_domain::id::DecisionId(41),
+        deployment: Some(DeploymentId(30)),
+        outcome: Outcome::Approved { order: OrderId(50), lots: Lots::from_units(10_000_000) },
+        ..denied(41, 10)
+    };
+    CommitBatch {
+        deployments: vec![deployment(30, 10)],
+        positions: vec![position(40, 10)],
+        orders: vec![
+            order(50, 10),
+            marque_domain::order::Order { purpose: Purpose::Close(position(40, 10).id), ..order(51, 10) },
+            marque_domain::order::Order { state: OrderState::Sending, ..order(50, 10) },
+        ],
+        decisions: vec![denied(40, 10), approved],
+        equity: vec![EquityPoint {
+            account: AccountId(10),
+            at: NOW,
+            balance: Money::whole(10_000),
+            equity: Money::from_units(-1),
+        }],
+        logs: vec![LogLine { deployment: DeploymentId(30), at: NOW, text: "hello".to_owned() }],
+        ..opening()
+    }
+}
+
+async fn a_step_is_read_back_as_it_was_written(bench: Bench) {
+    let (db, batch) = (bench.db(AURORA), full());
+    db.commit(&batch).await.unwrap();
+    let all = Whose::Everyone;
+    assert_eq!(
+        db.accounts(all, Page::default()).await.unwrap().items,
+        [account(20, 2, 10_000), account(10, 1, 10_000)]
+    );
+    assert_eq!(db.deployments(all, Page::default()).await.unwrap().items, batch.deployments);
+    assert_eq!(db.positions(all, None, Page::default()).await.unwrap().items, batch.positions);
+    let orders = db.orders(all, Page::default()).await.unwrap().items;
+    assert_eq!(orders, [batch.orders[1].clone(), batch.orders[2].clone()], "the later of two stands");
+    let decisions = db.decisions(all, None, Page::default()).await.unwrap().items;
+    assert_eq!(decisions, [batch.decisions[1].clone(), batch.decisions[0].clone()]);
+    assert_eq!(db.equity(all, AccountId(10), Page::default()).await.unwrap().items, batch.equity);
+    assert_eq!(db.logs(all, DeploymentId(30), Page::default()).await.unwrap().items[0].text, "hello");
+    let funded = [(Book::Cash, Money::whole(10_000)), (Book::External, Money::whole(-10_000))];
+    assert_eq!(db.balances(all, AccountId(10)).await.unwrap(), funded);
+    let audit = db.audit_ledger().await.unwrap();
+    assert_eq!((audit.transactions, audit.accounts, audit.faults), (2, 2, vec![]));
+}
+
+async fn a_later_step_replaces_what_changed(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.commit(&full()).await.unwrap();
+    let mut next = step(2);
+    let mut failed = account(10, 1, 9_990);
+    failed.status = AccountStatus::Failed("daily loss".to_owned());
+    failed.terms.name = "terms are pinned".to_owned();
+    let mut closed = position(40, 10);
+    closed.closed = Some(Closed {
+        at: Millis(NOW.0 + 5),
+        price: Price::from_units(139_000_000),
+        profit: Money::whole(-10),
+        origin: Origin::StopLoss,
+    });
+    let mut filled = order(50, 10);
+    (filled.state, filled.fill_price, filled.updated_at) =
+        (OrderState::Filled, Some(Price::from_units(139_100_000)), Millis(NOW.0 + 5));
+    let mut stopped = deployment(30, 10);
+    stopped.status = DeploymentStatus::Quarantined("trap".to_owned());
+    (next.accounts, next.positions, next.orders) = (vec![failed], vec![closed.clone()], vec![filled.clone()]);
+    (next.deployments, next.transactions) = (vec![stopped.clone()], vec![deposit(3, 10, -10)]);
+    db.commit(&next).await.unwrap();
+
+    let stored = db.account(Whose::Everyone, AccountId(10)).await.unwrap();
+    assert_eq!(stored.status, AccountStatus::Failed("daily loss".to_owned()));
+    assert_eq!((stored.balance, stored.terms), (Money::whole(9_990), account(10, 1, 0).terms));
+    assert_eq!(db.position(Whose::Everyone, closed.id).await.unwrap(), closed);
+    assert_eq!(db.order(Whose::Everyone, filled.id).await.unwrap(), filled);
+    assert_eq!(db.deployment(Whose::Everyone, stopped.id).await.unwrap(), stopped);
+}
+
+async fn recovery_begins_with_the_checkpoint(bench: Bench) {
+    let db = bench.db(AURORA);
+    assert_eq!(db.load_shard(7).await.unwrap(), ShardImage::default());
+    for seq in 1..=5 {
+        let checkpoint = (seq == 2 || seq == 3).then(|| vec![seq as u8]);
+        db.commit(&CommitBatch { checkpoint, records: vec![seq as u8; 3], ..step(seq) }).await.unwrap();
+    }
+    let image = db.load_shard(7).await.unwrap();
+    assert_eq!((image.seq, image.mark), (5, Some(5_i64.to_be_bytes().to_vec())));
+    assert_eq!(image.checkpoint, Some((3, vec![3])));
+    let tail: Vec<_> = image.tail.iter().map(|entry| (entry.seq, entry.records.as_slice())).collect();
+    assert_eq!(tail, [(4, [4, 4, 4].as_slice()), (5, [5, 5, 5].as_slice())]);
+    assert_eq!(db.shards().await.unwrap(), [7]);
+    assert_eq!(db.load_shard(8).await.unwrap(), ShardImage::default(), "shards do not mix");
+
+    bench.raw(Some(AURORA), "DELETE FROM journal WHERE seq = 4").await.unwrap();
+    assert!(matches!(db.load_shard(7).await, Err(StoreError::Corrupt { what: "journal", .. })));
+}
+
+async fn only_the_next_entry_can_be_written(bench: Bench) {
+    let db = bench.db(AURORA);
+    let refused = |wrote, stored| move |fault: StoreError| matches!(fault, StoreError::JournalConflict { shard: 7, wrote: w, stored: s } if (w, s) == (wrote, stored));
+    assert!(db.commit(&step(2)).await.is_err_and(refused(2, 0)), "nothing to follow");
+    db.commit(&step(1)).await.unwrap();
+    assert!(db.commit(&step(1)).await.is_err_and(refused(1, 1)), "twice");
+    assert!(db.commit(&step(3)).await.is_err_and(refused(3, 1)), "a gap");
+    db.commit(&step(2)).await.unwrap();
+    assert_eq!(db.load_shard(7).await.unwrap().seq, 2);
+    bench.db(BOREALIS).commit(&step(1)).await.unwrap();
+}
+
+async fn a_fault_at_the_end_leaves_nothing(bench: Bench) {
+    let db = bench.db(AURORA);
+    let nowhere = LogLine { deployment: DeploymentId(999), at: NOW, text: "lost".to_owned() };
+    let batch = CommitBatch { logs: vec![nowhere], checkpoint: Some(vec![1]), ..full() };
+    assert!(matches!(db.commit(&batch).await, Err(StoreError::BrokenReference(_))));
+    assert_eq!(db.load_shard(7).await.unwrap(), ShardImage::default());
+    assert_eq!(db.accounts(Whose::Everyone, Page::default()).await.unwrap().items, []);
+    assert_eq!(db.orders(Whose::Everyone, Page::default()).await.unwrap().items, []);
+    assert_eq!(db.audit_ledger().await.unwrap().transactions, 0);
+    db.commit(&full()).await.unwrap();
+}
+
+async fn unbalanced_books_are_refused(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.commit(&opening()).await.unwrap();
+    // Only by way of its stored form can a transaction be made that does not balance.
+    let mut crooked = serde_json::to_value(deposit(3, 10, 5)).unwrap();
+    crooked["postings"][1]["amount"] = serde_json::json!(0);
+    let crooked: Transaction = serde_json::from_value(crooked).unwrap();
+    let batch = CommitBatch { accounts: vec![account(10, 1, 10_005)], transactions: vec![crooked], ..step(2) };
+    assert!(matches!(db.commit(&batch).await, Err(StoreError::Unbalanced(TransactionId(3)))));
+    assert_eq!(db.audit_ledger().await.unwrap().transactions, 2);
+    assert_eq!(db.load_shard(7).await.unwrap().seq, 1);
+}
+
+async fn a_balance_must_be_what_the_books_say(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.commit(&opening()).await.unwrap();
+    let lies = [
+        CommitBatch { accounts: vec![account(10, 1, 10_001)], ..step(2) },
+        CommitBatch { transactions: vec![deposit(3, 10, 5)], ..step(2) },
+        CommitBatch { accounts: vec![account(10, 1, 10_006)], transactions: vec![deposit(3, 10, 5)], ..step(2) },
+        CommitBatch { accounts: vec![account(30, 1, 1)], ..step(2) },
+    ];
+    for lie in lies {
+        let refusal = db.commit(&lie).await;
+        assert!(matches!(refusal, Err(StoreError::BalanceMismatch { .. })), "{refusal:?}");
+    }
+    let several = vec![deposit(3, 10, 5), deposit(4, 10, -2)];
+    db.commit(&CommitBatch { accounts: vec![account(10, 1, 10_003)], transactions: several, ..step(2) }).await.unwrap();
+    let again =
+        CommitBatch { accounts: vec![account(10, 1, 10_008)], transactions: vec![deposit(3, 10, 5)], ..step(3) };
+    assert!(matches!(db.commit(&again).await, Err(StoreError::Conflict(_))), "a transaction counts once");
+}
+
+async fn the_audit_finds_what_was_tampered_with(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.commit(&opening()).await.unwrap();
+    let add = "INSERT INTO ledger_postings (tenant_id, transaction_id, line, account_id, book, amount)
+               VALUES (101, 2, 9, 20, 'cash', 500)";
+    bench.raw(Some(AURORA), add).await.unwrap();
+    bench.raw(Some(AURORA), "UPDATE accounts SET balance = 7 WHERE id = 10").await.unwrap();
+    let (ten, twenty) = (Money::whole(10_000), Money::from_units(10_000 * 100_000_000 + 500));
+    let expected = [
+        LedgerFault::Unbalanced { transaction: TransactionId(2), sum: Money::from_units(500) },
+        LedgerFault::BalanceMismatch { account: AccountId(10), balance: Money::from_units(7), cash: ten },
+        LedgerFault::BalanceMismatch { account: AccountId(20), balance: ten, cash: twenty },
+    ];
+    assert_eq!(db.audit_ledger().await.unwrap().faults, expected);
+    assert_eq!(bench.db(BOREALIS).audit_ledger().await.unwrap().faults, []);
+}
+
+async fn the_books_cannot_be_changed(bench: Bench) {
+    bench.db(AURORA).commit(&opening()).await.unwrap();
+    for sql in [
+        "UPDATE ledger_postings SET amount = 0",
+        "DELETE FROM ledger_postings",
+        "UPDATE ledger_transactions SET reference = 5",
+        "DELETE FROM ledger_transactions",
+    ] {
+        let said = bench.raw(Some(AURORA), sql).await.unwrap_err();
+        assert!(said.contains("append-only"), "{sql}: {said}");
+    }
+    if bench.url.starts_with("sqlite") {
+        let replace = "INSERT OR REPLACE INTO ledger_postings VALUES (101, 1, 0, 10, 'cash', 0)";
+        let said = bench.raw(None, &format!("PRAGMA recursive_triggers = ON; {replace}")).await.unwrap_err();
+        assert!(said.contains("append-only"), "{said}");
+        let fraction = bench.raw(None, "UPDATE accounts SET balance = 0.5").await.unwrap_err();
+        assert!(fraction.contains("cannot store REAL value in INTEGER column"), "{fraction}");
+    } else {
+        assert!(bench.raw(Some(AURORA), "TRUNCATE ledger_postings").await.unwrap_err().contains("append-only"));
+    }
+    assert_eq!(bench.db(AURORA).audit_ledger().await.unwrap().faults, []);
+}
+
+async fn many_rows_take_many_statements(bench: Bench) {
+    let db = bench.db(AURORA);
+    let point = |at| EquityPoint {
+        account: AccountId(10),
+        at: Millis(at),
+        balance: Money::whole(at),
+        equity: Money::whole(at),
+    };
+    let batch = CommitBatch {
+        equity: (0..20_000).map(point).collect(),
+        orders: (0..5_000).map(|id| order(1_000 + id, 10)).collect(),
+        ..opening()
+    };
+    db.commit(&batch).await.unwrap();
+    let last = db.equity(Whose::Everyone, AccountId(10), Page { after: None, limit: 5_000 }).await.unwrap();
+    assert_eq!((last.items.len(), last.items[0], last.next), (1_000, point(19_999), Some(19_000)));
+}
+
+async fn logs_are_numbered_and_trimmed(bench: Bench) {
+    let db = bench.db(AURORA);
+    let line = |n: i64| LogLine { deployment: DeploymentId(30), at: Millis(n), text: format!("line {n}") };
+    db.commit(&CommitBatch { deployments: vec![deployment(30, 10)], logs: vec![line(1), line(2)], ..opening() })
+        .await
+        .unwrap();
+    db.commit(&CommitBatch { logs: (3..=LOG_LINES_KEPT + 10).map(line).collect(), ..step(2) }).await.unwrap();
+    let newest = db.logs(Whose::Everyone, DeploymentId(30), Page::first(2)).await.unwrap();
+    let last = LOG_LINES_KEPT + 10;
+    assert_eq!(newest.items.iter().map(|l| (l.seq, l.at.0)).collect::<Vec<_>>(), [(last, last), (last - 1, last - 1)]);
+    let oldest = db.logs(Whose::Everyone, DeploymentId(30), Page { after: Some(12), limit: 5 }).await.unwrap();
+    assert_eq!(oldest.items.iter().map(|l| l.seq).collect::<Vec<_>>(), [11]);
+    assert_eq!(oldest.next, None);
+}

@@ -1,0 +1,10 @@
+//! Real peers for tests. Only tests depend on this crate; nothing of it is in the server.
+//!
+//! Owns: a throw-away PostgreSQL cluster from the server binaries on the machine, with databases and roles made for
+//! the asking, gone when the tests end however they end.
+//!
+//! Refuses to know: every other room.
+
+mod postgres;
+
+pub use postgres::{Cluster, Database, PostgresError, shared_postgres};
