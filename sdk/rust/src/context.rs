@@ -1,0 +1,257 @@
+//! What a strategy sees of itself while it handles an event, and how it says what it wants.
+
+use crate::{Decimal, Instrument, Lots, Money, OrderUpdate, Origin, Price, SCALE, Side, Start, host};
+use serde::{Deserialize, Serialize};
+
+/// How long a wish may stay unanswered before [`Context::is_waiting`] gives it up, in market time.
+const ANSWER_TIMEOUT_MS: i64 = 60_000;
+
+/// A wish. The host's risk gate decides what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Opens a position at the market.
+    Open {
+        /// Which way.
+        side: Side,
+        /// How much.
+        lots: Lots,
+        /// The venue closes it at this price at a loss.
+        stop_loss: Option<Price>,
+        /// The venue closes it at this price at a profit.
+        take_profit: Option<Price>,
+    },
+    /// Closes one of its own positions, wholly.
+    Close {
+        /// Its id.
+        position: i64,
+    },
+    /// Calls `on_timer` at this time; replaces an earlier timer.
+    SetTimer {
+        /// When, in milliseconds.
+        at: i64,
+    },
+}
+
+/// Stop-loss and take-profit as distances from the price at which a position would open now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bracket {
+    /// Distance of the stop-loss.
+    pub stop: Option<Price>,
+    /// Distance of the take-profit.
+    pub target: Option<Price>,
+}
+
+/// An open position of this strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Its id.
+    pub id: i64,
+    /// Which way.
+    pub side: Side,
+    /// How much.
+    pub lots: Lots,
+    /// At what price it was opened.
+    pub price: Price,
+}
+
+/// What must survive a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Book {
+    start: Start,
+    bid: Price,
+    ask: Price,
+    positions: Vec<Position>,
+    balance: Option<Money>,
+    /// Wishes without an answer, and when the last one was made.
+    waiting: u32,
+    waiting_since: i64,
+}
+
+/// What a strategy sees of itself while it handles an event, and how it says what it wants.
+///
+/// Positions and balance change by order updates, never by price alone.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) book: Book,
+    pub(crate) now: i64,
+    pub(crate) event: u32,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) muted: bool,
+}
+
+impl Context {
+    pub(crate) const fn new(start: Start) -> Self {
+        Self::resume(Book {
+            start,
+            bid: Price::ZERO,
+            ask: Price::ZERO,
+            positions: Vec::new(),
+            balance: None,
+            waiting: 0,
+            waiting_since: 0,
+        })
+    }
+
+    pub(crate) const fn resume(book: Book) -> Self {
+        Self { book, now: 0, event: 0, actions: Vec::new(), muted: false }
+    }
+
+    /// Market time of this event, in milliseconds; of a bar, its end.
+    #[must_use]
+    pub const fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// What this strategy watches and trades.
+    #[must_use]
+    pub const fn instrument(&self) -> &Instrument {
+        &self.book.start.instrument
+    }
+
+    /// What a seller gets, as of this event.
+    #[must_use]
+    pub const fn bid(&self) -> Price {
+        self.book.bid
+    }
+
+    /// What a buyer pays, as of this event.
+    #[must_use]
+    pub const fn ask(&self) -> Price {
+        self.book.ask
+    }
+
+    /// A number of pips as a distance.
+    #[must_use]
+    pub fn pips(&self, count: Decimal) -> Price {
+        self.instrument().pip.times(count.units(), SCALE)
+    }
+
+    /// Its open positions, oldest first.
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
+        &self.book.positions
+    }
+
+    /// Its oldest open position.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        self.book.positions.first()
+    }
+
+    /// Closed balance of the account, once an order update has told it.
+    #[must_use]
+    pub const fn balance(&self) -> Option<Money> {
+        self.book.balance
+    }
+
+    /// Whether a wish has no answer yet. One older than a minute is given up.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.book.waiting > 0 && self.now.saturating_sub(self.book.waiting_since) < ANSWER_TIMEOUT_MS
+    }
+
+    /// Holds a long position of this size: closes what is short, opens when nothing is long. Does nothing while a
+    /// wish has no answer, so it may be called on every event.
+    pub fn go_long(&mut self, lots: Lots) {
+        self.go(Side::Buy, lots, Bracket::default());
+    }
+
+    /// Holds a short position; as [`Context::go_long`].
+    pub fn go_short(&mut self, lots: Lots) {
+        self.go(Side::Sell, lots, Bracket::default());
+    }
+
+    /// Holds a position this way, opened with a stop-loss and a take-profit; as [`Context::go_long`].
+    pub fn go(&mut self, side: Side, lots: Lots, bracket: Bracket) {
+        if self.is_waiting() {
+            return;
+        }
+        self.close_where(|position| position.side != side);
+        if self.book.positions.iter().all(|position| position.side != side) {
+            self.open(side, lots, bracket);
+        }
+    }
+
+    /// Holds nothing; as [`Context::go_long`].
+    pub fn close_all(&mut self) {
+        if !self.is_waiting() {
+            self.close_where(|_| true);
+        }
+    }
+
+    /// Opens one more position, whatever is held or waited for.
+    pub fn open(&mut self, side: Side, lots: Lots, bracket: Bracket) {
+        let away = |distance: Price, up: bool| {
+            let entry = if side == Side::Buy { self.book.ask } else { self.book.bid };
+            if up { entry + distance } else { entry - distance }
+        };
+        let stop_loss = bracket.stop.map(|distance| away(distance, side == Side::Sell));
+        let take_profit = bracket.target.map(|distance| away(distance, side == Side::Buy));
+        self.wish(Action::Open { side, lots, stop_loss, take_profit });
+    }
+
+    /// Closes one position, whatever is waited for.
+    pub fn close(&mut self, position: i64) {
+        self.wish(Action::Close { position });
+    }
+
+    /// Asks for `on_timer` at this time; replaces an earlier timer.
+    pub fn set_timer(&mut self, at: i64) {
+        if !self.muted {
+            self.actions.push(Action::SetTimer { at });
+        }
+    }
+
+    /// Writes a line into the plugin's log: at most 1 KiB, at most 100 lines in a minute of market time.
+    pub fn log(&self, line: &str) {
+        host::log(self.event, line);
+    }
+
+    /// The next of this deployment's seeded random numbers: the same in a replay.
+    #[must_use]
+    pub fn random(&mut self) -> u64 {
+        host::random()
+    }
+
+    fn close_where(&mut self, which: impl Fn(&Position) -> bool) {
+        let ids: Vec<i64> = self.book.positions.iter().filter(|p| which(p)).map(|p| p.id).collect();
+        for id in ids {
+            self.close(id);
+        }
+    }
+
+    fn wish(&mut self, action: Action) {
+        if self.muted {
+            return;
+        }
+        self.book.waiting = if self.is_waiting() { self.book.waiting.saturating_add(1) } else { 1 };
+        self.book.waiting_since = self.now;
+        self.actions.push(action);
+    }
+
+    pub(crate) fn quote(&mut self, at: i64, bid: Price, ask: Price) {
+        self.now = at;
+        self.book.bid = bid;
+        self.book.ask = ask;
+    }
+
+    /// Takes an update into the book.
+    pub(crate) fn learn(&mut self, update: &OrderUpdate) {
+        let answered = match *update {
+            OrderUpdate::Opened { position, side, lots, price, balance } => {
+                self.book.positions.push(Position { id: position, side, lots, price });
+                self.book.balance = Some(balance);
+                true
+            }
+            OrderUpdate::Closed { position, origin, balance, .. } => {
+                self.book.positions.retain(|held| held.id != position);
+                self.book.balance = Some(balance);
+                origin == Origin::Strategy
+            }
+            OrderUpdate::Refused => true,
+        };
+        if answered {
+            self.book.waiting = self.book.waiting.saturating_sub(1);
+        }
+    }
+}
