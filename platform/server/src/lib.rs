@@ -1,1 +1,14 @@
-//! (room not furnished yet)
+//! The web server: hosts, people, pages, the API, and what runs behind them. Folders are features.
+
+#![warn(clippy::indexing_slicing)]
+
+pub mod clock;
+pub mod config;
+pub mod edge;
+pub mod problem;
+pub mod secrets;
+pub mod tenants;
+pub mod theme;
+
+#[cfg(test)]
+mod testing;

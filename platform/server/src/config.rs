@@ -1,0 +1,426 @@
+//! The server's settings: defaults, then a file, then the environment, each able to change what came before.
+//!
+//! Owns: names, defaults and ranges. `defaults.toml` beside this file *is* the defaults, so that what
+//! `marque config` prints cannot differ from what runs. Refuses to know what the settings do.
+
+use crate::secrets::Secret;
+use core::net::SocketAddr;
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    error::Kind,
+    providers::{Format as _, Toml},
+    util::nest,
+    value::{Dict, Map, Value},
+};
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The commented defaults.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+/// The file that is read when no other is named.
+pub const DEFAULT_FILE: &str = "marque.toml";
+/// What an environment variable's name starts with.
+const PREFIX: &str = "MARQUE_";
+/// `MARQUE_` variables that are not settings: they say where the settings are.
+const NOT_SETTINGS: &[&str] = &["CONFIG"];
+
+/// All settings. What each means stands in `defaults.toml`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where everything is kept that the server writes.
+    pub data_dir: PathBuf,
+    /// Where `<slug>/tenant.toml` are.
+    pub tenants_dir: PathBuf,
+    /// Empty means SQLite in `data_dir`; see [`Config::database`].
+    database_url: Secret,
+    /// Whose forwarded headers count.
+    pub proxies: Proxies,
+    /// Where prices come from.
+    pub feed: Feed,
+    /// What is logged.
+    pub log: Log,
+    /// How long people stay signed in.
+    pub sessions: Sessions,
+    /// A limit on everything.
+    pub limits: Limits,
+}
+
+/// Whose forwarded headers count.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxies {
+    /// Networks of the proxies in front.
+    pub trusted: Vec<IpNet>,
+    /// Which headers they set.
+    pub headers: ForwardedHeaders,
+}
+
+/// Which headers the proxies set. Only one kind: a proxy that sets one often passes a client's other through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeaders {
+    /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto`.
+    XForwarded,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
+}
+
+/// Where prices come from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Which feed.
+    pub kind: FeedKind,
+    /// The instruments in it.
+    pub symbols: Vec<String>,
+    /// Seconds of market time in one second; 0 means as fast as possible.
+    pub speed: f64,
+    /// Whether a replay starts again at its end.
+    pub repeat: bool,
+    /// The synthetic market's seed.
+    pub seed: u64,
+}
+
+/// Which feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedKind {
+    /// A seeded random walk.
+    Synthetic,
+    /// Imported history.
+    Replay,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// An `EnvFilter` directive.
+    pub filter: String,
+}
+
+/// How long people stay signed in.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    /// Hours without a request.
+    pub idle_h: u32,
+    /// Days in any case.
+    pub absolute_d: u32,
+}
+
+/// A limit on everything.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The largest body of a request.
+    pub body_bytes: u32,
+    /// The largest body of an upload.
+    pub upload_bytes: u32,
+    /// Seconds for a body to arrive.
+    pub body_s: u32,
+    /// Seconds for an answer to begin.
+    pub request_s: u32,
+    /// Seconds without a byte after which a connection is closed.
+    pub idle_s: u32,
+    /// Seconds that requests under way have to finish when the server stops.
+    pub shutdown_s: u32,
+    /// Hosts kept in memory.
+    pub hosts: u32,
+    /// Seconds a known host is remembered.
+    pub host_known_s: u32,
+    /// Seconds an unknown host is remembered.
+    pub host_unknown_s: u32,
+    /// Password checks at once.
+    pub passwords: u32,
+    /// Password checks that may wait.
+    pub password_queue: u32,
+    /// Failed sign-ins of one e-mail from one address before it must wait.
+    pub sign_in_attempts: u32,
+    /// Seconds in which failed sign-ins are forgotten.
+    pub sign_in_window_s: u32,
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The named file is not there or cannot be read.
+    #[error("cannot read the settings file {path}: {source}. Correct --config or MARQUE_CONFIG; `marque config` prints a file to start from")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing of that name.
+    #[error("unknown setting `{key}` in {place}. Known there: {known}. `marque config` prints all settings")]
+    Unknown {
+        /// Its full name.
+        key: String,
+        /// The file or the variable.
+        place: String,
+        /// The names that exist at this level.
+        known: String,
+    },
+    /// The value is of the wrong kind, or the file is not TOML.
+    #[error("{place}: {what}. `marque config` prints all settings with their defaults")]
+    Wrong {
+        /// The file or the variable.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The value is not in its range.
+    #[error("setting `{key}` is {value}: it must be {range}")]
+    Range {
+        /// Its full name.
+        key: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
+}
+
+impl Config {
+    /// Reads the settings of this process: the defaults, the file, the environment. The default file may be
+    /// absent; a named one may not.
+    ///
+    /// # Errors
+    /// Names the setting, the place and what to do.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        };
+        // Variables that are not Unicode cannot be settings; those of ours are ASCII by name.
+        let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Self::read(&path.display().to_string(), &text, vars)
+    }
+
+    /// Reads settings from a file's text and from variables.
+    ///
+    /// # Errors
+    /// Names the setting, the place and what to do.
+    pub fn read(
+        file: &str,
+        text: &str,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        // Checked on its own first: figment's own error for a broken file has no line.
+        if let Err(error) = text.parse::<toml::Table>() {
+            let line = text.get(..error.span().map_or(0, |s| s.start)).map_or(1, |t| t.matches('\n').count() + 1);
+            return Err(ConfigError::Wrong { place: format!("{file}:{line}"), what: error.message().to_owned() });
+        }
+        let figment = Figment::from(Toml::string(DEFAULTS)).merge(Named { name: file, inner: Toml::string(text) });
+        let figment = vars
+            .into_iter()
+            .filter_map(|(name, value)| Variable::of(&name, &value))
+            .fold(figment, Figment::merge);
+        let config: Self = figment.extract().map_err(explain)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The database's address: the configured one, or SQLite in the data directory.
+    #[must_use]
+    pub fn database(&self) -> Secret {
+        if self.database_url.expose().is_empty() {
+            Secret::new(format!("sqlite://{}", self.data_dir.join("marque.db").display()))
+        } else {
+            self.database_url.clone()
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let l = &self.limits;
+        let numbers = [
+            ("limits.body_bytes", l.body_bytes, 1_024, 16 << 20),
+            ("limits.upload_bytes", l.upload_bytes, 1_024, 256 << 20),
+            ("limits.body_s", l.body_s, 1, 600),
+            ("limits.request_s", l.request_s, 1, 600),
+            ("limits.idle_s", l.idle_s, 5, 3_600),
+            ("limits.shutdown_s", l.shutdown_s, 1, 600),
+            ("limits.hosts", l.hosts, 1, 10_000_000),
+            ("limits.host_known_s", l.host_known_s, 1, 3_600),
+            ("limits.host_unknown_s", l.host_unknown_s, 1, 3_600),
+            ("limits.passwords", l.passwords, 1, 64),
+            ("limits.password_queue", l.password_queue, 1, 10_000),
+            ("limits.sign_in_attempts", l.sign_in_attempts, 1, 1_000),
+            ("limits.sign_in_window_s", l.sign_in_window_s, 1, 86_400),
+            ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
+            ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
+        ];
+        for (key, value, min, max) in numbers {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::Range { key, value: value.to_string(), range: format!("from {min} to {max}") });
+            }
+        }
+        if !(0.0..=1e9).contains(&self.feed.speed) {
+            let value = self.feed.speed.to_string();
+            return Err(ConfigError::Range { key: "feed.speed", value, range: "from 0 to 1000000000".to_owned() });
+        }
+        if self.feed.symbols.is_empty() {
+            let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
+            return Err(ConfigError::Range { key: "feed.symbols", value, range });
+        }
+        Ok(())
+    }
+}
+
+/// A provider under the name a person knows it by.
+struct Named<'a, P> {
+    name: &'a str,
+    inner: P,
+}
+
+impl<P: Provider> Provider for Named<'_, P> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.to_owned())
+    }
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        self.inner.data()
+    }
+}
+
+/// One environment variable.
+struct Variable {
+    name: String,
+    key: String,
+    value: Value,
+}
+
+impl Variable {
+    fn of(name: &str, text: &str) -> Option<Self> {
+        let short = name.strip_prefix(PREFIX).filter(|short| !NOT_SETTINGS.contains(short))?;
+        let key = dotted_key(&short.to_ascii_lowercase());
+        // Figment reads `true`, `12`, `[a, b]` and leaves the rest a string; it never fails.
+        let value = text.parse().unwrap_or_else(|never| match never {});
+        Some(Self { name: name.to_owned(), key, value })
+    }
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let dict = nest(&self.key, self.value.clone()).into_dict().unwrap_or_default();
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+/// `limits_body_bytes` → `limits.body_bytes`, by the sections that exist; other names stay as they are.
+fn dotted_key(name: &str) -> String {
+    let defaults: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    defaults
+        .iter()
+        .filter(|(_, value)| value.is_table())
+        .find_map(|(section, _)| Some(format!("{section}.{}", name.strip_prefix(section.as_str())?.strip_prefix('_')?)))
+        .unwrap_or_else(|| name.to_owned())
+}
+
+fn explain(error: figment::Error) -> ConfigError {
+    let place = error.metadata.as_ref().map_or_else(|| "the defaults".to_owned(), |m| m.name.to_string());
+    let path = error.path.join(".");
+    match error.kind {
+        Kind::UnknownField(field, known) => {
+            // Figment's path holds the field itself when it knows it.
+            let key = match error.path.last() {
+                Some(last) if *last == field => path,
+                Some(_) => format!("{path}.{field}"),
+                None => field,
+            };
+            ConfigError::Unknown { key, place, known: known.join(", ") }
+        }
+        kind => ConfigError::Wrong { place, what: if path.is_empty() { kind.to_string() } else { format!("`{path}`: {kind}") } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+        let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::read("marque.toml", text, vars).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn defaults_then_file_then_environment() {
+        let config = read("", &[]).unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert_eq!(config.database().expose(), "sqlite://var/marque.db");
+        assert!(config.proxies.trusted.is_empty());
+
+        let file = "listen = '127.0.0.1:1'\ndata_dir = 'a'\n[limits]\nbody_bytes = 2000\nidle_s = 9";
+        let vars = [
+            ("MARQUE_LISTEN", "127.0.0.1:2"),
+            ("MARQUE_LIMITS_BODY_BYTES", "3000"),
+            ("MARQUE_PROXIES_TRUSTED", "[\"10.0.0.0/8\", \"::1/128\"]"),
+            ("MARQUE_FEED_SYMBOLS", "[EURUSD]"),
+            ("MARQUE_DATABASE_URL", "postgres://u:p@h/n"),
+            ("MARQUE_CONFIG", "elsewhere.toml"),
+            ("OTHER", "x"),
+        ];
+        let config = read(file, &vars).unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.data_dir, Path::new("a"));
+        assert_eq!((config.limits.body_bytes, config.limits.idle_s), (3000, 9));
+        assert_eq!(config.proxies.trusted.len(), 2);
+        assert_eq!(config.feed.symbols, ["EURUSD"]);
+        assert_eq!(config.database().expose(), "postgres://u:p@h/n");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let table: &[(&str, &[(&str, &str)])] = &[
+            ("lisen = '127.0.0.1:1'", &[]),
+            ("[limits]\nbdy_bytes = 1", &[]),
+            ("[limit]\nbody_bytes = 1", &[]),
+            ("", &[("MARQUE_LIMITS_BDY_BYTES", "1")]),
+            ("", &[("MARQUE_NOTHING", "1")]),
+            ("listen = 'here'", &[]),
+            ("", &[("MARQUE_LISTEN", "8080")]),
+            ("[feed]\nkind = 'live'", &[]),
+            ("[limits]\nbody_bytes = -1", &[]),
+            ("[limits]\nbody_bytes = 1", &[]),
+            ("[feed]\nspeed = nan", &[]),
+            ("[feed]\nsymbols = []", &[]),
+            ("[proxies]\ntrusted = ['10.0.0.0/33']", &[]),
+            ("\n\nlisten = = 1", &[]),
+            ("limits = 1", &[]),
+        ];
+        let all: String = table
+            .iter()
+            .map(|(text, vars)| format!("{text:?} {vars:?}\n  {}\n", read(text, vars).err().unwrap()))
+            .collect();
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn every_default_has_a_comment() {
+        let mut commented = false;
+        for line in DEFAULTS.lines() {
+            match line {
+                line if line.starts_with('#') => commented = true,
+                line if line.is_empty() || line.starts_with('[') => commented = false,
+                line => assert!(commented, "no comment above {line}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_any_text_never_panics(text in r#"([a-z_.]{0,8} ?= ?[0-9a-z"\[\]]{0,8}\n|\[[a-z]{0,6}\]\n|\PC{0,10}){0,6}"#, value in "\\PC{0,20}") {
+            let _ = read(&text, &[("MARQUE_FEED", &value)]);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Host → tenant, cached. There is no default: a host that nobody has is answered with 421.
+
+use super::host::HostName;
+use crate::{
+    config::Limits,
+    problem::{Problem, ProblemCode},
+    tenants::Definition,
+};
+use marque_domain::{id::TenantId, tenant::TenantStatus};
+use marque_store::{StoreError, SystemDb, TenantDb};
+use moka::{Expiry, future::Cache};
+use poem::{FromRequest, Request, RequestBody};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A tenant as requests need it: understood once, shared by all of them.
+#[derive(Debug)]
+pub struct Site {
+    /// Its id.
+    pub id: TenantId,
+    /// What its file says.
+    pub definition: Definition,
+    db: TenantDb,
+}
+
+/// The tenant a request is for. Holding one is the permission to touch that tenant's rows and no others.
+#[derive(Debug, Clone)]
+pub struct Tenant(Arc<Site>);
+
+impl Tenant {
+    /// Its rows.
+    #[must_use]
+    pub fn db(&self) -> &TenantDb {
+        &self.0.db
+    }
+}
+
+impl core::ops::Deref for Tenant {
+    type Target = Site;
+    fn deref(&self) -> &Site {
+        &self.0
+    }
+}
+
+impl<'a> FromRequest<'a> for Tenant {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        request.data::<Self>().cloned().ok_or_else(|| Problem::internal(&OutsideEdge).into())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler asked for the tenant on a route that the edge does not resolve; put the route behind `Edge`")]
+struct OutsideEdge;
+
+/// Finds the tenant of a host.
+#[derive(Clone)]
+pub struct Resolver {
+    system: SystemDb,
+    cache: Cache<HostName, Option<Tenant>>,
+}
+
+/// A stored tenant that cannot be served.
+#[derive(Debug, thiserror::Error)]
+enum ResolveError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the stored definition of tenant {0} is not readable: apply its file again with `marque tenant apply`")]
+    Definition(String, #[source] serde_json::Error),
+}
+
+struct Remember {
+    known: Duration,
+    unknown: Duration,
+}
+
+impl Expiry<HostName, Option<Tenant>> for Remember {
+    fn expire_after_create(&self, _: &HostName, found: &Option<Tenant>, _: Instant) -> Option<Duration> {
+        Some(if found.is_some() { self.known } else { self.unknown })
+    }
+}
+
+impl Resolver {
+    /// A resolver over the stored tenants.
+    #[must_use]
+    pub fn new(system: SystemDb, limits: &Limits) -> Self {
+        let remember = Remember {
+            known: Duration::from_secs(limits.host_known_s.into()),
+            unknown: Duration::from_secs(limits.host_unknown_s.into()),
+        };
+        let cache = Cache::builder().max_capacity(limits.hosts.into()).expire_after(remember).build();
+        Self { system, cache }
+    }
+
+    /// The open tenant of a host.
+    ///
+    /// # Errors
+    /// [`ProblemCode::UnknownHost`], [`ProblemCode::TenantClosed`], or that the database does not answer.
+    pub async fn open(&self, host: &HostName) -> Result<Tenant, Problem> {
+        let tenant = self.find(host).await?.ok_or_else(|| {
+            Problem::new(ProblemCode::UnknownHost, "Check the address; if it is yours, its owner must list it for this server.")
+        })?;
+        match tenant.definition.status {
+            TenantStatus::Active => Ok(tenant),
+            TenantStatus::Suspended => Err(Problem::new(
+                ProblemCode::TenantClosed,
+                "Its owner can have it opened again; what you keep here is not lost.",
+            )
+            .retry_after_s(3_600)),
+        }
+    }
+
+    /// Forgets what is cached, so that a change in this process works at once.
+    pub fn forget(&self) {
+        self.cache.invalidate_all();
+    }
+
+    async fn find(&self, host: &HostName) -> Result<Option<Tenant>, Problem> {
+        // Concurrent requests for a host that is not cached ask the database once. A fault is not cached.
+        self.cache.try_get_with_by_ref(host, self.load(host)).await.map_err(|error| match error.as_ref() {
+            ResolveError::Store(StoreError::Unavailable { .. }) => {
+                tracing::error!(%error, %host, "the tenant of a host cannot be looked up");
+                Problem::new(ProblemCode::Unavailable, "Try again in a moment.").retry_after_s(5)
+            }
+            error => Problem::internal(error),
+        })
+    }
+
+    async fn load(&self, host: &HostName) -> Result<Option<Tenant>, ResolveError> {
+        let Some(stored) = self.system.tenant_by_host(host.as_str()).await? else { return Ok(None) };
+        let definition = serde_json::from_str(&stored.spec.definition)
+            .map_err(|error| ResolveError::Definition(stored.spec.slug.to_string(), error))?;
+        let db = self.system.tenant_db(stored.id);
+        Ok(Some(Tenant(Arc::new(Site { id: stored.id, definition, db }))))
+    }
+}

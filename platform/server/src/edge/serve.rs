@@ -1,0 +1,233 @@
+//! The middleware that puts the edge's parts in order. Read [`EdgeEndpoint::call`] from top to bottom.
+
+use super::{
+    answer::{self, ErrorPages, Refusal, Style},
+    body, forwarded,
+    forwarded::Origin,
+    resolver::{Resolver, Tenant},
+};
+use crate::{
+    config::{Config, Limits, Proxies},
+    problem::{self, Problem, ProblemCode},
+    secrets,
+};
+use core::{fmt::Write as _, net::IpAddr};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use poem::{
+    Endpoint, FromRequest, IntoResponse as _, Middleware, Request, RequestBody, Response,
+    http::{HeaderName, Method, StatusCode},
+};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+/// Says whether the server can serve: the reason when it cannot.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What support needs to find a request in the log: 32 hexadecimal digits, made here. A client's own is not
+/// taken over: it would be its way into our log.
+#[derive(Debug, Clone)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// The header that carries it.
+    pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn new() -> Self {
+        // An id need not be secret; without randomness the request fails where a secret is needed.
+        let bytes = secrets::random_bytes::<16>().unwrap_or_default();
+        Self(bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+    }
+}
+
+/// The edge, to be wrapped around all routes of tenants.
+#[derive(Clone)]
+pub struct Edge(Arc<Parts>);
+
+struct Parts {
+    resolver: Resolver,
+    proxies: Proxies,
+    limits: Limits,
+    pages: ErrorPages,
+    ready: Readiness,
+    uploads: Vec<String>,
+}
+
+impl Edge {
+    /// An edge whose refusals are rendered by `pages`. `ready` answers `/readyz`. Paths that start with one of
+    /// `uploads` may have bodies of `limits.upload_bytes`.
+    #[must_use]
+    pub fn new(config: &Config, resolver: Resolver, pages: ErrorPages, ready: Readiness, uploads: &[&str]) -> Self {
+        let uploads = uploads.iter().map(|path| (*path).to_owned()).collect();
+        let (proxies, limits) = (config.proxies.clone(), config.limits.clone());
+        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads }))
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Edge {
+    type Output = EdgeEndpoint<E>;
+    fn transform(&self, inner: E) -> EdgeEndpoint<E> {
+        EdgeEndpoint { inner, parts: self.0.clone() }
+    }
+}
+
+/// Routes behind the edge.
+pub struct EdgeEndpoint<E> {
+    inner: E,
+    parts: Arc<Parts>,
+}
+
+impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let id = RequestId::new();
+        let style = Style::of(&request);
+        request.set_data(id.clone());
+        // Method and path only: queries and headers may hold what a log must not.
+        let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
+        let mut known = Known::default();
+        let served = self.serve(request, &mut known).instrument(span.clone()).await;
+        let mut response = served.unwrap_or_else(|problem| {
+            let host = known.origin.as_ref().map(|origin| origin.authority.host.as_str());
+            let refusal = Refusal { problem: &problem, tenant: known.tenant.as_ref(), host, request: &id };
+            span.in_scope(|| answer::refuse(style, &refusal, &self.parts.pages))
+        });
+        answer::add_headers(&mut response, known.origin.as_ref().is_some_and(|origin| origin.secure), &id);
+        span.in_scope(|| {
+            let tenant = known.tenant.as_ref().map(|tenant| tenant.definition.slug.as_str());
+            let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(status = response.status().as_u16(), ms, tenant, client = known.client(), "answered");
+        });
+        Ok(response)
+    }
+}
+
+/// What was found out about a request before it was refused or answered.
+#[derive(Default)]
+struct Known {
+    origin: Option<Origin>,
+    tenant: Option<Tenant>,
+}
+
+impl Known {
+    fn client(&self) -> Option<String> {
+        self.origin.as_ref().map(|origin| origin.client.to_string())
+    }
+}
+
+impl<E: Endpoint> EdgeEndpoint<E> {
+    async fn serve(&self, mut request: Request, known: &mut Known) -> Result<Response, Problem> {
+        if let Some(answer) = self.probe(&request).await {
+            return Ok(answer);
+        }
+        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        let origin = forwarded::origin(peer, &self.parts.proxies, request.uri(), request.headers())
+            .map_err(|fault| Problem::new(ProblemCode::BadHost, sentence(&fault.to_string())))?;
+        request.set_data(origin.clone());
+        let host = known.origin.insert(origin).authority.host.clone();
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            return Err(Problem::new(ProblemCode::MethodNotAllowed, "Use GET, POST or another method of a resource."));
+        }
+        let tenant = self.parts.resolver.open(&host).await?;
+        request.set_data(known.tenant.insert(tenant).clone());
+        let limits = &self.parts.limits;
+        let bytes_max = self.body_bytes_max(request.uri().path());
+        body::buffer(&mut request, bytes_max, seconds(limits.body_s)).await?;
+        self.handle(request, seconds(limits.request_s)).await
+    }
+
+    /// Liveness and readiness are asked by address, so they come before the host.
+    async fn probe(&self, request: &Request) -> Option<Response> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        match request.uri().path() {
+            "/livez" => Some("alive\n".into_response()),
+            "/readyz" => Some(match (self.parts.ready)().await {
+                Ok(()) => "ready\n".into_response(),
+                Err(reason) => {
+                    tracing::warn!(reason, "not ready");
+                    "not ready; the log says why\n".with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
+                }
+            }),
+            _ => None,
+        }
+    }
+
+    fn body_bytes_max(&self, path: &str) -> usize {
+        let limits = &self.parts.limits;
+        let upload = self.parts.uploads.iter().any(|prefix| path.starts_with(prefix.as_str()));
+        usize::try_from(if upload { limits.upload_bytes } else { limits.body_bytes }).unwrap_or(usize::MAX)
+    }
+
+    /// Runs the handler: within a time, and a panic is a fault of ours like any other.
+    async fn handle(&self, request: Request, timeout: Duration) -> Result<Response, Problem> {
+        let running = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        match tokio::time::timeout(timeout, running).await {
+            Ok(Ok(Ok(output))) => Ok(output.into_response()),
+            Ok(Ok(Err(error))) if error.is_from_response() => Ok(error.into_response()),
+            Ok(Ok(Err(error))) => Err(problem::from_poem(error)),
+            Ok(Err(panic)) => Err(Problem::internal(&Panicked::from(panic))),
+            Err(_) => {
+                tracing::error!(timeout_s = timeout.as_secs(), "a handler took too long and was stopped");
+                Err(Problem::new(ProblemCode::TimedOut, "Look whether it was done before you try again."))
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked: {0}")]
+struct Panicked(String);
+
+impl From<Box<dyn core::any::Any + Send>> for Panicked {
+    fn from(panic: Box<dyn core::any::Any + Send>) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned()))
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}
+
+/// An error's text as a sentence of a page.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).chain(['.']).collect())
+}
+
+impl<'a> FromRequest<'a> for Origin {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        request.data::<Self>().cloned().ok_or_else(|| Problem::internal(&NoOrigin).into())
+    }
+}
+
+/// The client's address, to count attempts by and to write into the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl<'a> FromRequest<'a> for ClientAddress {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
+        Origin::from_request(request, body).await.map(|origin| Self(origin.client))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler asked where a request comes from on a route that is not behind `Edge`")]
+struct NoOrigin;
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

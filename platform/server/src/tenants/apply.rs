@@ -1,0 +1,212 @@
+//! From a folder of tenant files to the database: all files are understood before one is written.
+
+use super::{
+    definition::Definition,
+    file,
+    mistake::{Mistake, Mistakes},
+};
+use crate::secrets::{self, NoRandomness};
+use marque_domain::{
+    id::TenantId,
+    tenant::Slug,
+    time::Millis,
+};
+use marque_store::{Change, StoreError, SystemDb, TenantSpec};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A tenant's file of more bytes is none.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+const TENANTS_MAX: usize = 10_000;
+const FILE_NAME: &str = "tenant.toml";
+
+/// Why tenants were not applied. Nothing was written unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Files have mistakes.
+    #[error("{0}\nNothing was applied.")]
+    Mistakes(#[from] Mistakes),
+    /// A folder or file cannot be read.
+    #[error("cannot read {path}: {source}. Give the folder that holds <slug>/tenant.toml, or one tenant's folder")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is nothing to apply.
+    #[error("no tenant in {0}: it must hold <slug>/tenant.toml. Start from tenants/aurora of the repository")]
+    Nothing(PathBuf),
+    /// A host in the files belongs to a stored tenant that is not among them.
+    #[error("the host {host} of tenant {wanted} belongs to tenant {owner}. Remove it there first, and apply that file too. Nothing was applied")]
+    HostTaken {
+        /// The host.
+        host: String,
+        /// Who wants it.
+        wanted: Slug,
+        /// Who has it.
+        owner: Slug,
+    },
+    /// The database refused.
+    #[error("tenant {0} was not applied: {1}")]
+    Store(Slug, #[source] StoreError),
+    /// The database could not be asked.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+    /// No id can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// A definition that JSON cannot hold.
+    #[error("tenant {0} cannot be written as JSON: {1}. This is a fault of the program; report it with the file")]
+    Json(Slug, #[source] serde_json::Error),
+}
+
+/// Reads every tenant of a folder: `<dir>/<slug>/tenant.toml`, or `<dir>/tenant.toml` for one tenant whose slug is
+/// the folder's name.
+///
+/// # Errors
+/// Every mistake of every file at once.
+pub fn read_dir(dir: &Path, themes: &[&str]) -> Result<Vec<Definition>, ApplyError> {
+    let mut read = Reading { themes, definitions: Vec::new(), mistakes: Vec::new() };
+    for (folder, file) in files(dir)? {
+        read.file(&folder, &file)?;
+    }
+    read.refuse_shared_hosts(dir);
+    if !read.mistakes.is_empty() {
+        return Err(Mistakes(read.mistakes).into());
+    }
+    if read.definitions.is_empty() { Err(ApplyError::Nothing(dir.to_owned())) } else { Ok(read.definitions) }
+}
+
+/// The tenant files below `dir` with their folders' names, in order.
+fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, ApplyError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ApplyError::Unreadable { path, source }
+    };
+    let name_of = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    if dir.join(FILE_NAME).is_file() {
+        let full = fs::canonicalize(dir).map_err(unreadable(dir))?;
+        return Ok(vec![(name_of(&full), dir.join(FILE_NAME))]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable(dir))? {
+        let folder = entry.map_err(unreadable(dir))?.path();
+        let file = folder.join(FILE_NAME);
+        if file.is_file() {
+            found.push((name_of(&folder), file));
+        }
+    }
+    found.sort();
+    found.truncate(TENANTS_MAX);
+    Ok(found)
+}
+
+struct Reading<'a> {
+    themes: &'a [&'a str],
+    definitions: Vec<Definition>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reading<'_> {
+    fn file(&mut self, folder: &str, path: &Path) -> Result<(), ApplyError> {
+        let unreadable = |source| ApplyError::Unreadable { path: path.to_owned(), source };
+        let mut whole = |what: &str, remedy: &str| {
+            self.mistakes.push(Mistake { file: path.to_owned(), at: None, what: what.into(), remedy: remedy.into() });
+        };
+        if fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
+            whole("the file is larger than 256 KiB", "a tenant's file holds text alone; keep images elsewhere");
+            return Ok(());
+        }
+        let Ok(text) = String::from_utf8(fs::read(path).map_err(unreadable)?) else {
+            whole("the file is not UTF-8", "save it as UTF-8");
+            return Ok(());
+        };
+        let slug = match folder.parse::<Slug>() {
+            Ok(slug) => slug,
+            Err(error) => {
+                whole(&format!("the folder {folder:?} is {error}"), "rename the folder");
+                return Ok(());
+            }
+        };
+        match file::read(&slug, path, &text, self.themes) {
+            Ok(definition) => self.definitions.push(definition),
+            Err(mistakes) => self.mistakes.extend(mistakes.0),
+        }
+        Ok(())
+    }
+
+    fn refuse_shared_hosts(&mut self, dir: &Path) {
+        let mut owners: BTreeMap<&str, &Slug> = BTreeMap::new();
+        for definition in &self.definitions {
+            for host in &definition.hosts {
+                let Some(other) = owners.insert(host, &definition.slug) else { continue };
+                self.mistakes.push(Mistake {
+                    file: dir.join(definition.slug.as_str()).join(FILE_NAME),
+                    at: None,
+                    what: format!("the host {host} is also listed by tenant {other}"),
+                    remedy: "a host leads to one tenant: remove it from one of the two".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+/// Applies definitions; applying the same twice changes nothing.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub async fn apply(
+    system: &SystemDb,
+    definitions: &[Definition],
+    at: Millis,
+) -> Result<Vec<(Slug, Change)>, ApplyError> {
+    refuse_taken_hosts(system, definitions).await?;
+    let mut changes = Vec::new();
+    for definition in definitions {
+        let slug = &definition.slug;
+        let spec = spec_of(definition)?;
+        let id_if_new = TenantId(secrets::new_id(at)?);
+        let applied = system.apply_tenant(&spec, id_if_new, at).await.map_err(|e| ApplyError::Store(slug.clone(), e))?;
+        changes.push((slug.clone(), applied.change));
+    }
+    Ok(changes)
+}
+
+fn spec_of(definition: &Definition) -> Result<TenantSpec, ApplyError> {
+    let json = serde_json::to_string(definition).map_err(|e| ApplyError::Json(definition.slug.clone(), e))?;
+    Ok(TenantSpec {
+        slug: definition.slug.clone(),
+        name: definition.name.clone(),
+        status: definition.status,
+        theme: definition.theme.clone(),
+        definition: json,
+        hosts: definition.hosts.clone(),
+    })
+}
+
+/// Asked before the first write, so that a host that is not free leaves nothing half applied.
+async fn refuse_taken_hosts(system: &SystemDb, definitions: &[Definition]) -> Result<(), ApplyError> {
+    let stored = system.tenants().await?;
+    let owners: BTreeMap<&str, &Slug> =
+        stored.iter().flat_map(|t| t.spec.hosts.iter().map(|host| (host.as_str(), &t.spec.slug))).collect();
+    for definition in definitions {
+        for host in &definition.hosts {
+            if let Some(owner) = owners.get(host.as_str()).filter(|owner| **owner != &definition.slug) {
+                return Err(ApplyError::HostTaken {
+                    host: host.clone(),
+                    wanted: definition.slug.clone(),
+                    owner: (*owner).clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -1,0 +1,72 @@
+//! Applying a folder: twice changes nothing, and a mistake anywhere changes nothing.
+
+use super::{ApplyError, apply, read_dir};
+use crate::testing::{NOON, THEMES, TestStore, demo_dir};
+use marque_store::Change;
+use std::fs;
+
+fn copy_demo() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for slug in ["aurora", "borealis"] {
+        fs::create_dir(dir.path().join(slug)).unwrap();
+        let file = |root: &std::path::Path| root.join(slug).join("tenant.toml");
+        fs::copy(file(&demo_dir()), file(dir.path())).unwrap();
+    }
+    dir
+}
+
+fn edit(dir: &tempfile::TempDir, slug: &str, from: &str, to: &str) {
+    let path = dir.path().join(slug).join("tenant.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[tokio::test]
+async fn applying_twice_changes_nothing() {
+    let (test, dir) = (TestStore::empty().await, copy_demo());
+    let run = async || {
+        let all = read_dir(dir.path(), THEMES).unwrap();
+        apply(&test.system(), &all, NOON).await.unwrap().into_iter().map(|(_, change)| change).collect::<Vec<_>>()
+    };
+    assert_eq!(run().await, [Change::Created, Change::Created]);
+    let before = test.system().tenants().await.unwrap();
+    assert_eq!(run().await, [Change::Unchanged, Change::Unchanged]);
+    assert_eq!(test.system().tenants().await.unwrap(), before);
+    edit(&dir, "borealis", "leverage = 100", "leverage = 50");
+    assert_eq!(run().await, [Change::Unchanged, Change::Changed]);
+    assert_eq!(test.system().tenants().await.unwrap()[1].id, before[1].id);
+}
+
+#[tokio::test]
+async fn a_host_leads_to_one_tenant() {
+    let (test, dir) = (TestStore::empty().await, copy_demo());
+    edit(&dir, "borealis", "\"borealis.localhost\"", "\"borealis.localhost\", \"AURORA.localhost.\"");
+    let error = read_dir(dir.path(), THEMES).unwrap_err().to_string();
+    assert!(error.contains("borealis/tenant.toml: the host aurora.localhost is also listed by tenant aurora"), "{error}");
+
+    // The same against a tenant that is already stored.
+    apply(&test.system(), &read_dir(&demo_dir(), THEMES).unwrap(), NOON).await.unwrap();
+    let borealis = read_dir(&dir.path().join("borealis"), THEMES).unwrap();
+    assert_eq!(borealis.len(), 1);
+    let error = apply(&test.system(), &borealis, NOON).await.unwrap_err();
+    assert!(matches!(&error, ApplyError::HostTaken { host, .. } if host == "aurora.localhost"), "{error}");
+    let stored = test.system().tenants().await.unwrap();
+    assert_eq!(stored[1].spec.hosts, ["borealis.localhost"]);
+}
+
+#[test]
+fn folders_and_files_that_are_none() {
+    let dir = copy_demo();
+    let told = |dir: &std::path::Path| read_dir(dir, THEMES).unwrap_err().to_string();
+    assert!(told(&dir.path().join("missing")).contains("cannot read"));
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    assert!(told(&dir.path().join("empty")).contains("no tenant in"));
+
+    fs::rename(dir.path().join("borealis"), dir.path().join("Borealis Pro")).unwrap();
+    assert!(told(dir.path()).contains("the folder \"Borealis Pro\" is not a slug"), "{}", told(dir.path()));
+    fs::write(dir.path().join("aurora/tenant.toml"), [0xff, 0xfe]).unwrap();
+    assert!(told(dir.path()).contains("not UTF-8"));
+    fs::write(dir.path().join("aurora/tenant.toml"), "#".repeat(300_000)).unwrap();
+    assert!(told(dir.path()).contains("larger than 256 KiB"));
+}

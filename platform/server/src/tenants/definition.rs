@@ -1,0 +1,76 @@
+//! What a tenant is, after its file was understood. Stored as JSON and read back for every host.
+
+use crate::theme::Tokens;
+use marque_domain::{
+    fixed::Money,
+    instrument::Currency,
+    tenant::{Plan, Slug, TenantStatus},
+    time::Zone,
+};
+use serde::{Deserialize, Serialize};
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Its short name: the folder its file is in.
+    pub slug: Slug,
+    /// What people read.
+    pub name: String,
+    /// Whether it is served.
+    pub status: TenantStatus,
+    /// Its hosts in canonical form.
+    pub hosts: Vec<String>,
+    /// The theme of its pages.
+    pub theme: String,
+    /// Its looks within the theme.
+    pub tokens: Tokens,
+    /// The language and region of its pages, such as `en-GB`.
+    pub locale: String,
+    /// The zone its pages show times in.
+    pub time_zone: Zone,
+    /// What its pages say.
+    pub words: Words,
+    /// The plugins it offers, by name.
+    pub plugins: Vec<String>,
+    /// What a new account is opened with.
+    pub accounts: AccountTemplate,
+    /// What it sells, in the order in which it is shown.
+    pub plans: Vec<Plan>,
+}
+
+/// What a tenant's pages say of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// What the logo reads.
+    pub logo: String,
+    /// The brand's promise, in a few words.
+    pub headline: String,
+    /// What it does, in a sentence or two.
+    pub intro: String,
+    /// The firm behind the brand.
+    pub legal_name: String,
+    /// The risk notice of the footer.
+    pub risk_notice: String,
+}
+
+/// What a new account is opened with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountTemplate {
+    /// The currency of its money.
+    pub currency: Currency,
+    /// What it is funded with.
+    pub initial_balance: Money,
+    /// Units of exposure per unit of margin.
+    pub leverage: i64,
+    /// The rules that watch it, in the order in which they are asked.
+    pub rules: Vec<RuleBinding>,
+}
+
+/// A risk rule with the settings it runs under.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleBinding {
+    /// The rule's name in the catalogue.
+    pub plugin: String,
+    /// What the rule's settings schema asks for; checked when the rule is bound.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}

@@ -1,0 +1,104 @@
+//! What a tenant's file may say, and how a mistake is told.
+
+use super::read;
+use crate::testing::{THEMES, demo_dir};
+use proptest::prelude::*;
+use std::path::Path;
+
+const AURORA: &str = include_str!("../../../../tenants/aurora/tenant.toml");
+
+fn told(text: &str) -> Result<super::Definition, String> {
+    read(&"aurora".parse().unwrap(), Path::new("aurora/tenant.toml"), text, THEMES).map_err(|e| e.to_string())
+}
+
+#[test]
+fn the_demo_brands_are_two() {
+    let all = crate::tenants::read_dir(&demo_dir(), THEMES).unwrap();
+    let [aurora, borealis] = all.as_slice() else { panic!("two brands") };
+    assert_eq!((aurora.slug.as_str(), borealis.slug.as_str()), ("aurora", "borealis"));
+    assert_ne!((&aurora.theme, &aurora.tokens), (&borealis.theme, &borealis.tokens));
+    assert_ne!((&aurora.locale, aurora.time_zone.name()), (&borealis.locale, borealis.time_zone.name()));
+    for tenant in &all {
+        let quotas: Vec<_> = tenant.plans.iter().map(|p| (p.quotas.trades_per_day, p.quotas.instruments)).collect();
+        assert_eq!(quotas, [(Some(10), Some(1)), (Some(50), Some(3)), (None, None)]);
+    }
+}
+
+#[test]
+fn a_definition_survives_the_database() {
+    let definition = told(AURORA).unwrap();
+    let json = serde_json::to_string(&definition).unwrap();
+    assert_eq!(serde_json::from_str::<super::Definition>(&json).unwrap(), definition);
+}
+
+#[test]
+fn mistakes_are_named_with_file_line_and_remedy() {
+    let changes = [
+        ("theme = \"daybreak\"", "theme = \"midnight\""),
+        ("theme = \"daybreak\"", "theme = daybreak"),
+        ("theme = \"daybreak\"", "teme = \"daybreak\""),
+        ("theme = \"daybreak\"", ""),
+        ("[\"aurora.localhost\"]", "[]"),
+        ("[\"aurora.localhost\"]", "[\"https://aurora.localhost\"]"),
+        ("[\"aurora.localhost\"]", "[\"aurora.localhost:8080\"]"),
+        ("[\"aurora.localhost\"]", "[\"aurora.localhost\", \"Aurora.LOCALHOST.\"]"),
+        ("[\"aurora.localhost\"]", "[\"127.0.0.1\"]"),
+        ("[\"aurora.localhost\"]", "[\"*.aurora.example\"]"),
+        ("en-GB", "english"),
+        ("time_zone = \"Europe/Prague\"\n#", "time_zone = \"Europe/Praha\"\n#"),
+        ("plugins = [\"ema-cross\", \"daily-loss\"]", "plugins = [\"ema-cross\"]"),
+        ("plugins = [\"ema-cross\", \"daily-loss\"]", "plugins = [\"EMA\", \"daily-loss\", \"daily-loss\"]"),
+        ("\"#3757d6\"", "\"blue\""),
+        ("radius = 14", "radius = 99"),
+        ("mode = \"light\"", "mood = \"light\""),
+        ("name = \"Aurora Markets\"", "name = \"  \""),
+        ("name = \"Aurora Markets\"", "name = \"Aurora\\nMarkets\""),
+        ("initial_balance = \"100000.00\"", "initial_balance = \"-5\""),
+        ("initial_balance = \"100000.00\"", "initial_balance = 100000.0"),
+        ("leverage = 30", "leverage = 0"),
+        ("limit_percent = 5.0", "limit_percent = inf"),
+        ("limit_percent = 5.0", "since = 2026-01-01"),
+        ("code = \"plus\"", "code = \"start\""),
+        ("code = \"plus\"", "code = \"Plus!\""),
+        ("price_minor = 2900", "price_minor = -1"),
+        ("price_minor = 2900", "price_minor = 29.0"),
+        ("currency = \"EUR\"\ninterval = \"month\"\nquotas = { trades_per_day = 50", "currency = \"euro\"\ninterval = \"month\"\nquotas = { trades_per_day = 50"),
+        ("interval = \"month\"\nquotas = { trades_per_day = 50", "interval = \"week\"\nquotas = { trades_per_day = 50"),
+        ("trades_per_day = 50", "trades_per_day = 0"),
+        ("trades_per_day = 50", "trades_a_day = 50"),
+        ("[\"decision-history\"]", "[\"Decision history\"]"),
+        ("[words]", "[words"),
+    ];
+    let report: String = changes
+        .iter()
+        .map(|(from, to)| {
+            let text = AURORA.replacen(from, to, 1);
+            assert_ne!(text, AURORA, "the file has {from:?}");
+            format!("{from:?} → {to:?}\n{}\n\n", told(&text).expect_err(to))
+        })
+        .collect();
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = AURORA.replace("en-GB", "english").replace("leverage = 30", "leverage = 0").replace("daybreak", "dusk");
+    let told = told(&text).unwrap_err();
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+proptest! {
+    #[test]
+    fn reading_any_text_never_panics(text in "\\PC{0,200}|([a-z_.]{0,8} ?= ?[0-9a-z\"\\[\\]{}]{0,12}\n|\\[\\[?[a-z]{0,8}\\]\\]?\n){0,10}") {
+        let _ = told(&text);
+    }
+
+    /// A good file with one part cut out or replaced is either still good or refused; it never panics.
+    #[test]
+    fn a_damaged_file_never_panics(from in 0..AURORA.len(), length in 0..200_usize, with in "\\PC{0,5}") {
+        let (from, to) = (from, (from + length).min(AURORA.len()));
+        if AURORA.is_char_boundary(from) && AURORA.is_char_boundary(to) {
+            let _ = told(&format!("{}{with}{}", &AURORA[..from], &AURORA[to..]));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the server's tests share: a store with both demo brands in a temporary SQLite file, a server on a free
+//! loopback port, and raw requests to it.
+
+use crate::{
+    config::Config,
+    edge::{Edge, ErrorPages, Readiness, Resolver},
+    tenants,
+};
+use marque_domain::time::Millis;
+use marque_store::{Store, SystemDb};
+use poem::{Endpoint, EndpointExt as _, Server, listener::TcpAcceptor};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// The themes that the demo brands name.
+pub const THEMES: &[&str] = &["daybreak", "nightfall"];
+/// When tests happen: 2026-11-20T12:00:00Z.
+pub const NOON: Millis = Millis(1_795_176_000_000);
+
+/// The repository's `tenants/`.
+pub fn demo_dir() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tenants")
+}
+
+/// A migrated database in a temporary folder, which lives as long as this.
+pub struct TestStore {
+    pub store: Store,
+    _dir: tempfile::TempDir,
+}
+
+impl TestStore {
+    pub async fn empty() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        marque_store::migrate(&url, None).await.unwrap();
+        Self { store: Store::connect(&url).await.unwrap(), _dir: dir }
+    }
+
+    /// With aurora and borealis, and their `more` hosts.
+    pub async fn with_demo(more: &[(&str, &str)]) -> Self {
+        let test = Self::empty().await;
+        let mut definitions = tenants::read_dir(&demo_dir(), THEMES).unwrap();
+        for (slug, host) in more {
+            let definition = definitions.iter_mut().find(|d| d.slug.as_str() == *slug).unwrap();
+            definition.hosts.push((*host).to_owned());
+        }
+        tenants::apply(&test.system(), &definitions, NOON).await.unwrap();
+        test
+    }
+
+    pub fn system(&self) -> SystemDb {
+        self.store.system("tests")
+    }
+}
+
+/// Settings from a file's text over the defaults.
+pub fn config(text: &str) -> Config {
+    Config::read("test.toml", text, []).unwrap()
+}
+
+/// An edge over a test's store, whose pages are bare.
+pub fn edge(config: &Config, store: &TestStore) -> Edge {
+    let pages: ErrorPages = Arc::new(|_| None);
+    let ready: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
+    Edge::new(config, Resolver::new(store.system(), &config.limits), pages, ready, &["/uploads"])
+}
+
+/// A running server. Dropping it ends it.
+pub struct TestServer {
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl TestServer {
+    pub async fn start(routes: impl Endpoint + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
+        let task = tokio::spawn(async move { server.run(routes.boxed()).await.unwrap() });
+        Self { address, task }
+    }
+
+    /// Sends bytes as they are and answers all that comes back until the server closes.
+    pub async fn raw(&self, request: &[u8]) -> String {
+        let talk = async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            // The server may refuse and close before it has read everything.
+            let _ = stream.write_all(request).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        tokio::time::timeout(Duration::from_secs(20), talk).await.expect("the server answers and closes")
+    }
+
+    /// A client for which `host` leads to this server, without following redirects.
+    pub fn client(&self, host: &str) -> reqwest::ClientBuilder {
+        reqwest::Client::builder().resolve(host, self.address).redirect(reqwest::redirect::Policy::none()).no_proxy()
+    }
+
+    /// The address of a path at a host.
+    pub fn url(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.address.port())
+    }
+}
