@@ -14,9 +14,12 @@ use anyhow::{Result, bail};
 
 use crate::{progress::Step, run};
 
+/// The variable by which a person names the browser to us, and we to the tests.
+pub const CHROMIUM: &str = "XTASK_CHROMIUM";
+
 /// A program that tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Component {
+enum Component {
     /// The folder of `initdb` and `postgres`.
     Postgres,
     /// The browser.
@@ -24,14 +27,6 @@ pub enum Component {
 }
 
 impl Component {
-    /// The variable by which a person names it to us, and we to the tests.
-    pub const fn variable(self) -> &'static str {
-        match self {
-            Self::Postgres => "XTASK_POSTGRES",
-            Self::Chromium => "XTASK_CHROMIUM",
-        }
-    }
-
     const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL's server programs",
@@ -47,15 +42,23 @@ impl Component {
         }
     }
 
-    fn find(self) -> Option<PathBuf> {
-        if let Some(named) = std::env::var_os(self.variable()) {
-            return Some(named.into());
-        }
+    const fn other_way(self) -> &'static str {
         match self {
-            Self::Postgres => postgres_folders().into_iter().find(|folder| holds_postgres(folder)),
-            Self::Chromium => ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name)),
+            Self::Postgres => "put the folder of `initdb` on your PATH",
+            Self::Chromium => "set XTASK_CHROMIUM to its program",
         }
     }
+
+    fn find(self) -> Option<PathBuf> {
+        match self {
+            Self::Postgres => postgres_folders().into_iter().find(|folder| holds_postgres(folder)),
+            Self::Chromium => std::env::var_os(CHROMIUM).map(PathBuf::from).or_else(chromium_on_path),
+        }
+    }
+}
+
+fn chromium_on_path() -> Option<PathBuf> {
+    ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name))
 }
 
 /// Where the components are; `None` is a component that its tests must do without.
@@ -80,14 +83,6 @@ impl Components {
         let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         Ok(Self { postgres: settle(Component::Postgres, in_ci)?, chromium: settle(Component::Chromium, in_ci)? })
     }
-
-    /// Where one is.
-    pub fn path(&self, component: Component) -> Option<&Path> {
-        match component {
-            Component::Postgres => self.postgres.as_deref(),
-            Component::Chromium => self.chromium.as_deref(),
-        }
-    }
 }
 
 fn settle(component: Component, in_ci: bool) -> Result<Option<PathBuf>> {
@@ -104,10 +99,10 @@ fn settle(component: Component, in_ci: bool) -> Result<Option<PathBuf>> {
 
 fn missing_sentence(component: Component) -> String {
     format!(
-        "{} could not be found. Install it (Debian: `apt-get install {}`), or set {} to where it is.",
+        "{} could not be found. Install it (Debian: `apt-get install {}`), or {}.",
         component.name(),
         component.packages().join(" "),
-        component.variable()
+        component.other_way()
     )
 }
 
@@ -174,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_package_and_variable() {
+    fn what_is_missing_is_named_with_its_package_and_another_way() {
         for component in [Component::Postgres, Component::Chromium] {
             let sentence = missing_sentence(component);
             assert!(
-                sentence.contains(component.packages()[0]) && sentence.contains(component.variable()),
+                sentence.contains(component.packages()[0]) && sentence.contains(component.other_way()),
                 "{sentence}"
             );
         }
