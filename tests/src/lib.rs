@@ -1,1 +1,9 @@
-//! (room not furnished yet)
+//! Tests that cross rooms: one crate, one test program.
+//!
+//! Owns: the arrows between rooms, and what can only be seen of the running `marque` binary. Refuses to know:
+//! what a single room can test by itself. `browser/` holds the tests of the pages, in the language of Playwright.
+#![cfg(test)]
+
+mod harness;
+mod rooms;
+mod running;

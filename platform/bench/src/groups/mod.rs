@@ -1,0 +1,14 @@
+//! The rows, one file per group.
+
+use crate::{row::Row, sample::Samples};
+
+/// Rows that share their preparation.
+pub struct Group {
+    /// What the command line selects it by.
+    pub name: &'static str,
+    /// Prepares and measures.
+    pub measure: fn(Samples) -> anyhow::Result<Vec<Row>>,
+}
+
+/// Every group, in the order of the table.
+pub const ALL: &[Group] = &[];

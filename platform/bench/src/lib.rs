@@ -1,0 +1,10 @@
+//! Measures what Marque promises to be fast at: `cargo xtask bench`.
+//!
+//! Owns: sampling, medians, limits and the table. Each row's figure comes with a limit; where the limit is another
+//! program's speed, that program is measured in the same run on the same machine, sample by sample in turn.
+//! Refuses to know: what a good machine is. A ratio travels between machines, a bare number does not.
+
+pub mod groups;
+pub mod row;
+pub mod sample;
+pub mod table;

@@ -1,0 +1,63 @@
+//! `test`: its own set-up, then every test there is, then one line that sums them.
+
+mod browser;
+mod components;
+mod rust;
+mod tally;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{build, plugins, root, setup};
+use components::Components;
+use tally::Tally;
+
+/// Which tests.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+}
+
+/// What the tests are given.
+pub struct Bench {
+    /// The `marque` binary.
+    marque: std::path::PathBuf,
+    /// The folder of built plugins.
+    plugins: std::path::PathBuf,
+    /// PostgreSQL and Chromium.
+    components: Components,
+}
+
+/// Sets up, builds once, runs the Rust tests and then the browser tests.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let bench = set_up()?;
+    let filter = options.filter.as_deref();
+    let mut tally = rust::run(&bench, filter)?;
+    tally += browser::run(&bench, filter)?;
+    finish(tally, filter)
+}
+
+fn set_up() -> Result<Bench> {
+    setup::disk_space()?;
+    setup::node()?;
+    setup::wasm_target()?;
+    let components = Components::ensure()?;
+    setup::npm(&root::workspace().join("themes"), "page assets")?;
+    setup::npm(&root::workspace().join("tests/browser"), "browser test tools")?;
+    let plugins = plugins::ensure()?.folder().to_path_buf();
+    let marque = build::everything()?;
+    Ok(Bench { marque, plugins, components })
+}
+
+fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {
+    if tally.ran() == 0 {
+        anyhow::bail!(
+            "No test ran{}. Give a part of a test's name, or no filter at all.",
+            filter.map(|filter| format!(": no name contains `{filter}`")).unwrap_or_default()
+        );
+    }
+    println!("{tally}");
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

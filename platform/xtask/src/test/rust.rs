@@ -1,0 +1,46 @@
+//! The Rust tests: unit, integration, doc, plugins through the real sandbox, PostgreSQL.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Bench, components, tally::Tally};
+use crate::run::{self, Line};
+
+/// What a test prints first when it finds no PostgreSQL and does without; `marque-testkit` says so.
+const SKIPPED: &str = "SKIPPED ";
+
+/// Runs `cargo test --workspace` in sight of the reader and counts.
+pub fn run(bench: &Bench, filter: Option<&str>) -> Result<Tally> {
+    let mut command = run::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    if bench.components.postgres.is_none() {
+        // A test that did without is a success to its runner, which hides what successes print.
+        command.args(["--", "--show-output"]);
+    }
+    environment(&mut command, bench)?;
+    let (mut tally, mut skipped) = (Tally::default(), 0);
+    let status = run::lines(command.stdin(Stdio::null()), |line| match line {
+        Line::Out(text) => {
+            println!("{text}");
+            tally += Tally::of_libtest(&text).unwrap_or_default();
+            skipped += u64::from(text.starts_with(SKIPPED));
+        }
+        Line::Err(text) => eprintln!("{text}"),
+    })?;
+    Ok(tally.settled(skipped, status.success()))
+}
+
+/// Tells tests where the binary, the plugins and the components are.
+pub fn environment(command: &mut Command, bench: &Bench) -> Result<()> {
+    command.env("XTASK_MARQUE", &bench.marque).env("XTASK_PLUGINS", &bench.plugins);
+    if let Some(chromium) = &bench.components.chromium {
+        command.env(components::CHROMIUM, chromium);
+    }
+    if let Some(postgres) = &bench.components.postgres {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).chain([postgres.clone()]);
+        command.env("PATH", std::env::join_paths(folders).context("a folder's name does not fit into PATH")?);
+    }
+    Ok(())
+}

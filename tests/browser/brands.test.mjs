@@ -1,0 +1,74 @@
+// Two brands, one server: what a visitor sees before signing in.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+
+const BRANDS = [
+  { slug: 'aurora', name: /Aurora/, other: /Borealis/ },
+  { slug: 'borealis', name: /Borealis/, other: /Aurora/ },
+];
+const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+
+describe('the front page', () => {
+  let site, browser;
+  before(async () => {
+    site = await startSite();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  for (const { slug, name, other } of BRANDS) {
+    test(`${slug} shows its own name and nobody else's`, () =>
+      visit(browser, {}, async (page) => {
+        const answer = await page.goto(site.url(slug));
+        assert.equal(answer.status(), 200);
+        assert.match(await page.title(), name);
+        assert.doesNotMatch(await page.innerText('body'), other);
+      }));
+
+    for (const colorScheme of ['light', 'dark']) {
+      test(`${slug} has no accessibility fault in ${colorScheme} mode`, () =>
+        visit(browser, { colorScheme }, async (page) => {
+          await page.goto(site.url(slug));
+          assert.deepEqual(await faults(page), []);
+        }));
+    }
+
+    test(`${slug} fits a phone`, () =>
+      visit(browser, PHONE, async (page) => {
+        await page.goto(site.url(slug));
+        assert.equal(await overflows(page), false);
+        assert.deepEqual(await faults(page), []);
+      }));
+
+    test(`${slug} is right before scripts arrive`, () =>
+      visit(browser, { javaScriptEnabled: false }, async (page) => {
+        await page.goto(site.url(slug));
+        await page.getByRole('link', { name: 'Sign in' }).first().click();
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        assert.equal(await page.locator('input[type=password]').count(), 1);
+      }));
+  }
+
+  test('the two brands look different', () =>
+    visit(browser, {}, async (page) => {
+      const looks = [];
+      for (const { slug } of BRANDS) {
+        await page.goto(site.url(slug));
+        looks.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).fontFamily));
+      }
+      assert.notEqual(looks[0], looks[1]);
+    }));
+
+  test('an unknown host is refused with a neutral page', () =>
+    visit(browser, {}, async (page) => {
+      const answer = await page.goto(site.url('nobody'));
+      assert.equal(answer.status(), 421);
+      for (const { name } of BRANDS) assert.doesNotMatch(await page.content(), name);
+      assert.deepEqual(await faults(page), []);
+    }));
+});

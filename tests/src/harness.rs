@@ -1,0 +1,195 @@
+//! The real `marque` binary with a data directory of its own.
+//!
+//! `cargo xtask test` builds the binary and the plugins once and passes their paths; run by hand, the harness
+//! builds them at the first use. Nothing here knows the inside of the server: it is started as an operator
+//! would, and asked over HTTP.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use marque_pluginbuild::BuiltPlugin;
+use tempfile::TempDir;
+
+/// How long a server may take to be ready: recovery included, on a machine that builds something else meanwhile.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_path_buf()
+}
+
+/// The `marque` binary, built when nobody passed one.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("XTASK_MARQUE").map_or_else(build_binary, PathBuf::from))
+}
+
+fn build_binary() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .current_dir(workspace())
+        .args(["build", "--package", "marque-server", "--bin", "marque"])
+        .output()
+        .expect("cargo must start");
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "the `marque` binary that these tests start could not be built:\n{said}");
+    // This program is target/<profile>/deps/<name>; binaries lie one folder above.
+    let me = std::env::current_exe().expect("a running program has a path");
+    me.ancestors().nth(2).expect("tests run from target/<profile>/deps").join("marque")
+}
+
+/// The built plugins, in the folder that `cargo xtask test` builds them into: usually nothing is left to do.
+fn plugins() -> &'static [BuiltPlugin] {
+    static PLUGINS: OnceLock<Vec<BuiltPlugin>> = OnceLock::new();
+    PLUGINS.get_or_init(|| {
+        let target = binary().ancestors().nth(2).expect("a binary lies in target/<profile>");
+        marque_pluginbuild::build(&workspace(), &target.join("plugins")).expect("the plugins must build")
+    })
+}
+
+/// A data directory and the settings that point to it.
+pub struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    /// An empty one.
+    pub fn empty() -> Self {
+        Self { folder: TempDir::new().expect("a temporary folder") }
+    }
+
+    /// One with the demo's tenants, plugins, people and deployments, on the synthetic market.
+    pub fn seeded() -> Self {
+        let site = Self::empty();
+        let tenants = workspace().join("tenants").display().to_string();
+        site.succeeds(&["migrate"]);
+        site.succeeds(&["tenant", "apply", &tenants]);
+        for plugin in plugins() {
+            site.succeeds(&["plugin", "add", "aurora", "borealis", &plugin.path.display().to_string()]);
+        }
+        site.succeeds(&["demo-seed"]);
+        site
+    }
+
+    /// `marque` with these arguments, to be started in any way.
+    pub fn marque(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARQUE_")) {
+            command.env_remove(name);
+        }
+        command
+            .current_dir(self.folder.path())
+            .args(args)
+            .env("MARQUE_DATA_DIR", self.folder.path().join("var"))
+            .env("MARQUE_TENANTS_DIR", workspace().join("tenants"))
+            .env("MARQUE_LIMITS_SHUTDOWN_S", "2")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.marque(args).output().expect("the binary must start")
+    }
+
+    /// Runs a command that must succeed, and answers what it printed.
+    pub fn succeeds(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`marque {}` failed ({}):\n{said}", args.join(" "), output.status);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts the server on a free port and waits until it is ready.
+    pub async fn serve(&self) -> Running {
+        // Between finding a free port and using it, another program may take it: then another one is tried.
+        for attempt in 1.. {
+            match self.try_serve().await {
+                Ok(running) => return running,
+                Err(log) if attempt < 3 && log.contains("in use") => {}
+                Err(log) => panic!("the server did not become ready; its log:\n{log}"),
+            }
+        }
+        unreachable!("attempts end above")
+    }
+
+    async fn try_serve(&self) -> Result<Running, String> {
+        let port = free_port();
+        let log_file = self.folder.path().join("serve.log");
+        let log = fs::File::create(&log_file).expect("a log file");
+        let errors = log.try_clone().expect("a second handle");
+        let mut command = self.marque(&["serve"]);
+        command.env("MARQUE_LISTEN", format!("127.0.0.1:{port}")).stdout(log).stderr(errors);
+        let mut running = Running { child: command.spawn().expect("the binary must start"), port };
+        let began = Instant::now();
+        while began.elapsed() < READY_WITHIN {
+            let ended = running.child.try_wait().expect("a child can be waited for").is_some();
+            if ended {
+                break;
+            }
+            if running.get("localhost", "/readyz").await.is_ok_and(|answer| answer.status() == 200) {
+                return Ok(running);
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        Err(fs::read_to_string(log_file).unwrap_or_default())
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+/// A server under way. It is killed when this goes out of scope.
+pub struct Running {
+    child: Child,
+    port: u16,
+}
+
+impl Running {
+    /// Asks for a page of a host, as a browser would that knows nothing yet.
+    pub async fn get(&self, host: &str, path: &str) -> reqwest::Result<reqwest::Response> {
+        // Not every system's resolver knows names below localhost; browsers do.
+        let client = reqwest::Client::builder()
+            .resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        client.get(format!("http://{host}:{}{path}", self.port)).send().await
+    }
+
+    /// Ends it without warning, as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("a child can be killed");
+    }
+
+    /// Asks it to stop, as an operator's system does, and answers how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` must start");
+        assert!(asked.success(), "the server was gone before it was asked to stop");
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(15) {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        panic!("the server did not stop within 15 s of SIGTERM");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already ended, or ended now: either is what a test wants to leave behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

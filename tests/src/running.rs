@@ -1,0 +1,74 @@
+//! What anybody can see of the running binary.
+
+use crate::harness::Site;
+
+#[tokio::test]
+async fn each_brand_answers_under_its_own_host_and_an_unknown_one_is_refused() {
+    let site = Site::seeded();
+    let server = site.serve().await;
+    let table = [
+        ("aurora.localhost", 200, "Aurora", "Borealis"),
+        ("borealis.localhost", 200, "Borealis", "Aurora"),
+        ("nobody.localhost", 421, "", "Aurora"),
+    ];
+    for (host, status, named, unnamed) in table {
+        let answer = server.get(host, "/").await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{host}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(named), "{host} does not name {named}");
+        assert!(!page.contains(unnamed), "{host} names {unnamed}");
+    }
+}
+
+#[tokio::test]
+async fn it_stops_when_asked_and_starts_again_after_a_kill() {
+    let site = Site::seeded();
+    assert!(site.serve().await.stop().success(), "SIGTERM must end it in order");
+    site.serve().await.kill();
+    site.serve().await;
+}
+
+#[test]
+fn applying_the_tenants_twice_changes_nothing() {
+    let site = Site::seeded();
+    let tenants = crate::harness::workspace().join("tenants").display().to_string();
+    let before = site.succeeds(&["tenant", "list"]);
+    site.succeeds(&["tenant", "apply", &tenants]);
+    assert_eq!(site.succeeds(&["tenant", "list"]), before);
+    for slug in ["aurora", "borealis"] {
+        assert!(before.contains(slug), "{slug} is not in:\n{before}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let site = Site::empty();
+    let commands: &[&[&str]] = &[
+        &[],
+        &["serve"],
+        &["migrate"],
+        &["tenant", "apply"],
+        &["tenant", "list"],
+        &["tenant", "show"],
+        &["data", "import"],
+        &["openapi"],
+    ];
+    for command in commands {
+        let help = site.succeeds(&[command, &["--help"][..]].concat());
+        assert!(help.contains("Usage: marque"), "`marque {} --help` says:\n{help}", command.join(" "));
+    }
+}
+
+#[test]
+fn a_wrong_setting_ends_the_start_with_a_sentence() {
+    let site = Site::empty();
+    for (name, value) in
+        [("MARQUE_LISTEN", "nowhere"), ("MARQUE_LISTN", "127.0.0.1:0"), ("MARQUE_LIMITS_BODY_BYTES", "-1")]
+    {
+        let output = site.marque(&["serve"]).env(name, value).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}={value} was accepted");
+        assert!(said.contains(name), "{name} is not named in:\n{said}");
+        assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+    }
+}
