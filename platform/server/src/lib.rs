@@ -9,6 +9,7 @@ pub mod problem;
 pub mod secrets;
 pub mod tenants;
 pub mod theme;
+pub mod trading;
 
 #[cfg(test)]
 mod testing;
