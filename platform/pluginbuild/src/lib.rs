@@ -69,10 +69,8 @@ pub enum BuildError {
 /// [`BuildError`] says what to do.
 pub fn build(workspace_root: &Path, out_dir: &Path) -> Result<Vec<BuiltPlugin>, BuildError> {
     let names = plugin_names(&workspace_root.join("plugins"))?;
-    let built: Vec<BuiltPlugin> = names
-        .into_iter()
-        .map(|name| BuiltPlugin { path: out_dir.join(format!("{name}.wasm")), name })
-        .collect();
+    let built: Vec<BuiltPlugin> =
+        names.into_iter().map(|name| BuiltPlugin { path: out_dir.join(format!("{name}.wasm")), name }).collect();
     let newest_source = newest_source(workspace_root)?;
     if built.iter().all(|plugin| modified(&plugin.path).is_some_and(|at| at > newest_source)) {
         return Ok(built);
@@ -170,7 +168,7 @@ fn encode(plugin: &BuiltPlugin, module: &Path) -> Result<(), BuildError> {
     let component = ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(|encoder| encoder.encode())
         .map_err(|cause| BuildError::Encode { name: plugin.name.clone(), cause: format!("{cause:#}") })?;
     let folder = plugin.path.parent().unwrap_or(Path::new("."));
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(file_error(folder))?;

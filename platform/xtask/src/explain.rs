@@ -9,7 +9,7 @@ pub fn remedy(output: &str) -> Option<&'static str> {
 const CAUSES: &[(&[&str], &str)] = &[
     (
         &["No space left on device", "ENOSPC", "Disk quota exceeded", "database or disk is full"],
-        "The disk is full. Free some space (a whole build takes about 10 GB; `cargo clean` gives old builds back), then run the command again.",
+        "The disk is full. Free some space (a whole build takes about 4 GB; `cargo clean` gives old builds back), then run the command again.",
     ),
     (
         &[

@@ -37,7 +37,7 @@ pub fn ensure() -> Result<Plugins> {
         let said = error.to_string();
         explain::remedy(&said).map_or_else(|| anyhow!(said.clone()), |remedy| anyhow!("{remedy}"))
     })?;
-    step.done(&format!("{} plugins built", built.len()));
+    step.done(&format!("{} plugins ready", built.len()));
     Ok(Plugins { folder, built })
 }
 

@@ -45,7 +45,7 @@ impl Step {
     pub fn done(self, outcome: &str) {
         self.bar.finish_and_clear();
         let took = self.began.elapsed();
-        if took >= Duration::from_millis(700) || self.bar.is_hidden() {
+        if took >= Duration::from_millis(700) {
             eprintln!("  ✓ {outcome} ({})", seconds(took));
         }
     }

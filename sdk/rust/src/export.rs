@@ -13,9 +13,7 @@ macro_rules! export_strategy {
             }
             impl $crate::export::StrategySlot for Component {
                 type Strategy = $strategy;
-                fn with<T>(
-                    work: impl FnOnce(&mut Option<$crate::run::StrategyRunner<$strategy>>) -> T,
-                ) -> T {
+                fn with<T>(work: impl FnOnce(&mut Option<$crate::run::StrategyRunner<$strategy>>) -> T) -> T {
                     RUNNER.with_borrow_mut(work)
                 }
             }

@@ -125,9 +125,15 @@ impl Drop for Server {
 
 fn last_words(what: &str) -> String {
     let log = fs::read_to_string(log_file()).unwrap_or_default();
-    match explain::remedy(&log) {
-        Some(remedy) => format!("{what}. {remedy}"),
-        None => format!("{what}. Its log ({}) ends with:\n{}", root::shown(&log_file()), explain::tail(&log, 12)),
+    explained(what, &log, &root::shown(&log_file()))
+}
+
+/// Why a server ended: a known cause, its own sentence, or the end of its log.
+fn explained(what: &str, log: &str, file: &str) -> String {
+    let sentence = log.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    match explain::remedy(log).or(sentence) {
+        Some(reason) => format!("{what}. {reason}"),
+        None => format!("{what}. Its log ({file}) ends with:\n{}", explain::tail(log, 12)),
     }
 }
 
@@ -171,6 +177,21 @@ mod tests {
         assert!(is_ready(answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")));
         assert!(!is_ready(answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 3\r\n\r\n200")));
         assert!(!is_ready(answering("")));
+    }
+
+    #[test]
+    fn an_ended_server_is_explained() {
+        let table = [
+            (
+                "INFO up\nerror: the database is from a newer version. Update marque.\n",
+                "Gone. the database is from a newer version. Update marque.",
+            ),
+            ("INFO up\nthread panicked\n", "Gone. Its log (a.log) ends with:\nINFO up\nthread panicked"),
+        ];
+        for (log, want) in table {
+            assert_eq!(explained("Gone", log, "a.log"), want);
+        }
+        assert!(explained("Gone", "io: No space left on device", "a.log").contains("disk is full"));
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! What a guest may ask of the host: market time, seeded random numbers, a log line. Nothing else exists.
+
+use crate::{contract::HOST, limits::Limits, text::clean};
+use marque_domain::time::{MINUTE_MS, Millis};
+use std::sync::Arc;
+use wasmtime::{StoreContextMut, component::Linker};
+
+/// Fuel of a host call, beside a unit per byte that crosses: about what the call costs the host in instructions.
+const HOST_CALL_FUEL: u64 = 200;
+/// Lines kept until someone takes them.
+const PENDING_LINES: usize = 1_000;
+
+/// The host's side of one instance.
+pub(crate) struct HostState {
+    limits: Arc<Limits>,
+    random: u64,
+    /// Times of the events of the current run; one outside runs.
+    times: Vec<i64>,
+    log: Vec<(Millis, String)>,
+    log_minute: i64,
+    log_lines: u32,
+    /// Processor time at which the deadline passed, when it has, and what is still allowed from there.
+    pub(crate) overtime: Option<std::time::Duration>,
+    pub(crate) deadline_ms: u64,
+}
+
+impl HostState {
+    pub(crate) fn new(limits: Arc<Limits>, seed: u64) -> Self {
+        Self {
+            limits,
+            random: seed,
+            times: vec![0],
+            log: Vec::new(),
+            log_minute: i64::MIN,
+            log_lines: 0,
+            overtime: None,
+            deadline_ms: 0,
+        }
+    }
+
+    /// Where the random sequence stands.
+    pub(crate) const fn random_place(&self) -> u64 {
+        self.random
+    }
+
+    pub(crate) const fn set_random_place(&mut self, place: u64) {
+        self.random = place;
+    }
+
+    /// Sets the times of the events of the next call.
+    pub(crate) fn set_times(&mut self, times: impl Iterator<Item = i64>) {
+        self.times.clear();
+        self.times.extend(times);
+    }
+
+    pub(crate) fn take_log(&mut self) -> Vec<(Millis, String)> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): one word of state, so
+    /// that a snapshot carries its place.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn now(&self) -> i64 {
+        self.times.first().copied().unwrap_or_default()
+    }
+
+    fn log(&mut self, event: u32, line: &str) {
+        let place = usize::try_from(event).unwrap_or(usize::MAX).min(self.times.len().saturating_sub(1));
+        let at = self.times.get(place).copied().unwrap_or_default();
+        let minute = at.div_euclid(MINUTE_MS);
+        if minute != self.log_minute {
+            (self.log_minute, self.log_lines) = (minute, 0);
+        }
+        self.log_lines = self.log_lines.saturating_add(1);
+        if self.log_lines > self.limits.log_lines_per_minute.saturating_add(1) || self.log.len() >= PENDING_LINES {
+            return;
+        }
+        let text = if self.log_lines > self.limits.log_lines_per_minute {
+            "(more lines in this minute were dropped)".to_owned()
+        } else {
+            clean(line, self.limits.log_line_bytes)
+        };
+        self.log.push((Millis(at), text));
+    }
+}
+
+/// Takes the fuel of a host call from the guest's. A guest that cannot pay stops at its next instruction.
+fn charge(store: &mut StoreContextMut<'_, HostState>, bytes: usize) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    store.set_fuel(left.saturating_sub(HOST_CALL_FUEL.saturating_add(bytes as u64)))
+}
+
+/// A linker with the contract's host functions and nothing else.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<HostState>> {
+    let mut linker = Linker::new(engine);
+    let mut host = linker.instance(HOST)?;
+    host.func_wrap("now", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        charge(&mut store, 0)?;
+        Ok((store.data().now(),))
+    })?;
+    host.func_wrap("random", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        charge(&mut store, 0)?;
+        Ok((store.data_mut().random(),))
+    })?;
+    host.func_wrap("log", |mut store: StoreContextMut<'_, HostState>, (event, line): (u32, String)| {
+        charge(&mut store, line.len())?;
+        store.data_mut().log(event, &line);
+        Ok(())
+    })?;
+    Ok(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_lines_is_dropped_and_said_so() {
+        let mut host = HostState::new(Arc::new(Limits::default()), 1);
+        host.set_times([60_000, 119_999, 120_000].into_iter());
+        (0..1_000_000).for_each(|_| host.log(0, "again"));
+        host.log(1, "same minute");
+        host.log(2, "next minute");
+        host.log(u32::MAX, "beyond the run");
+        let log = host.take_log();
+        assert_eq!(log.len(), 103);
+        assert_eq!(log[100], (Millis(60_000), "(more lines in this minute were dropped)".to_owned()));
+        assert_eq!(log[101], (Millis(120_000), "next minute".to_owned()));
+        assert_eq!(log[102], (Millis(120_000), "beyond the run".to_owned()));
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_bounded() {
+        let mut host = HostState::new(Arc::new(Limits::default()), 1);
+        for minute in 0..100 {
+            host.set_times(std::iter::once(minute * MINUTE_MS));
+            (0..100).for_each(|_| host.log(0, "x"));
+        }
+        assert_eq!(host.take_log().len(), PENDING_LINES);
+    }
+
+    #[test]
+    fn random_numbers_are_the_published_sequence() {
+        // SplitMix64 from seed 1234567, as in the reference implementation's test vector.
+        let mut host = HostState::new(Arc::new(Limits::default()), 1_234_567);
+        let numbers: Vec<u64> = (0..3).map(|_| host.random()).collect();
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+}

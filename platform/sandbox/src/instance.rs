@@ -1,0 +1,137 @@
+//! One instance: a store that belongs to one deployment or rule, armed before every call and dead after the first that
+//! fails.
+
+use crate::{
+    host::HostState,
+    limits::{Allowance, Limits},
+    sandbox::Shared,
+    text::clean,
+    ticker::TICK_MS,
+};
+use cpu_time::ThreadTime;
+use marque_engine::port::Fault;
+use std::{sync::Arc, time::Duration};
+use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
+
+/// Bytes that one answer may make the host allocate.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// An instance of a component, of either world.
+pub(crate) struct Instance<W> {
+    store: Store<HostState>,
+    world: W,
+    /// The first fault. A guest that was stopped halfway is never entered again.
+    dead: Option<Fault>,
+    /// Keeps the engine's ticker alive as long as there is anything to stop.
+    shared: Arc<Shared>,
+}
+
+impl<W> Instance<W> {
+    /// Instantiates; the guest's start functions run under the limits of a start.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        seed: u64,
+        instantiate: impl FnOnce(&mut Store<HostState>) -> wasmtime::Result<W>,
+    ) -> Result<Self, Fault> {
+        let mut store = Store::new(&shared.engine, HostState::new(Arc::clone(&shared.limits), seed));
+        store.set_hostcall_fuel(ANSWER_BYTES);
+        store.epoch_deadline_callback(overtime);
+        arm(&mut store, shared.limits.init()).map_err(|e| fault_of(&e))?;
+        let world = instantiate(&mut store).map_err(|e| fault_of(&e))?;
+        Ok(Self { store, world, dead: None, shared: Arc::clone(shared) })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn host(&mut self) -> &mut HostState {
+        self.store.data_mut()
+    }
+
+    /// Calls the guest with this much fuel and time.
+    pub(crate) fn call<T>(
+        &mut self,
+        allowance: Allowance,
+        work: impl FnOnce(&W, &mut Store<HostState>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        if let Some(fault) = &self.dead {
+            return Err(fault.clone());
+        }
+        let answer = arm(&mut self.store, allowance).and_then(|()| work(&self.world, &mut self.store));
+        answer.map_err(|error| self.kill(fault_of(&error)))
+    }
+
+    /// As [`Instance::call`], for an answer of up to `bytes`.
+    pub(crate) fn call_large<T>(
+        &mut self,
+        allowance: Allowance,
+        bytes: usize,
+        work: impl FnOnce(&W, &mut Store<HostState>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        self.store.set_hostcall_fuel(bytes.saturating_add(ANSWER_BYTES));
+        let answer = self.call(allowance, work);
+        self.store.set_hostcall_fuel(ANSWER_BYTES);
+        answer
+    }
+
+    /// The guest answered something that cannot be.
+    pub(crate) fn nonsense(&mut self, what: &str) -> Fault {
+        self.kill(Fault::Plugin(format!("The plugin's answer makes no sense: {what}.")))
+    }
+
+    fn kill(&mut self, fault: Fault) -> Fault {
+        self.dead = Some(fault.clone());
+        fault
+    }
+}
+
+/// Sets what the next call may use up.
+fn arm(store: &mut Store<HostState>, allowance: Allowance) -> wasmtime::Result<()> {
+    store.set_fuel(allowance.fuel)?;
+    store.set_epoch_deadline(ticks(allowance.deadline_ms));
+    let host = store.data_mut();
+    host.overtime = None;
+    host.deadline_ms = allowance.deadline_ms;
+    Ok(())
+}
+
+const fn ticks(ms: u64) -> u64 {
+    ms.div_ceil(TICK_MS) + 1
+}
+
+/// The deadline has passed on the wall clock. On a busy machine that says nothing of the guest, so it is stopped only
+/// once it has used as much processor time again; a thread that was waiting for its turn goes on.
+fn overtime(mut store: StoreContextMut<'_, HostState>) -> wasmtime::Result<UpdateDeadline> {
+    let used = ThreadTime::now().as_duration();
+    let host = store.data_mut();
+    let allowed = Duration::from_millis(host.deadline_ms);
+    Ok(match host.overtime {
+        None => {
+            host.overtime = Some(used);
+            UpdateDeadline::Continue(ticks(host.deadline_ms))
+        }
+        Some(since) if used.saturating_sub(since) >= allowed => UpdateDeadline::Interrupt,
+        Some(_) => UpdateDeadline::Continue(1),
+    })
+}
+
+/// Whose fault an error is, in words for people.
+fn fault_of(error: &wasmtime::Error) -> Fault {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Fault::Host("There is no room for another plugin instance on this node.".to_owned());
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Fault::Host("The plugin was stopped at its deadline.".to_owned()),
+        Some(Trap::OutOfFuel) => Fault::Plugin("The plugin used up the instructions it has for one event.".to_owned()),
+        Some(Trap::StackOverflow) => Fault::Plugin("The plugin used up its stack; does it recurse?".to_owned()),
+        Some(Trap::UnreachableCodeReached) => {
+            Fault::Plugin("The plugin panicked or ran out of memory; its log says where.".to_owned())
+        }
+        Some(trap) => Fault::Plugin(format!("The plugin trapped: {}.", clean(&trap.to_string(), 100))),
+        None => Fault::Plugin(format!(
+            "The plugin's answer could not be read: {}.",
+            clean(&error.root_cause().to_string(), 200)
+        )),
+    }
+}

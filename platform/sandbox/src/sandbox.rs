@@ -1,0 +1,124 @@
+//! The sandbox itself, and the engine's port on it.
+
+use crate::{
+    cache::{Cache, Compiled, World},
+    error::{Refused, SandboxError},
+    host::{self, HostState},
+    inspect::{self, Description},
+    limits::Limits,
+    profile,
+    rule::RuleInstance,
+    strategy::StrategyInstance,
+    ticker::Ticker,
+};
+use marque_domain::plugin::{PluginDigest, PluginKind, PluginRef};
+use marque_engine::port::{Fault, PluginHost, RiskRule, Strategy, StrategyStart};
+use std::sync::Arc;
+use wasmtime::{Engine, component::Linker};
+
+/// What every instance needs.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<HostState>,
+    pub(crate) limits: Arc<Limits>,
+    /// Stops when the last instance is gone.
+    _ticker: Ticker,
+}
+
+/// Runs plugins under limits. One per process: it reserves the address space of all its instances.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    cache: Cache,
+}
+
+impl Sandbox {
+    /// Sets the sandbox up.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when this machine cannot hold it.
+    pub fn new(limits: Limits) -> Result<Self, SandboxError> {
+        let engine = profile::engine(&limits).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
+        let linker = host::linker(&engine).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
+        let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Ticker)?;
+        let cache = Cache::new(limits.compiled);
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits: Arc::new(limits), _ticker: ticker }), cache })
+    }
+
+    /// Checks a component and asks it what it is. It stays compiled for those who run it.
+    ///
+    /// # Errors
+    /// [`Refused`] says what its author can do.
+    pub fn inspect(&self, component: &[u8]) -> Result<Description, Refused> {
+        self.compile(component).map(|compiled| compiled.description.clone())
+    }
+
+    fn compile(&self, component: &[u8]) -> Result<Arc<Compiled>, Refused> {
+        // Before anything is computed over it.
+        if component.len() > self.shared.limits.module_bytes {
+            return Err(Refused::TooLarge { bytes: component.len(), limit: self.shared.limits.module_bytes });
+        }
+        self.cache.get_or_compile(inspect::digest(component), || inspect::admit(&self.shared, component))
+    }
+}
+
+/// Where components come from: the bytes that have this digest, if anyone has them.
+type Artifacts = Box<dyn Fn(&PluginDigest) -> Option<Vec<u8>> + Send + Sync>;
+
+/// The engine's [`PluginHost`]: a sandbox with the place that components come from.
+pub struct Plugins {
+    sandbox: Arc<Sandbox>,
+    artifacts: Artifacts,
+}
+
+impl Plugins {
+    /// Over a sandbox and a function from a digest to the component's bytes.
+    pub fn new(
+        sandbox: Arc<Sandbox>,
+        artifacts: impl Fn(&PluginDigest) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { sandbox, artifacts: Box::new(artifacts) }
+    }
+
+    fn load(&self, plugin: &PluginRef) -> Result<Arc<Compiled>, Fault> {
+        if let Some(compiled) = self.sandbox.cache.get(&plugin.digest) {
+            return Ok(compiled);
+        }
+        let name = &plugin.name;
+        let bytes = (self.artifacts)(&plugin.digest)
+            .ok_or_else(|| Fault::Host(format!("The plugin {name} is not stored on this platform any more.")))?;
+        if inspect::digest(&bytes) != plugin.digest {
+            return Err(Fault::Host(format!("The stored file of the plugin {name} is damaged. Publish it again.")));
+        }
+        self.sandbox.compile(&bytes).map_err(|refused| Fault::Plugin(format!("{name}: {refused}")))
+    }
+}
+
+fn check_settings(compiled: &Compiled, plugin: &PluginRef) -> Result<(), Fault> {
+    let checked = compiled.description.check_settings(&plugin.settings);
+    checked.map_err(|error| Fault::Plugin(format!("The settings of {} are not accepted: {error}", plugin.name)))
+}
+
+fn wrong_kind(plugin: &PluginRef, wanted: PluginKind) -> Fault {
+    Fault::Plugin(format!("The plugin {} is not a {}. Choose another one.", plugin.name, wanted.name()))
+}
+
+impl PluginHost for Plugins {
+    fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+        let plugin = &start.deployment.plugin;
+        let compiled = self.load(plugin)?;
+        let World::Strategy(pre) = &compiled.world else {
+            return Err(wrong_kind(plugin, PluginKind::Strategy));
+        };
+        check_settings(&compiled, plugin)?;
+        Ok(Box::new(StrategyInstance::start(&self.sandbox.shared, pre, &compiled.description, start)?))
+    }
+
+    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
+        let compiled = self.load(rule)?;
+        let World::Rule(pre) = &compiled.world else {
+            return Err(wrong_kind(rule, PluginKind::RiskRule));
+        };
+        check_settings(&compiled, rule)?;
+        Ok(Box::new(RuleInstance::start(&self.sandbox.shared, pre, &rule.settings)?))
+    }
+}
