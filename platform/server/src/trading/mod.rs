@@ -10,6 +10,7 @@ mod commit;
 mod desk;
 mod feed;
 mod past;
+pub mod requests;
 mod view;
 
 pub use desk::{CommandError, Desk};
@@ -64,6 +65,12 @@ impl Floor {
     #[must_use]
     pub fn instruments(&self) -> Vec<Instrument> {
         self.catalogue.all().iter().map(|i| self.plan.calendar_of(i)).collect()
+    }
+
+    /// The market that all desks follow.
+    #[must_use]
+    pub const fn plan(&self) -> &FeedPlan {
+        &self.plan
     }
 
     /// The sandbox that all desks' plugins run in.
