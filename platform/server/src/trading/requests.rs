@@ -6,7 +6,7 @@ use crate::{
     plugins::Described,
     problem::{Problem, ProblemCode},
     secrets,
-    tenants::definition::Definition,
+    tenants::Definition,
 };
 use marque_domain::{
     account::{AccountTerms, Deployment, DeploymentStatus},
@@ -17,7 +17,7 @@ use marque_domain::{
     tenant::Plan,
 };
 use marque_engine::{Command, Record, Refusal};
-use marque_store::{Page, Plugin, StoreError, TenantDb, Whose};
+use marque_store::{Page, Plugin, TenantDb, Whose};
 use serde_json::Value;
 
 /// Accounts that a person may have at once.
@@ -185,17 +185,4 @@ fn reference(plugin: &Plugin, settings: &Value) -> PluginRef {
 
 fn new_id(clock: &Clock) -> Result<i64, Problem> {
     secrets::new_id(clock.now()).map_err(|error| Problem::internal(&error))
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::NotFound { .. } => Self::not_found(),
-            StoreError::Unavailable { .. } => {
-                tracing::error!(%error, "the store does not answer");
-                Self::new(ProblemCode::Unavailable, "Try again in a moment.").retry_after_s(5)
-            }
-            _ => Self::internal(&error),
-        }
-    }
 }
