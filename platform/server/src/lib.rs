@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod edge;
+pub mod identity;
 pub mod plugins;
 pub mod portal;
 pub mod problem;
