@@ -150,6 +150,9 @@ impl Themes {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 impl Theme {
     fn render<V: Serialize>(&self, theme: &str, template: &'static str, view: &V) -> Result<String, ThemeError> {
         self.registry.render(template, view).map_err(|source| ThemeError::Render {

@@ -74,12 +74,16 @@ async function chart(host) {
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "medium" });
   const short = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
+  const amount = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   host.replaceChildren();
   const drawing = createChart(host, {
     autoSize: true,
-    localization: { timeFormatter: (time) => `${clock.format(time * 1000)} ${zone}` },
+    // The logo would bring an inline style sheet, which the policy refuses; the page credits the library in words.
+    layout: { attributionLogo: false },
+    localization: { timeFormatter: (time) => `${clock.format(time * 1000)} ${zone}`, priceFormatter: amount.format },
     timeScale: {
       timeVisible: true,
+      rightOffset: 8,
       tickMarkFormatter: (time, kind) => (kind <= 2 ? day : short).format(time * 1000),
     },
   });
@@ -88,14 +92,13 @@ async function chart(host) {
     const line = faint("--line", 0.7);
     drawing.applyOptions({
       layout: {
-        attributionLogo: false,
         background: { color: "transparent" },
         textColor: color("--ink-2"),
         fontFamily: getComputedStyle(page).getPropertyValue("--font-num"),
         fontSize: 11,
       },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
-      rightPriceScale: { borderColor: line },
+      rightPriceScale: { borderColor: line, scaleMargins: { top: 0.14, bottom: 0.08 } },
       timeScale: { borderColor: line },
     });
     series.applyOptions({

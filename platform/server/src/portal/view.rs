@@ -39,7 +39,7 @@ pub mod sample;
 mod schema;
 mod shell;
 
-pub use account::{AccountPage, AccountCard, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
+pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};

@@ -38,13 +38,15 @@ pub fn check(themes: &Themes, files: &Files) -> Vec<Fault> {
         unclear.then(|| Fault::new(&file, "A light surface is dark or a dark one is light.", "Exchange them."))
     }));
     for name in themes.names() {
-        faults.extend(sample::render_all(themes, name).into_iter().filter_map(|(page, rendered)| {
+        faults.extend(sample::render_all(themes, name).into_iter().filter_map(|(template, rendered)| {
             let error = rendered.err()?;
             let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             let what = format!("The page does not render with sample data: {source}.");
-            Some(Fault::new(&format!("{name}/templates/{page}"), what, "Use the fields of its view model."))
+            Some(Fault::new(&format!("{name}/templates/{template}.hbs"), what, "Use the fields of its view model."))
         }));
     }
+    // One template serves several samples and fails them all alike.
+    faults.dedup();
     faults
 }
 

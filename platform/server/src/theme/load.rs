@@ -89,7 +89,9 @@ fn build(
             let Some(template) = path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".hbs")) else {
                 continue;
             };
-            if let Err(error) = registry.register_template_string(template, String::from_utf8_lossy(bytes)) {
+            // A file ends in a line break, which would stand as a space after a part in the middle of a sentence.
+            let text = String::from_utf8_lossy(bytes);
+            if let Err(error) = registry.register_template_string(template, text.trim_end()) {
                 faults.push(Fault::new(path, format!("{error}."), "Correct the template."));
             }
         }
@@ -98,11 +100,7 @@ fn build(
 }
 
 /// The style sheets of a theme and of those it inherits from, root first.
-fn style_sheet(
-    chain: &[&str],
-    manifests: &BTreeMap<String, Manifest>,
-    files: &Files,
-) -> Result<String, Vec<Fault>> {
+fn style_sheet(chain: &[&str], manifests: &BTreeMap<String, Manifest>, files: &Files) -> Result<String, Vec<Fault>> {
     let mut css = String::new();
     for theme in chain {
         for sheet in manifests.get(*theme).map_or(&[][..], |manifest| &manifest.css) {

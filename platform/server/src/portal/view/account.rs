@@ -4,10 +4,10 @@ use super::{
     Fragment, Page,
     component::{Badge, Banner, Pager, Setting, Tone, settings_list, words},
     decision::DecisionRow,
+    deploy::StrategyCard,
     figure::{Figure, When, count},
     live::plotted,
     row::{DeploymentRow, OrderRow, PositionRow, TradeRow},
-    deploy::StrategyCard,
 };
 use core::fmt::Write;
 use marque_domain::{
@@ -213,7 +213,14 @@ pub struct AccountCard {
 impl AccountCard {
     /// An account's card.
     #[must_use]
-    pub fn new(id: &str, name: &str, status: &AccountStatus, stats: Stats, curve: Option<Curve>, running: usize) -> Self {
+    pub fn new(
+        id: &str,
+        name: &str,
+        status: &AccountStatus,
+        stats: Stats,
+        curve: Option<Curve>,
+        running: usize,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             id: id.to_owned(),

@@ -67,7 +67,11 @@ impl PlanCard {
                 (_, Interval::Month) => "a month",
                 (_, Interval::Year) => "a year",
             },
-            features: quotas.into_iter().chain(plan.features.iter().map(|code| words(code))).map(|text| Feature { text }).collect(),
+            features: quotas
+                .into_iter()
+                .chain(plan.features.iter().map(|code| words(code)))
+                .map(|text| Feature { text })
+                .collect(),
             highlighted,
         }
     }

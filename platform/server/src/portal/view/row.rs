@@ -288,10 +288,9 @@ impl DeploymentRow {
                 DeploymentStatus::Stopped => Badge::new(Tone::Quiet, "Stopped"),
                 DeploymentStatus::Quarantined(_) => Badge::new(Tone::Bad, "Quarantined"),
             },
-            reason: deployment
-                .status
-                .reason()
-                .map(|fault| format!("It failed too often and was stopped: {fault}. Start it again once that is fixed.")),
+            reason: deployment.status.reason().map(|fault| {
+                format!("It failed too often and was stopped: {fault}. Start it again once that is fixed.")
+            }),
             settings: settings_list(&deployment.plugin.settings),
             stop_url: running.then(|| url("stop")),
             start_url: (!running).then(|| url("start")),

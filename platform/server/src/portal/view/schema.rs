@@ -21,7 +21,7 @@ pub struct SettingError {
     pub message: String,
 }
 
-/// The fields of a schema: required ones first, each group by name. `values` are the present settings;
+/// The fields of a schema: required ones first, boxes to tick last, each group by name. `values` are the present settings;
 /// `errors` say by setting why the last answer was refused.
 #[must_use]
 pub fn fields_of(schema: &Value, values: &Value, errors: &BTreeMap<String, String>) -> Vec<Field> {
@@ -35,7 +35,7 @@ pub fn fields_of(schema: &Value, values: &Value, errors: &BTreeMap<String, Strin
             field
         })
         .collect();
-    fields.sort_by_key(|field| !field.required);
+    fields.sort_by_key(|field| (!field.required, field.kind == FieldKind::Checkbox));
     fields
 }
 
@@ -176,11 +176,11 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         Fast average Number "9" Some("2 to 500.") None
         Slow Number "26" Some("3 or more.") Some("Too small.")
-        Both ways Checkbox "true" None None
         Exit Select "stop-only" None None
         Hours Area "" None None
         Lots Text "0.10" Some("Size of each order.") None
         Risk Number "" Some("At most 1.5.") None
+        Both ways Checkbox "true" None None
         "#);
     }
 

@@ -99,8 +99,6 @@ impl Shell {
 pub struct ApiDocs {
     /// Where the OpenAPI document is.
     pub spec_url: String,
-    /// The brand's colour, `#rrggbb`.
-    pub accent: String,
 }
 
 impl Page for ApiDocs {
