@@ -49,10 +49,18 @@ impl Described {
 ///
 /// # Errors
 /// [`ProblemCode::Invalid`] with what the sandbox found and how to mend it; or that the store does not answer.
-pub async fn publish(store: &Store, db: &TenantDb, sandbox: &Arc<Sandbox>, component: Vec<u8>, clock: &Clock) -> Result<(Description, Change), Problem> {
+pub async fn publish(
+    store: &Store,
+    db: &TenantDb,
+    sandbox: &Arc<Sandbox>,
+    component: Vec<u8>,
+    clock: &Clock,
+) -> Result<(Description, Change), Problem> {
     let (inspector, component) = (Arc::clone(sandbox), Arc::new(component));
     let bytes = Arc::clone(&component);
-    let inspected = tokio::task::spawn_blocking(move || inspector.inspect(&bytes)).await.map_err(|error| Problem::internal(&error))?;
+    let inspected = tokio::task::spawn_blocking(move || inspector.inspect(&bytes))
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     let description = inspected.map_err(|refused| Problem::new(ProblemCode::Invalid, refused.to_string()))?;
     let now = clock.now();
     let plugin = NewPlugin {

@@ -16,7 +16,12 @@ pub mod view;
 pub use brand::error_pages;
 pub use scene::Scene;
 
-use crate::{clock::Clock, identity::{RenderSignIn, SignInView}, theme::Themes, trading::Floor};
+use crate::{
+    clock::Clock,
+    identity::{RenderSignIn, SignInView},
+    theme::Themes,
+    trading::Floor,
+};
 use poem::{EndpointExt as _, Request, Route, endpoint::BoxEndpoint, get, post};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -77,14 +82,14 @@ impl Portal {
             .at("/theme-mode", post(brand::theme_mode))
             .at("/api/docs", get(brand::api_docs))
             .at("/dashboard", get(overview::dashboard))
-            .at("/accounts/:account", get(account::page))
-            .at("/accounts/:account/live", get(live::stream))
+            .at("/accounts/:account", get(account::show_account))
+            .at("/accounts/:account/live", get(live::follow))
             .at("/accounts/:account/stop", post(actions::stop_all))
-            .at("/accounts/:account/deploy", get(deploy::form).post(deploy::send))
+            .at("/accounts/:account/deploy", get(deploy::show_form).post(deploy::send_form))
             .at("/deployments/:deployment/start", post(actions::start))
             .at("/deployments/:deployment/stop", post(actions::stop))
             .at("/positions/:position/close", post(actions::close))
-            .at("/decisions/:decision", get(decision::page));
+            .at("/decisions/:decision", get(decision::show_decision));
         crate::identity::routes(route, self.sign_in_page()).data(self.clone()).boxed()
     }
 }

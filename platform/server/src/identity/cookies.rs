@@ -14,11 +14,16 @@ pub(super) const FORM: &str = "__Host-marque-form";
 
 /// The token in a cookie. One that stands there twice is not believed.
 pub(super) fn token(headers: &HeaderMap, name: &str) -> Option<Token> {
+    value(headers, name).and_then(Token::parse)
+}
+
+/// The text of a cookie that stands there once.
+pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs =
         headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(';'));
     let mut found = pairs.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
     let first = found.next()?;
-    if found.next().is_some() { None } else { Token::parse(first) }
+    if found.next().is_some() { None } else { Some(first) }
 }
 
 /// Sets a cookie; without `max_age_s` it ends with the browser.

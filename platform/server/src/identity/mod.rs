@@ -17,6 +17,7 @@ mod session;
 mod sign_in;
 mod signed_in;
 
+pub(crate) use cookies::value as cookie;
 pub use csrf::Csrf;
 pub use layer::IdentityLayer;
 pub use password::{PasswordError, Passwords};

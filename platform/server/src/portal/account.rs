@@ -2,7 +2,10 @@
 
 use super::{
     Scene,
-    view::{AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, OrderRow, Pager, PositionRow, RuleCard, Stats, StrategyCard, TradeRow},
+    view::{
+        AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, OrderRow, Pager, PositionRow,
+        RuleCard, Stats, StrategyCard, TradeRow,
+    },
 };
 use crate::{
     identity::{Operation, SignedIn},
@@ -36,13 +39,25 @@ struct Older {
 }
 
 #[handler]
-pub(super) async fn page(scene: Scene, who: SignedIn, Path(id): Path<String>, Query(older): Query<Older>) -> poem::Result<Response> {
+pub(super) async fn show_account(
+    scene: Scene,
+    who: SignedIn,
+    Path(id): Path<String>,
+    Query(older): Query<Older>,
+) -> poem::Result<Response> {
     let account = find(&who, Operation::ReadAccounts, &id).await?;
     let db = who.db();
     let view = scene.portal.floor().desk(db.tenant()).await.map_err(Problem::from)?.view();
     let source = RowSource::of(&scene, db, &account).await?;
     let (stats, status) = stats(&account, &view, &source.desk.clock);
-    let mut page = AccountPage::new(&account.terms.id.to_string(), &account.terms.name, &status, stats, source.desk.clock.name(), &scene.csrf);
+    let mut page = AccountPage::new(
+        &account.terms.id.to_string(),
+        &account.terms.name,
+        &status,
+        stats,
+        source.desk.clock.name(),
+        &scene.csrf,
+    );
     page.curve = curve(db, &account).await?;
     page.any_running = source.any_running();
     page.deployments = source.deployment_rows();
@@ -61,11 +76,19 @@ pub(super) async fn find(who: &SignedIn, operation: Operation, id: &str) -> Resu
 }
 
 /// The strategies that could be put on an account.
-pub(super) async fn strategies(scene: &Scene, who: &SignedIn, account: AccountId) -> Result<Vec<StrategyCard>, Problem> {
+pub(super) async fn strategies(
+    scene: &Scene,
+    who: &SignedIn,
+    account: AccountId,
+) -> Result<Vec<StrategyCard>, Problem> {
     let offered = &scene.tenant.definition.plugins;
     let plugins = who.db().plugins().await?;
-    let strategies = plugins.iter().filter(|p| p.enabled && p.plugin.kind == PluginKind::Strategy && offered.contains(&p.plugin.name));
-    strategies.map(|p| Ok(StrategyCard::new(&account.to_string(), &p.plugin.name, &Described::read(p)?.summary, false))).collect()
+    let strategies = plugins
+        .iter()
+        .filter(|p| p.enabled && p.plugin.kind == PluginKind::Strategy && offered.contains(&p.plugin.name));
+    strategies
+        .map(|p| Ok(StrategyCard::new(&account.to_string(), &p.plugin.name, &Described::read(p)?.summary, false)))
+        .collect()
 }
 
 /// What an account is worth at this moment, and whether it may trade. While its desk recovers, what is stored.
@@ -118,7 +141,13 @@ impl RowSource {
         let deployments = db.deployments(Whose::Account(account.terms.id), Page::first(200)).await?.items;
         let instruments = scene.portal.floor().instruments().into_iter().map(|i| (i.id, i)).collect();
         let strategies = deployments.iter().map(|d| (d.id, d.plugin.name.clone())).collect();
-        let desk = Desk { clock: scene.clock(), currency: account.terms.currency, instruments, strategies, csrf: scene.csrf.clone() };
+        let desk = Desk {
+            clock: scene.clock(),
+            currency: account.terms.currency,
+            instruments,
+            strategies,
+            csrf: scene.csrf.clone(),
+        };
         Ok(Self { desk, account: account.terms.id, deployments })
     }
 
@@ -151,7 +180,8 @@ impl RowSource {
 
     async fn fill_lists(&self, db: &TenantDb, page: &mut AccountPage, before: Option<&str>) -> Result<(), Problem> {
         let whose = Whose::Account(self.account);
-        let before = before.map(str::parse::<marque_domain::id::DecisionId>).transpose().map_err(|_| Problem::not_found())?;
+        let before =
+            before.map(str::parse::<marque_domain::id::DecisionId>).transpose().map_err(|_| Problem::not_found())?;
         let wanted = Page { after: before.map(|id| id.0), limit: ROWS };
         let decisions = db.decisions(whose, None, wanted).await?;
         for decision in &decisions.items {

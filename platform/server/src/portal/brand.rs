@@ -31,7 +31,8 @@ pub(super) fn front(scene: Scene) -> poem::Result<Response> {
 
 #[handler]
 pub(super) fn style(request: &Request, tenant: Tenant, portal: Data<&Portal>) -> poem::Result<Response> {
-    let (css, hash) = portal.themes().brand_css(&tenant.definition.theme, &tenant.definition.tokens).map_err(Problem::from)?;
+    let (css, hash) =
+        portal.themes().brand_css(&tenant.definition.theme, &tenant.definition.tokens).map_err(Problem::from)?;
     let exact = request.uri().query().is_some_and(|query| query == format!("v={hash}"));
     Ok(file("text/css; charset=utf-8", if exact { FOR_EVER } else { FOR_NOW }, css))
 }
@@ -43,13 +44,17 @@ pub(super) fn favicon(tenant: Tenant) -> Response {
 
 #[handler]
 pub(super) fn robots() -> Response {
-    file("text/plain; charset=utf-8", FOR_NOW, "User-agent: *\nDisallow: /accounts/\nDisallow: /dashboard\nDisallow: /decisions/\n")
+    file(
+        "text/plain; charset=utf-8",
+        FOR_NOW,
+        "User-agent: *\nDisallow: /accounts/\nDisallow: /dashboard\nDisallow: /decisions/\n",
+    )
 }
 
 #[handler]
 pub(super) fn asset(Path((hash, path)): Path<(String, String)>, portal: Data<&Portal>) -> poem::Result<Response> {
     let (asset, exact) = portal.themes().asset(&hash, &path).ok_or_else(Problem::not_found)?;
-    Ok(file(asset.mime, if exact { FOR_EVER } else { FOR_NOW }, asset.bytes.to_vec()))
+    Ok(file(asset.content_type, if exact { FOR_EVER } else { FOR_NOW }, asset.bytes.to_vec()))
 }
 
 fn file(mime: &str, cache: &str, body: impl Into<Body>) -> Response {
@@ -58,8 +63,7 @@ fn file(mime: &str, cache: &str, body: impl Into<Body>) -> Response {
 
 #[handler]
 pub(super) fn api_docs(scene: Scene) -> poem::Result<Response> {
-    let accent = scene.tenant.definition.tokens.accent.to_string();
-    scene.page("API", &ApiDocs { spec_url: "/api/openapi.json".to_owned(), accent })
+    scene.page("API", &ApiDocs { spec_url: "/api/openapi.json".to_owned() })
 }
 
 #[derive(Deserialize)]
@@ -71,14 +75,16 @@ struct Switch {
 
 #[handler]
 pub(super) fn theme_mode(Form(switch): Form<Switch>) -> poem::Result<Response> {
-    let mode = Mode::named(&switch.mode).ok_or_else(|| Problem::new(ProblemCode::BadRequest, "Choose auto, light or dark."))?;
+    let mode = Mode::named(&switch.mode)
+        .ok_or_else(|| Problem::new(ProblemCode::BadRequest, "Choose auto, light or dark."))?;
     let cookie = format!("{MODE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; Secure; HttpOnly", mode.name());
     Ok(see_other(own_path(&switch.return_to)).with_header(header::SET_COOKIE, cookie).into_response())
 }
 
 /// A path of this site, and never another site's address.
 fn own_path(path: &str) -> &str {
-    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']) && path.len() <= 1_000;
+    let own =
+        path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']) && path.len() <= 1_000;
     if own { path } else { "/" }
 }
 
@@ -122,7 +128,14 @@ mod tests {
 
     #[test]
     fn a_form_returns_to_this_site_only() {
-        for (given, want) in [("/dashboard", "/dashboard"), ("", "/"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("/a\r\nX: y", "/")] {
+        for (given, want) in [
+            ("/dashboard", "/dashboard"),
+            ("", "/"),
+            ("//evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("/a\r\nX: y", "/"),
+        ] {
             assert_eq!(own_path(given), want, "{given}");
         }
     }

@@ -14,7 +14,7 @@ use marque_store::Whose;
 use poem::{Response, handler, web::Path};
 
 #[handler]
-pub(super) async fn page(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+pub(super) async fn show_decision(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
     let whose = who.may(Operation::ReadDecisions)?;
     let id: DecisionId = id.parse().map_err(|_| Problem::not_found())?;
     let db = who.db();

@@ -40,17 +40,33 @@ struct Filled {
 }
 
 #[handler]
-pub(super) async fn form(scene: Scene, who: SignedIn, Path(id): Path<String>, Query(chosen): Query<Chosen>) -> poem::Result<Response> {
+pub(super) async fn show_form(
+    scene: Scene,
+    who: SignedIn,
+    Path(id): Path<String>,
+    Query(chosen): Query<Chosen>,
+) -> poem::Result<Response> {
     let account = find(&who, Operation::CreateDeployment, &id).await?;
-    let filled = Filled { strategy: chosen.strategy.unwrap_or_default(), timeframe: "M1".to_owned(), ..Filled::default() };
+    let filled =
+        Filled { strategy: chosen.strategy.unwrap_or_default(), timeframe: "M1".to_owned(), ..Filled::default() };
     show(&scene, &who, &account, filled).await
 }
 
 #[handler]
-pub(super) async fn send(scene: Scene, who: SignedIn, Path(id): Path<String>, Form(form): Form<BTreeMap<String, String>>) -> poem::Result<Response> {
+pub(super) async fn send_form(
+    scene: Scene,
+    who: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> poem::Result<Response> {
     let account = find(&who, Operation::CreateDeployment, &id).await?;
     let field = |name: &str| form.get(name).cloned().unwrap_or_default();
-    let mut filled = Filled { strategy: field("strategy"), instrument: field("instrument"), timeframe: field("timeframe"), ..Filled::default() };
+    let mut filled = Filled {
+        strategy: field("strategy"),
+        instrument: field("instrument"),
+        timeframe: field("timeframe"),
+        ..Filled::default()
+    };
     let Some(schema) = schema(&who, &filled.strategy).await? else {
         return Err(Problem::new(ProblemCode::Invalid, "Choose one of the offered strategies.").into());
     };
@@ -131,6 +147,8 @@ async fn schema(who: &SignedIn, strategy: &str) -> Result<Option<Value>, Problem
 
 /// The settings as they were typed, to be corrected.
 fn given(form: &BTreeMap<String, String>) -> Value {
-    let typed = form.iter().filter_map(|(name, value)| Some((name.strip_prefix("setting.")?.to_owned(), Value::String(value.clone()))));
+    let typed = form
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("setting.")?.to_owned(), Value::String(value.clone()))));
     Value::Object(typed.collect::<Map<_, _>>())
 }

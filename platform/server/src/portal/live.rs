@@ -33,13 +33,22 @@ const LIFE: Duration = Duration::from_secs(600);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[handler]
-pub(super) async fn stream(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+pub(super) async fn follow(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
     let account = find(&who, Operation::StreamAccount, &id).await?;
     let desk = scene.portal.floor().desk(who.db().tenant()).await.map_err(Problem::from)?;
     let permit = scene.portal.0.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(ProblemCode::Unavailable, "Too many pages are followed live right now. Reload in a minute.").retry_after_s(60)
+        Problem::new(ProblemCode::Unavailable, "Too many pages are followed live right now. Reload in a minute.")
+            .retry_after_s(60)
     })?;
-    let follower = Follower { db: who.db().clone(), watch: desk.watch(), ends: Instant::now() + LIFE, account, scene, shown: None, _permit: permit };
+    let follower = Follower {
+        db: who.db().clone(),
+        watch: desk.watch(),
+        ends: Instant::now() + LIFE,
+        account,
+        scene,
+        shown: None,
+        _permit: permit,
+    };
     Ok(SSE::new(follower.events()).keep_alive(KEEP_ALIVE).into_response())
 }
 
@@ -150,7 +159,11 @@ fn touches(record: &Record, id: AccountId) -> bool {
         Record::PositionOpened(p) | Record::PositionClosed(p) => p.account == id,
         Record::Deployed(d) => d.account == id,
         Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
-        Record::AccountOpened { .. } | Record::AccountChanged { .. } | Record::Moved(_) | Record::DayBegan { .. } | Record::Assessed { .. } => false,
+        Record::AccountOpened { .. }
+        | Record::AccountChanged { .. }
+        | Record::Moved(_)
+        | Record::DayBegan { .. }
+        | Record::Assessed { .. } => false,
     }
 }
 

@@ -6,16 +6,12 @@ use super::{
 };
 use crate::{
     edge::Tenant,
-    identity::{Csrf, SignedIn},
+    identity::{Csrf, SignedIn, cookie},
     problem::Problem,
-    theme::{API_DOCS_POLICY, Mode, ThemeError, Themes},
     tenants::Definition,
+    theme::{API_DOCS_POLICY, Mode, ThemeError, Themes},
 };
-use poem::{
-    FromRequest, IntoResponse as _, Request, RequestBody, Response,
-    http::header,
-    web::{Html, cookie::Cookie},
-};
+use poem::{FromRequest, IntoResponse as _, Request, RequestBody, Response, http::header, web::Html};
 
 /// The cookie in which a browser keeps light or dark.
 pub(super) const MODE_COOKIE: &str = "theme_mode";
@@ -41,8 +37,9 @@ pub struct Scene {
 
 impl Scene {
     pub(super) fn new(request: &Request, portal: &Portal, tenant: Tenant, csrf: String) -> Self {
-        let person = request.data::<SignedIn>().map(|who| Person { email: who.email.clone(), role: who.role.to_string() });
-        let chosen = cookie(request, MODE_COOKIE).and_then(|name| Mode::named(&name));
+        let person =
+            request.data::<SignedIn>().map(|who| Person { email: who.email.clone(), role: who.role.to_string() });
+        let chosen = cookie(request.headers(), MODE_COOKIE).and_then(Mode::named);
         let mode = chosen.or(tenant.definition.tokens.mode);
         Self { portal: portal.clone(), tenant, csrf, person, path: request.uri().path().to_owned(), mode }
     }
@@ -82,7 +79,9 @@ impl Scene {
         let html = Html(self.html(title, page)?);
         let mut response = html.with_header(header::CACHE_CONTROL, "no-store").into_response();
         if P::TEMPLATE == ApiDocs::TEMPLATE {
-            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(API_DOCS_POLICY));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(API_DOCS_POLICY));
         }
         Ok(response)
     }
@@ -104,11 +103,6 @@ pub(super) fn shell(themes: &Themes, definition: &Definition, title: &str, path:
         mode: definition.tokens.mode,
         banners: Vec::new(),
     })
-}
-
-fn cookie(request: &Request, name: &str) -> Option<String> {
-    let header = request.headers().get(header::COOKIE)?.to_str().ok()?;
-    Cookie::split_parse(header).filter_map(Result::ok).find(|c| c.name() == name).map(|c| c.value_str().to_owned())
 }
 
 impl<'a> FromRequest<'a> for Scene {

@@ -52,7 +52,13 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub const fn new(db: TenantDb, runtime: Handle, live: broadcast::Sender<Live>, seq: i64, cursor: Option<Cursor>) -> Self {
+    pub const fn new(
+        db: TenantDb,
+        runtime: Handle,
+        live: broadcast::Sender<Live>,
+        seq: i64,
+        cursor: Option<Cursor>,
+    ) -> Self {
         Self { db, runtime, live, seq, cursor, answer: None, points: Vec::new(), logs: Vec::new() }
     }
 
@@ -115,10 +121,14 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
             Record::AccountChanged { account, .. } => drop(accounts.insert(*account)),
             Record::Deployed(deployment) => drop(deployments.insert(deployment.id)),
             Record::DeploymentChanged { deployment, .. } => drop(deployments.insert(*deployment)),
-            Record::Faulted { deployment, at, fault } => batch.logs.push(line(*deployment, *at, format!("failed: {fault}"))),
+            Record::Faulted { deployment, at, fault } => {
+                batch.logs.push(line(*deployment, *at, format!("failed: {fault}")))
+            }
             Record::Decided(decision) => batch.decisions.push(decision.clone()),
             Record::OrderPlaced(order) | Record::OrderMoved(order) => batch.orders.push(order.clone()),
-            Record::PositionOpened(position) | Record::PositionClosed(position) => batch.positions.push(position.clone()),
+            Record::PositionOpened(position) | Record::PositionClosed(position) => {
+                batch.positions.push(position.clone())
+            }
             Record::Moved(transaction) => {
                 accounts.insert(transaction.account());
                 batch.transactions.push(transaction.clone());

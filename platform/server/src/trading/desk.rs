@@ -3,7 +3,7 @@
 use super::{
     commit::{CommitError, Journal, Place, SHARD},
     feed::Maker,
-    past::Past,
+    past::{ForShard, Past},
     view::{DeskState, Live, View},
 };
 use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, time::Millis};
@@ -93,10 +93,12 @@ impl Desk {
     /// Starts the thread. It recovers first; until then [`Desk::view`] says so.
     pub(super) fn open(parts: Parts) -> Result<Self, std::io::Error> {
         let (messages, inbox) = sync_channel(QUEUE);
-        let shared = Arc::new(Shared { view: RwLock::new(Arc::new(View::blank())), live: broadcast::channel(BACKLOG).0 });
+        let shared =
+            Arc::new(Shared { view: RwLock::new(Arc::new(View::blank())), live: broadcast::channel(BACKLOG).0 });
         let (past, seen) = (Arc::clone(&parts.past), Arc::clone(&shared));
         let name = format!("desk-{}", parts.db.tenant().0);
-        let thread = std::thread::Builder::new().name(name).spawn(move || Thread { parts, inbox, shared: seen }.run())?;
+        let thread =
+            std::thread::Builder::new().name(name).spawn(move || Thread { parts, inbox, shared: seen }.run())?;
         Ok(Self { messages, shared, past, thread: Mutex::new(Some(thread)) })
     }
 
@@ -240,10 +242,12 @@ impl<'a> Session<'a> {
             let records: Vec<Record> = postcard::from_bytes(&entry.records).map_err(CommitError::from)?;
             records.iter().for_each(|record| state.apply(record));
         }
-        let place: Option<Place> = image.mark.as_deref().map(postcard::from_bytes).transpose().map_err(CommitError::from)?;
+        let place: Option<Place> =
+            image.mark.as_deref().map(postcard::from_bytes).transpose().map_err(CommitError::from)?;
         let (cursor, mark) = place.map_or_else(Default::default, |p| (p.cursor, p.mark));
 
-        let mut shard = Shard::new(&parts.instruments, Arc::clone(&parts.plugins), Box::new(Arc::clone(&parts.past)));
+        let mut shard =
+            Shard::new(&parts.instruments, Arc::clone(&parts.plugins), Box::new(ForShard(Arc::clone(&parts.past))));
         if let Some(cursor) = &cursor {
             parts.past.follow(cursor);
         }
@@ -283,7 +287,10 @@ impl<'a> Session<'a> {
             let worked = match inbox.recv_timeout(self.idle_for()) {
                 Ok(Message::Command(command, answer)) => self.command(*command, answer),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    return self.journal.flush(self.desk.shard_mut()).map_or_else(|e| End::Failed(e.into()), |()| End::Stopped);
+                    return self
+                        .journal
+                        .flush(self.desk.shard_mut())
+                        .map_or_else(|e| End::Failed(e.into()), |()| End::Stopped);
                 }
                 Err(RecvTimeoutError::Timeout) => self.quote(),
             };
@@ -301,7 +308,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn command(&mut self, command: Command, answer: oneshot::Sender<Result<Vec<Record>, CommandError>>) -> Result<(), SessionError> {
+    fn command(
+        &mut self,
+        command: Command,
+        answer: oneshot::Sender<Result<Vec<Record>, CommandError>>,
+    ) -> Result<(), SessionError> {
         self.journal.answer = Some(Vec::new());
         let outcome = self.desk.command(command, &mut self.journal);
         let records = self.journal.answer.take().unwrap_or_default();

@@ -37,7 +37,9 @@ pub struct FeedPlan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A symbol that is not in the catalogue.
-    #[error("setting `feed.symbols` names {0}, which is not in the catalogue of instruments; `marque data list` shows what is")]
+    #[error(
+        "setting `feed.symbols` names {0}, which is not in the catalogue of instruments; `marque data list` shows what is"
+    )]
     UnknownSymbol(String),
     /// A speed that is no whole number.
     #[error("setting `feed.speed` is {0}: write 0 for as fast as possible, or a whole number from 1 to 1000000")]
@@ -89,7 +91,12 @@ impl FeedPlan {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::float_cmp, reason = "checked to be a whole number in range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "checked to be a whole number in range"
+)]
 fn speed(times: f64) -> Result<Speed, PlanError> {
     if times == 0.0 {
         return Ok(Speed::Unlimited);
@@ -134,13 +141,15 @@ impl Maker {
     fn fresh(&self, after: Millis) -> Result<Source, FeedError> {
         if self.plan.synthetic {
             let from = self.clock.now().max(after.plus(1));
-            return Synthetic::new(self.plan.seed, &self.catalogue, &self.plan.instruments(), from).map(Source::Synthetic);
+            return Synthetic::new(self.plan.seed, &self.catalogue, &self.plan.instruments(), from)
+                .map(Source::Synthetic);
         }
         let mut shift_weeks = 0;
         for track in &self.plan.instruments {
             for kind in [Kind::Ticks, Kind::Minutes] {
                 if let Some(holding) = self.history.holding(&track.symbol, kind)? {
-                    let weeks = after.plus(1).since(holding.first).max(0).div_euclid(WEEK_MS) + i64::from(after > holding.first);
+                    let weeks = after.plus(1).since(holding.first).max(0).div_euclid(WEEK_MS)
+                        + i64::from(after > holding.first);
                     shift_weeks = shift_weeks.max(i32::try_from(weeks).unwrap_or(0));
                     break;
                 }

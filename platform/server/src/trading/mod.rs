@@ -57,7 +57,14 @@ pub enum FloorError {
 impl Floor {
     /// A floor without desks.
     #[must_use]
-    pub fn new(store: Store, sandbox: Arc<Sandbox>, catalogue: Arc<Catalogue>, history: Arc<History>, plan: FeedPlan, clock: Clock) -> Self {
+    pub fn new(
+        store: Store,
+        sandbox: Arc<Sandbox>,
+        catalogue: Arc<Catalogue>,
+        history: Arc<History>,
+        plan: FeedPlan,
+        clock: Clock,
+    ) -> Self {
         Self { store, sandbox, catalogue, history, plan, clock, desks: Mutex::default() }
     }
 
@@ -94,7 +101,12 @@ impl Floor {
             db,
             instruments: self.instruments(),
             plugins: Arc::new(self.plugins()),
-            source: feed::Maker::new(self.plan.clone(), Arc::clone(&self.catalogue), Arc::clone(&self.history), self.clock.clone()),
+            source: feed::Maker::new(
+                self.plan.clone(),
+                Arc::clone(&self.catalogue),
+                Arc::clone(&self.history),
+                self.clock.clone(),
+            ),
             past,
             commission_per_lot: self.plan.commission_per_lot,
             runtime: Handle::current(),
@@ -111,7 +123,8 @@ impl Floor {
 
     /// Stops all desks after what they are doing, and waits for them.
     pub async fn close(&self) {
-        let desks: Vec<_> = self.desks.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, desk)| desk).collect();
+        let desks: Vec<_> =
+            self.desks.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, desk)| desk).collect();
         for desk in desks {
             desk.close().await;
         }

@@ -49,7 +49,9 @@ impl Past {
         if self.plan.synthetic {
             return self.synthetic(instrument, timeframe, before, count.min(SYNTHETIC_BARS_MAX));
         }
-        let Some(symbol) = self.catalogue.get(instrument).map(|i| i.symbol.as_str()) else { return BarColumns::default() };
+        let Some(symbol) = self.catalogue.get(instrument).map(|i| i.symbol.as_str()) else {
+            return BarColumns::default();
+        };
         let shift = self.shift_ms.load(Ordering::Relaxed);
         let found = self.history.bars(symbol, timeframe, before.plus(-shift), count as usize);
         let mut bars = found.unwrap_or_else(|error| {
@@ -67,7 +69,8 @@ impl Past {
         let mut builder = BarBuilder::new(timeframe);
         let price = Price::from_units;
         let rows = ticks.at.iter().zip(&ticks.bid).zip(&ticks.ask);
-        let mut bars: Vec<_> = rows.filter_map(|((at, bid), ask)| builder.take(Millis(*at), price(*bid), price(*ask))).collect();
+        let mut bars: Vec<_> =
+            rows.filter_map(|((at, bid), ask)| builder.take(Millis(*at), price(*bid), price(*ask))).collect();
         bars.extend(builder.current().copied());
         let mut columns = BarColumns::default();
         bars.iter().for_each(|bar| columns.push(bar));
@@ -75,9 +78,12 @@ impl Past {
     }
 }
 
-impl HistorySource for Arc<Past> {
+/// The past as a shard asks for it.
+pub(super) struct ForShard(pub Arc<Past>);
+
+impl HistorySource for ForShard {
     fn bars(&self, instrument: InstrumentId, timeframe: Timeframe, before: Millis, count: u32) -> [Vec<i64>; 7] {
-        let bars = Past::bars(self, instrument, timeframe, before, count);
+        let bars = self.0.bars(instrument, timeframe, before, count);
         [bars.open_at, bars.open, bars.high, bars.low, bars.close, bars.spread, bars.volume]
     }
 }

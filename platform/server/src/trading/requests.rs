@@ -44,7 +44,9 @@ impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         let text = sentence(&error.to_string());
         match error {
-            CommandError::Busy | CommandError::Unavailable => Self::new(ProblemCode::Unavailable, text).retry_after_s(2),
+            CommandError::Busy | CommandError::Unavailable => {
+                Self::new(ProblemCode::Unavailable, text).retry_after_s(2)
+            }
             CommandError::Refused(refusal) => match refusal {
                 Refusal::NoSuchAccount | Refusal::NoSuchDeployment => Self::not_found(),
                 Refusal::Duplicate | Refusal::AccountClosed(_) => Self::new(ProblemCode::Conflict, text),
@@ -57,7 +59,8 @@ impl From<CommandError> for Problem {
 impl From<super::FloorError> for Problem {
     fn from(error: super::FloorError) -> Self {
         tracing::error!(%error, "a trading desk could not be opened");
-        Self::new(ProblemCode::Unavailable, "Trading is not available right now. Try again in a moment.").retry_after_s(5)
+        Self::new(ProblemCode::Unavailable, "Trading is not available right now. Try again in a moment.")
+            .retry_after_s(5)
     }
 }
 
@@ -79,14 +82,27 @@ pub fn tradable(floor: &Floor) -> Vec<Instrument> {
 ///
 /// # Errors
 /// [`ProblemCode::Conflict`] at the limit of accounts; what a rule or the store answers.
-pub async fn open_account(floor: &Floor, db: &TenantDb, definition: &Definition, user: UserId, name: &str, plan: Option<&Plan>, clock: &Clock) -> Result<AccountTerms, Problem> {
-    let have = db.accounts(Whose::User(user), Page::first(u32::try_from(ACCOUNTS_MAX).unwrap_or(u32::MAX))).await?.items.len();
+pub async fn open_account(
+    floor: &Floor,
+    db: &TenantDb,
+    definition: &Definition,
+    user: UserId,
+    name: &str,
+    plan: Option<&Plan>,
+    clock: &Clock,
+) -> Result<AccountTerms, Problem> {
+    let have =
+        db.accounts(Whose::User(user), Page::first(u32::try_from(ACCOUNTS_MAX).unwrap_or(u32::MAX))).await?.items.len();
     if have >= ACCOUNTS_MAX {
-        return Err(Problem::new(ProblemCode::Conflict, format!("You have {ACCOUNTS_MAX} accounts, which is the most. Use one of them.")));
+        return Err(Problem::new(
+            ProblemCode::Conflict,
+            format!("You have {ACCOUNTS_MAX} accounts, which is the most. Use one of them."),
+        ));
     }
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
-        return Err(Problem::new(ProblemCode::Invalid, "Give the account a name of 1 to 60 characters.").field("name", "1 to 60 printable characters"));
+        return Err(Problem::new(ProblemCode::Invalid, "Give the account a name of 1 to 60 characters.")
+            .field("name", "1 to 60 printable characters"));
     }
     let mut rules = Vec::new();
     for binding in &definition.accounts.rules {
@@ -112,12 +128,21 @@ pub async fn open_account(floor: &Floor, db: &TenantDb, definition: &Definition,
 /// # Errors
 /// [`ProblemCode::NotFound`] for another's account, [`ProblemCode::Invalid`] with the settings that are wrong,
 /// [`ProblemCode::PlanRefused`] at a limit of the plan.
-pub async fn deploy(floor: &Floor, db: &TenantDb, definition: &Definition, whose: Whose, wanted: NewDeployment, plan: Option<&Plan>, clock: &Clock) -> Result<Deployment, Problem> {
+pub async fn deploy(
+    floor: &Floor,
+    db: &TenantDb,
+    definition: &Definition,
+    whose: Whose,
+    wanted: NewDeployment,
+    plan: Option<&Plan>,
+    clock: &Clock,
+) -> Result<Deployment, Problem> {
     let account = db.account(whose, wanted.account).await?;
     let strategy = offered(db, definition, &wanted.strategy, PluginKind::Strategy).await?;
     let instruments = tradable(floor);
     let instrument = instruments.iter().find(|i| i.symbol == wanted.symbol).ok_or_else(|| {
-        Problem::new(ProblemCode::Invalid, "Choose one of the offered instruments.").field("instrument", "not offered here")
+        Problem::new(ProblemCode::Invalid, "Choose one of the offered instruments.")
+            .field("instrument", "not offered here")
     })?;
     let mine = db.deployments(Whose::Account(account.terms.id), Page::first(200)).await?.items;
     within_plan(&mine, instrument, plan)?;
@@ -138,20 +163,26 @@ pub async fn deploy(floor: &Floor, db: &TenantDb, definition: &Definition, whose
 
 fn within_plan(mine: &[Deployment], instrument: &Instrument, plan: Option<&Plan>) -> Result<(), Problem> {
     if mine.len() >= DEPLOYMENTS_MAX {
-        let text = format!("An account keeps at most {DEPLOYMENTS_MAX} strategies. Start one that is there instead of adding another.");
+        let text = format!(
+            "An account keeps at most {DEPLOYMENTS_MAX} strategies. Start one that is there instead of adding another."
+        );
         return Err(Problem::new(ProblemCode::Conflict, text));
     }
     let Some(plan) = plan else { return Ok(()) };
     let running: Vec<_> = mine.iter().filter(|d| d.status == DeploymentStatus::Running).collect();
     if let Some(limit) = plan.quotas.deployments.filter(|limit| running.len() >= *limit as usize) {
-        let text = format!("The plan {} runs {limit} strategies at once. Stop one, or choose a larger plan.", plan.name);
+        let text =
+            format!("The plan {} runs {limit} strategies at once. Stop one, or choose a larger plan.", plan.name);
         return Err(Problem::new(ProblemCode::PlanRefused, text));
     }
     let mut instruments: Vec<_> = running.iter().map(|d| d.instrument).chain([instrument.id]).collect();
     instruments.sort_unstable();
     instruments.dedup();
     if let Some(limit) = plan.quotas.instruments.filter(|limit| instruments.len() > *limit as usize) {
-        let text = format!("The plan {} trades {limit} instruments at once. Stop a strategy on another one, or choose a larger plan.", plan.name);
+        let text = format!(
+            "The plan {} trades {limit} instruments at once. Stop a strategy on another one, or choose a larger plan.",
+            plan.name
+        );
         return Err(Problem::new(ProblemCode::PlanRefused, text));
     }
     Ok(())
@@ -162,8 +193,11 @@ async fn offered(db: &TenantDb, definition: &Definition, name: &str, kind: Plugi
     let plugin = if definition.plugins.iter().any(|p| p == name) { db.plugin_by_name(name).await? } else { None };
     plugin.filter(|p| p.enabled && p.plugin.kind == kind).ok_or_else(|| {
         let what = kind.name();
-        Problem::new(ProblemCode::Invalid, format!("There is no {what} named {name} here. Choose one from the catalogue."))
-            .field(if kind == PluginKind::Strategy { "strategy" } else { "rule" }, "not in the catalogue")
+        Problem::new(
+            ProblemCode::Invalid,
+            format!("There is no {what} named {name} here. Choose one from the catalogue."),
+        )
+        .field(if kind == PluginKind::Strategy { "strategy" } else { "rule" }, "not in the catalogue")
     })
 }
 
