@@ -15,6 +15,7 @@ use figment::{
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use tracing_subscriber::EnvFilter;
 
 /// The commented defaults.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -37,6 +38,8 @@ pub struct Config {
     pub tenants_dir: PathBuf,
     /// Empty means SQLite in `data_dir`; see [`Config::database`].
     database_url: Secret,
+    /// Empty means `database_url`; see [`Config::database_admin`].
+    database_admin_url: Secret,
     /// Whose forwarded headers count.
     pub proxies: Proxies,
     /// Where prices come from.
@@ -121,6 +124,8 @@ pub struct Limits {
     pub body_bytes: u32,
     /// The largest body of an upload.
     pub upload_bytes: u32,
+    /// Connections at once.
+    pub connections: u32,
     /// Seconds for a body to arrive.
     pub body_s: u32,
     /// Seconds for an answer to begin.
@@ -234,11 +239,24 @@ impl Config {
         }
     }
 
+    /// The address that migrates, when it is another.
+    #[must_use]
+    pub fn database_admin(&self) -> Option<Secret> {
+        Some(self.database_admin_url.clone()).filter(|url| !url.expose().is_empty())
+    }
+
+    /// Where recorded prices are.
+    #[must_use]
+    pub fn history_dir(&self) -> PathBuf {
+        self.data_dir.join("history")
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let l = &self.limits;
         let numbers = [
             ("limits.body_bytes", l.body_bytes, 1_024, 16 << 20),
             ("limits.upload_bytes", l.upload_bytes, 1_024, 256 << 20),
+            ("limits.connections", l.connections, 1, 1_000_000),
             ("limits.body_s", l.body_s, 1, 600),
             ("limits.request_s", l.request_s, 1, 600),
             ("limits.idle_s", l.idle_s, 5, 3_600),
@@ -269,6 +287,10 @@ impl Config {
         if self.feed.symbols.is_empty() {
             let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
             return Err(ConfigError::Range { key: "feed.symbols", value, range });
+        }
+        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
+            let (value, range) = (format!("{:?}", self.log.filter), format!("a filter such as info ({error})"));
+            return Err(ConfigError::Range { key: "log.filter", value, range });
         }
         Ok(())
     }
@@ -397,6 +419,7 @@ mod tests {
             ("[limits]\nbody_bytes = 1", &[]),
             ("[feed]\nspeed = nan", &[]),
             ("[feed]\nsymbols = []", &[]),
+            ("", &[("MARQUE_LOG_FILTER", "a=b=c")]),
             ("[proxies]\ntrusted = ['10.0.0.0/33']", &[]),
             ("\n\nlisten = = 1", &[]),
             ("limits = 1", &[]),

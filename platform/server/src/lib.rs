@@ -2,6 +2,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod edge;
@@ -10,6 +11,7 @@ pub mod plugins;
 pub mod portal;
 pub mod problem;
 pub mod secrets;
+pub mod serve;
 pub mod tenants;
 pub mod theme;
 pub mod trading;

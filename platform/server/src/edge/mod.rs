@@ -11,11 +11,13 @@ mod answer;
 mod body;
 mod forwarded;
 pub mod host;
+mod listen;
 mod resolver;
 mod serve;
 
 pub use answer::{ErrorPages, Refusal, is_api, wants_page};
 pub use forwarded::Origin;
 pub use host::{HostFault, HostName};
+pub use listen::{BoundedAcceptor, Held};
 pub use resolver::{Resolver, Site, Tenant};
 pub use serve::{ClientAddress, Edge, EdgeEndpoint, Readiness, RequestId};

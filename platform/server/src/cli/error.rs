@@ -1,0 +1,117 @@
+//! Why a command failed: one sentence and what to do.
+
+use crate::{
+    config::ConfigError, identity::PersonError, problem::Problem, secrets::NoRandomness, serve::ServeError,
+    tenants::ApplyError, theme::ThemeError,
+};
+use marque_domain::tenant::Slug;
+use marque_market::{catalogue::CatalogueError, history::HistoryError, import::ImportError};
+use marque_sandbox::SandboxError;
+use marque_store::StoreError;
+use std::path::PathBuf;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Settings that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server could not start or go on.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Tenants were not applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A person was not added.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// The themes are broken.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// The list of instruments is broken.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The history cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A recording was not imported.
+    #[error("{path}: {source}")]
+    Import {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<ImportError>,
+    },
+    /// The sandbox could not be set up.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A plugin was not added.
+    #[error("{path}: {problem}")]
+    Plugin {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: Box<Problem>,
+    },
+    /// Nothing secret can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// There is no such tenant.
+    #[error("there is no tenant {slug}. There are: {known}. Add one with `marque tenant apply`")]
+    NoTenant {
+        /// What was asked for.
+        slug: Slug,
+        /// What there is.
+        known: String,
+    },
+    /// There is no such instrument.
+    #[error("there is no instrument {symbol}. There are: {known}")]
+    NoInstrument {
+        /// What was asked for.
+        symbol: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("cannot make the folder {path}: {source}. Set data_dir (MARQUE_DATA_DIR) to a folder that may be written")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is asked for is not in this program yet.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// The answer could not be printed.
+    #[error("cannot print: {0}")]
+    Print(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code: 2 for what was asked wrongly, 1 for what went wrong.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether only the reader of the output went away, as `head` does.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}

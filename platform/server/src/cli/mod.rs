@@ -1,0 +1,230 @@
+//! The command line: what an operator can ask of the binary.
+//!
+//! Owns: arguments, help, what is printed, exit codes. Refuses to know how anything is done: each command is a few
+//! calls of the room that knows.
+
+mod data;
+mod error;
+mod person;
+mod plugin;
+mod tenant;
+
+pub use error::CliError;
+
+use crate::{
+    clock::Clock,
+    config::{self, Config},
+    identity::Role,
+    serve,
+};
+use clap::{Args, Parser, Subcommand};
+use marque_domain::tenant::Slug;
+use marque_market::import::{Format, LocalClock};
+use marque_store::Store;
+use std::{io::Write, net::SocketAddr, path::PathBuf};
+
+const AFTER: &str = "Settings come from marque.toml and MARQUE_* variables; `marque config` prints them all.\n\
+    Exit codes: 0 done, 1 failed (nothing is half done), 2 wrong arguments or settings.";
+
+/// Marque: an algorithmic-trading platform that brokers run under their own brand.
+#[derive(Debug, Parser)]
+#[command(name = "marque", bin_name = "marque", version, after_help = AFTER, arg_required_else_help = true)]
+pub struct Cli {
+    /// The settings file. Without it, marque.toml of the current directory is read if there is one.
+    #[arg(long, global = true, env = "MARQUE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve all tenants until SIGTERM or Ctrl-C.
+    #[command(after_help = "Examples:\n  marque serve\n  MARQUE_LISTEN=127.0.0.1:9000 marque serve")]
+    Serve {
+        /// Where to listen, instead of the setting.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Create the database or bring it up to date. Running it again changes nothing.
+    #[command(after_help = "Examples:\n  marque migrate\n  MARQUE_DATABASE_URL=postgres://app@db/marque MARQUE_DATABASE_ADMIN_URL=postgres://owner@db/marque marque migrate")]
+    Migrate,
+    /// Tenants: the brands that are served.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// People of a tenant.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Plugins: strategies and risk rules.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Recorded prices.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Print the OpenAPI document of /api/v1.
+    #[command(after_help = "Example:\n  marque openapi > openapi.json")]
+    Openapi,
+    /// Print all settings with their defaults, ready to be saved as marque.toml.
+    #[command(after_help = "Examples:\n  marque config > marque.toml\n  marque config --check")]
+    Config {
+        /// Read the settings as they are now instead, and say whether they can be used.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Add the demo's people, accounts and deployments. Prints them as JSON in the last line.
+    #[command(hide = true)]
+    DemoSeed,
+}
+
+#[derive(Debug, Subcommand)]
+enum TenantCommand {
+    /// Make the database say what tenant files say. Applying twice changes nothing; a mistake in any file applies none.
+    #[command(after_help = "Examples:\n  marque tenant apply tenants\n  marque tenant apply tenants/aurora")]
+    Apply {
+        /// The folder of <slug>/tenant.toml, or one tenant's folder. Without it, the setting tenants_dir.
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// List all tenants: slug, status, theme, hosts, name.
+    #[command(after_help = "Example:\n  marque tenant list")]
+    List,
+    /// Print all that is stored of a tenant, as JSON.
+    #[command(after_help = "Example:\n  marque tenant show aurora")]
+    Show {
+        /// The tenant's short name.
+        slug: Slug,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PersonCommand {
+    /// Add a person to a tenant. The password is read from standard input: its first line.
+    #[command(after_help = "Example:\n  marque person add aurora --email ann@aurora.example --name Ann --role trader < password.txt")]
+    Add(AddPerson),
+}
+
+#[derive(Debug, Args)]
+struct AddPerson {
+    /// The tenant's short name.
+    slug: Slug,
+    /// What they sign in with.
+    #[arg(long)]
+    email: String,
+    /// What they are called.
+    #[arg(long)]
+    name: String,
+    /// trader or owner.
+    #[arg(long, default_value = "trader")]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Inspect a WebAssembly component and put it into tenants' catalogues. Adding it again changes nothing.
+    #[command(after_help = "Examples:\n  marque plugin add aurora ema_cross.wasm\n  marque plugin add aurora borealis daily_loss.wasm")]
+    Add {
+        /// The tenants' short names.
+        #[arg(required = true, value_name = "TENANT")]
+        slugs: Vec<Slug>,
+        /// The component: a .wasm file.
+        #[arg(required = true, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List a tenant's plugins: name, version, kind, digest.
+    #[command(after_help = "Example:\n  marque plugin list aurora")]
+    List {
+        /// The tenant's short name.
+        slug: Slug,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// Import a recording (CSV, plain or in .gz or .zip) into the history. All of it or nothing; again changes nothing.
+    #[command(after_help = "Examples:\n  marque data import --symbol EURUSD DAT_ASCII_EURUSD_T_201405.csv\n  marque data import --symbol XAUUSD --format mt5-ticks --timezone America/New_York+7h XAUUSD.csv")]
+    Import(ImportData),
+    /// List the recorded history: symbol, kind, rows, first and last time.
+    #[command(after_help = "Example:\n  marque data list")]
+    List,
+}
+
+#[derive(Debug, Args)]
+struct ImportData {
+    /// The instrument, as the catalogue names it.
+    #[arg(long, visible_alias = "instrument", value_name = "SYMBOL")]
+    symbol: String,
+    /// The export's format; recognised by its first lines when left out.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// The clock of local times: an IANA zone, or one with hours added such as America/New_York+7h. UTC when left out.
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<LocalClock>,
+    /// The recordings.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Cli {
+    /// Whether this process will serve, and so logs what it does; other commands log only what is wrong.
+    #[must_use]
+    pub const fn serves(&self) -> bool {
+        matches!(self.command, Command::Serve { .. })
+    }
+
+    /// The settings this command runs with.
+    ///
+    /// # Errors
+    /// A setting that cannot be used.
+    pub fn settings(&self) -> Result<Config, CliError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Command::Serve { listen: Some(listen) } = self.command {
+            config.listen = listen;
+        }
+        Ok(config)
+    }
+
+    /// Does what was asked and prints to `out`.
+    ///
+    /// # Errors
+    /// One sentence for a person, with what to do.
+    pub async fn run(self, out: &mut (dyn Write + Send)) -> Result<(), CliError> {
+        if let Command::Config { check: false } = self.command {
+            write!(out, "{}", config::DEFAULTS)?;
+            return Ok(());
+        }
+        let config = self.settings()?;
+        let clock = Clock::system();
+        match self.command {
+            Command::Serve { .. } => serve::serve(config, clock).await?,
+            Command::Migrate => migrate(&config, out).await?,
+            Command::Tenant(TenantCommand::Apply { dir }) => tenant::apply(&config, &clock, dir, out).await?,
+            Command::Tenant(TenantCommand::List) => tenant::list(&open(&config).await?, out).await?,
+            Command::Tenant(TenantCommand::Show { slug }) => tenant::show(&open(&config).await?, &slug, out).await?,
+            Command::Person(PersonCommand::Add(person)) => person::add(&config, &clock, person, out).await?,
+            Command::Plugin(PluginCommand::Add { slugs, file }) => plugin::add(&config, &clock, &slugs, &file, out).await?,
+            Command::Plugin(PluginCommand::List { slug }) => plugin::list(&open(&config).await?, &slug, out).await?,
+            Command::Data(DataCommand::Import(import)) => data::import(&config, import, out).await?,
+            Command::Data(DataCommand::List) => data::list(&config, out)?,
+            Command::Openapi => writeln!(out, "{}", serve::openapi()?)?,
+            Command::Config { .. } => writeln!(out, "The settings can be used.")?,
+            Command::DemoSeed => serve::demo_seed(config, clock, out).await?,
+        }
+        Ok(())
+    }
+}
+
+async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), CliError> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|source| CliError::Folder { path: config.data_dir.clone(), source })?;
+    let admin = config.database_admin();
+    marque_store::migrate(config.database().expose(), admin.as_ref().map(|url| url.expose())).await?;
+    writeln!(out, "The database is up to date.")?;
+    Ok(())
+}
+
+async fn open(config: &Config) -> Result<Store, CliError> {
+    Ok(Store::connect(config.database().expose()).await?)
+}
+
+#[cfg(test)]
+mod tests;

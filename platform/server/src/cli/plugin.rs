@@ -1,0 +1,49 @@
+//! `marque plugin …`
+
+use super::{CliError, open, tenant};
+use crate::{clock::Clock, config::Config, plugins};
+use marque_domain::tenant::Slug;
+use marque_sandbox::{Limits, Sandbox};
+use marque_store::Store;
+use std::{io::Write, path::Path, sync::Arc};
+
+/// Inspecting needs few: the rest of the address space stays free.
+const INSTANCES: u32 = 4;
+
+pub(super) async fn add(
+    config: &Config,
+    clock: &Clock,
+    slugs: &[Slug],
+    file: &Path,
+    out: &mut (dyn Write + Send),
+) -> Result<(), CliError> {
+    let store = open(config).await?;
+    // Every tenant is looked up before the first catalogue changes.
+    let mut catalogues = Vec::new();
+    for slug in slugs {
+        catalogues.push((slug, tenant::rows(&store, slug).await?));
+    }
+    let component = std::fs::read(file).map_err(|source| CliError::Unreadable { path: file.to_owned(), source })?;
+    let sandbox = Arc::new(Sandbox::new(Limits { instances: INSTANCES, ..Limits::default() })?);
+    for (slug, db) in catalogues {
+        let added = plugins::publish(&store, &db, &sandbox, component.clone(), clock).await;
+        let (description, change) =
+            added.map_err(|problem| CliError::Plugin { path: file.to_owned(), problem: Box::new(problem) })?;
+        let (name, version) = (&description.name, &description.version);
+        writeln!(out, "{slug}: {name} {version} {}", tenant::change_word(change))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn list(store: &Store, slug: &Slug, out: &mut (dyn Write + Send)) -> Result<(), CliError> {
+    let plugins = tenant::rows(store, slug).await?.plugins().await?;
+    if plugins.is_empty() {
+        writeln!(out, "{slug} has no plugins yet. Add one with `marque plugin add {slug} <file>.wasm`.")?;
+    }
+    for row in plugins {
+        let enabled = if row.enabled { "enabled" } else { "disabled" };
+        let plugin = row.plugin;
+        writeln!(out, "{}\t{}\t{}\t{enabled}\t{}", plugin.name, plugin.version, plugin.kind.name(), plugin.digest)?;
+    }
+    Ok(())
+}
