@@ -8,10 +8,11 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
-    time::SystemTime,
 };
 use wit_component::ComponentEncoder;
 
@@ -62,8 +63,8 @@ pub enum BuildError {
 
 /// Builds every plugin of the workspace and answers where the components lie, in order of name.
 ///
-/// What is newer than all sources is left as it is. `out_dir` is made when it is missing; intermediate files go to
-/// `plugins-wasm` beside it.
+/// Nothing is built when the sources are those of the last build. `out_dir` is made when it is missing; intermediate
+/// files go to `plugins-wasm` beside it.
 ///
 /// # Errors
 /// [`BuildError`] says what to do.
@@ -71,8 +72,9 @@ pub fn build(workspace_root: &Path, out_dir: &Path) -> Result<Vec<BuiltPlugin>, 
     let names = plugin_names(&workspace_root.join("plugins"))?;
     let built: Vec<BuiltPlugin> =
         names.into_iter().map(|name| BuiltPlugin { path: out_dir.join(format!("{name}.wasm")), name }).collect();
-    let newest_source = newest_source(workspace_root)?;
-    if built.iter().all(|plugin| modified(&plugin.path).is_some_and(|at| at > newest_source)) {
+    let (stamp, sources) = (out_dir.join("sources.stamp"), fingerprint(workspace_root)?);
+    let same_sources = fs::read_to_string(&stamp).is_ok_and(|last| last == sources);
+    if same_sources && built.iter().all(|plugin| plugin.path.is_file()) {
         return Ok(built);
     }
     fs::create_dir_all(out_dir).map_err(|cause| BuildError::File { path: out_dir.to_owned(), cause })?;
@@ -82,6 +84,7 @@ pub fn build(workspace_root: &Path, out_dir: &Path) -> Result<Vec<BuiltPlugin>, 
         let module = target_dir.join(TARGET).join(PROFILE).join(format!("{}.wasm", plugin.name.replace('-', "_")));
         encode(plugin, &module)?;
     }
+    put(&stamp, sources.as_bytes())?;
     Ok(built)
 }
 
@@ -97,24 +100,26 @@ fn plugin_names(folder: &Path) -> Result<Vec<String>, BuildError> {
     if names.is_empty() { Err(BuildError::NoPlugins(folder.to_owned())) } else { Ok(names) }
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|meta| meta.modified()).ok()
-}
-
-/// When the newest file that goes into a plugin was written.
-fn newest_source(root: &Path) -> Result<SystemTime, BuildError> {
-    let mut newest = SystemTime::UNIX_EPOCH;
+/// What goes into the plugins, by name, size and time: it differs when they may have to be built again. The root is part of
+/// it, because several working copies may share a target folder.
+fn fingerprint(root: &Path) -> Result<String, BuildError> {
+    let mut found = Vec::new();
     let mut open: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", "plugins", "sdk"].map(|part| root.join(part)).into();
     while let Some(path) = open.pop() {
-        let meta = fs::metadata(&path).map_err(|cause| BuildError::File { path: path.clone(), cause })?;
+        let file_error = |cause| BuildError::File { path: path.clone(), cause };
+        let meta = fs::metadata(&path).map_err(file_error)?;
         if meta.is_dir() {
-            let entries = fs::read_dir(&path).map_err(|cause| BuildError::File { path: path.clone(), cause })?;
+            let entries = fs::read_dir(&path).map_err(file_error)?;
             open.extend(entries.flatten().map(|entry| entry.path()));
+        } else {
+            let modified = meta.modified().map_err(file_error)?;
+            found.push((path, meta.len(), modified));
         }
-        // A folder's own time changes when a file in it is removed.
-        newest = newest.max(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
     }
-    Ok(newest)
+    found.sort();
+    let mut hasher = DefaultHasher::new();
+    (root, found).hash(&mut hasher);
+    Ok(format!("{:016x}\n", hasher.finish()))
 }
 
 fn compile(root: &Path, target_dir: &Path, plugins: &[BuiltPlugin]) -> Result<(), BuildError> {
@@ -170,10 +175,16 @@ fn encode(plugin: &BuiltPlugin, module: &Path) -> Result<(), BuildError> {
         .module(&bytes)
         .and_then(|encoder| encoder.encode())
         .map_err(|cause| BuildError::Encode { name: plugin.name.clone(), cause: format!("{cause:#}") })?;
-    let folder = plugin.path.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(file_error(folder))?;
-    io::Write::write_all(&mut temporary, &component).map_err(file_error(&plugin.path))?;
-    temporary.persist(&plugin.path).map_err(|e| BuildError::File { path: plugin.path.clone(), cause: e.error })?;
+    put(&plugin.path, &component)
+}
+
+/// Writes a file in one move.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    let file_error = |cause| BuildError::File { path: path.to_owned(), cause };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(file_error)?;
+    temporary.write_all(bytes).map_err(file_error)?;
+    temporary.persist(path).map_err(|e| file_error(e.error))?;
     Ok(())
 }
 
@@ -192,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_than_its_sources_is_left_alone() {
+    fn what_has_the_same_sources_is_left_alone() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = root.path().join(path);
@@ -202,13 +213,17 @@ mod tests {
         for file in ["Cargo.toml", "Cargo.lock", "sdk/a.wit", "plugins/b/Cargo.toml", "plugins/a/Cargo.toml"] {
             write(file, "");
         }
-        let later = SystemTime::now() + std::time::Duration::from_secs(5);
-        for name in ["a", "b"] {
-            write(&format!("target/plugins/{name}.wasm"), "old");
-            let path = root.path().join(format!("target/plugins/{name}.wasm"));
-            fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
-        }
-        let built = build(root.path(), &root.path().join("target/plugins")).unwrap();
+        write("target/plugins/a.wasm", "old");
+        write("target/plugins/b.wasm", "old");
+        let out_dir = root.path().join("target/plugins");
+        let sources = fingerprint(root.path()).unwrap();
+        fs::write(out_dir.join("sources.stamp"), &sources).unwrap();
+        let built = build(root.path(), &out_dir).unwrap();
         assert_eq!(built.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+
+        write("sdk/a.wit", "changed");
+        assert_ne!(fingerprint(root.path()).unwrap(), sources);
+        fs::remove_file(root.path().join("sdk/a.wit")).unwrap();
+        assert_ne!(fingerprint(root.path()).unwrap(), sources);
     }
 }

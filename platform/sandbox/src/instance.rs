@@ -62,6 +62,12 @@ impl<W> Instance<W> {
         answer.map_err(|error| self.kill(fault_of(&error)))
     }
 
+    /// What the last call left of its fuel.
+    pub(crate) fn fuel_left(&self) -> u64 {
+        // It fails only in an engine that counts no fuel.
+        self.store.get_fuel().unwrap_or_default()
+    }
+
     /// As [`Instance::call`], for an answer of up to `bytes`.
     pub(crate) fn call_large<T>(
         &mut self,

@@ -15,17 +15,17 @@ pub struct Limits {
     pub compiled: usize,
     /// Fuel of a risk check or assessment.
     pub check_fuel: u64,
-    /// Fuel of a quote or order update.
+    /// Fuel of a quote or order update, and of a run of quotes.
     pub tick_fuel: u64,
-    /// Fuel of a bar or timer.
+    /// Fuel of a bar or timer, and of a run of bars.
     pub bar_fuel: u64,
-    /// Fuel of `describe`, `init`, `snapshot` and history, and the most that one run gets.
+    /// Fuel of `describe`, `init`, `snapshot` and history.
     pub init_fuel: u64,
     /// Processor time of a check after which the host steps in, in milliseconds.
     pub check_deadline_ms: u64,
-    /// The same for every other hook. A run has it per event.
+    /// The same for every other hook.
     pub hook_deadline_ms: u64,
-    /// The same for what has [`Limits::init_fuel`], and the most that one run has.
+    /// The same for what has [`Limits::init_fuel`].
     pub init_deadline_ms: u64,
     /// Actions of one event.
     pub actions: usize,
@@ -85,34 +85,5 @@ impl Limits {
 
     pub(crate) const fn bar(&self) -> Allowance {
         Allowance { fuel: self.bar_fuel, deadline_ms: self.hook_deadline_ms }
-    }
-
-    /// How many of `wanted` events one call may carry, and what it gets: the sum of what the events get, and no more
-    /// than a start gets. So a plugin that stays within its fuel on each event stays within it in any run.
-    pub(crate) fn run(&self, each: Allowance, wanted: usize) -> (usize, Allowance) {
-        let most = usize::try_from(self.init_fuel / each.fuel.max(1)).unwrap_or(usize::MAX).max(1);
-        let events = wanted.min(most);
-        let count = events as u64;
-        let fuel = each.fuel.saturating_mul(count);
-        let deadline_ms = each.deadline_ms.saturating_mul(count).min(self.init_deadline_ms.max(each.deadline_ms));
-        (events, Allowance { fuel, deadline_ms })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_gets_the_sum_of_its_events_up_to_a_start() {
-        let limits = Limits::default();
-        let run = |each, wanted| {
-            let (events, got) = limits.run(each, wanted);
-            (events, got.fuel, got.deadline_ms)
-        };
-        assert_eq!(run(limits.bar(), 1), (1, 20_000_000, 50));
-        assert_eq!(run(limits.bar(), 10), (10, 200_000_000, 500));
-        assert_eq!(run(limits.bar(), 1_000), (25, 500_000_000, 1_250));
-        assert_eq!(run(limits.tick(), 1_000), (250, 500_000_000, 2_000));
     }
 }

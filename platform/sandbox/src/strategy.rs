@@ -8,6 +8,7 @@ use crate::{
     host::HostState,
     inspect::{Description, HISTORY_BARS_MAX},
     instance::Instance,
+    limits::Allowance,
     sandbox::Shared,
     text::clean,
 };
@@ -25,11 +26,46 @@ use std::sync::Arc;
 const SNAPSHOT_FORMAT: u8 = 1;
 const SNAPSHOT_HEADER: usize = 9;
 
+/// Events of the longest run.
+const RUN_EVENTS_MAX: usize = 1_000;
+/// What a run's fuel is below an event's: more than a call of one event costs beside the event, so that no event
+/// passes in a run and fails alone.
+const RUN_RESERVE_FUEL: u64 = 10_000;
+
+/// How many events the next run may carry.
+///
+/// A run has the fuel of one event, so its length follows from what events have cost so far: a quarter of the fuel is
+/// planned for. Fuel is deterministic, and so is this.
+struct Pace {
+    events: usize,
+}
+
+impl Pace {
+    /// The first run is one event.
+    const START: Self = Self { events: 1 };
+
+    /// How many of `wanted` events go into the next run, and what it gets.
+    fn plan(&self, wanted: usize, each: Allowance) -> (usize, Allowance) {
+        let events = wanted.min(self.events);
+        let fuel = if events > 1 { each.fuel.saturating_sub(RUN_RESERVE_FUEL) } else { each.fuel };
+        (events, Allowance { fuel, ..each })
+    }
+
+    /// Learns from a run of `consumed` events.
+    fn learn(&mut self, each: Allowance, used: u64, consumed: usize) {
+        let per_event = used / (consumed as u64).max(1) + 1;
+        let events = usize::try_from(each.fuel / 4 / per_event).unwrap_or(usize::MAX);
+        self.events = events.clamp(1, RUN_EVENTS_MAX);
+    }
+}
+
 /// A started strategy.
 pub(crate) struct StrategyInstance {
     instance: Instance<strategy::Strategy>,
     hooks: wire::Hooks,
     timeframe_ms: i64,
+    bar_pace: Pace,
+    tick_pace: Pace,
     /// The columns of a run, back to back; kept to be filled again.
     columns: Vec<i64>,
 }
@@ -64,7 +100,8 @@ impl StrategyInstance {
         if (hooks.bars && !described.bars) || (hooks.ticks && !described.ticks) {
             return Err(instance.nonsense("it asks for events that its description does not list"));
         }
-        Ok(Self { instance, hooks, timeframe_ms, columns: Vec::new() })
+        let (bar_pace, tick_pace) = (Pace::START, Pace::START);
+        Ok(Self { instance, hooks, timeframe_ms, bar_pace, tick_pace, columns: Vec::new() })
     }
 
     /// Fills the columns with the first `events` of each, back to back.
@@ -87,15 +124,14 @@ impl StrategyInstance {
         Ok(())
     }
 
-    /// Checks how far a run came, and takes the actions it ended with.
-    fn settle(&mut self, progress: wire::Progress, events: usize, actions: &mut Vec<Action>) -> Result<usize, Fault> {
+    /// Checks how far a run came.
+    fn consumed(&mut self, progress: wire::Progress, events: usize) -> Result<usize, Fault> {
         let consumed = usize::try_from(progress.consumed).unwrap_or(usize::MAX);
-        if consumed == 0 || consumed > events {
-            let what = format!("it says it handled {} of {events} events", progress.consumed);
-            return Err(self.instance.nonsense(&what));
+        if (1..=events).contains(&consumed) {
+            return Ok(consumed);
         }
-        self.take_actions(progress.acted, actions)?;
-        Ok(consumed)
+        let what = format!("it says it handled {} of {events} events", progress.consumed);
+        Err(self.instance.nonsense(&what))
     }
 
     fn take_actions(&mut self, acted: bool, actions: &mut Vec<Action>) -> Result<(), Fault> {
@@ -145,25 +181,33 @@ impl Strategy for StrategyInstance {
         if bars.is_empty() || !self.hooks.bars {
             return Ok(bars.len());
         }
-        let limits = self.instance.limits();
-        let (events, allowance) = limits.run(limits.bar(), bars.len());
+        let each = self.instance.limits().bar();
+        let (events, allowance) = self.bar_pace.plan(bars.len(), each);
         self.pack_bars(bars, events)?;
         let (columns, count) = (&self.columns, wire_count(events));
         let progress = self.instance.call(allowance, |world, store| world.call_on_bars(store, count, columns))?;
-        self.settle(progress, events, actions)
+        let used = allowance.fuel.saturating_sub(self.instance.fuel_left());
+        let consumed = self.consumed(progress, events)?;
+        self.bar_pace.learn(each, used, consumed);
+        self.take_actions(progress.acted, actions)?;
+        Ok(consumed)
     }
 
     fn on_ticks(&mut self, ticks: TickRun<'_>, actions: &mut Vec<Action>) -> Result<usize, Fault> {
         if ticks.is_empty() || !self.hooks.ticks {
             return Ok(ticks.len());
         }
-        let limits = self.instance.limits();
-        let (events, allowance) = limits.run(limits.tick(), ticks.len());
+        let each = self.instance.limits().tick();
+        let (events, allowance) = self.tick_pace.plan(ticks.len(), each);
         self.pack(&[ticks.at, ticks.bid, ticks.ask], events)?;
         self.instance.host().set_times(ticks.at.iter().take(events).copied());
         let (columns, count) = (&self.columns, wire_count(events));
         let progress = self.instance.call(allowance, |world, store| world.call_on_ticks(store, count, columns))?;
-        self.settle(progress, events, actions)
+        let used = allowance.fuel.saturating_sub(self.instance.fuel_left());
+        let consumed = self.consumed(progress, events)?;
+        self.tick_pace.learn(each, used, consumed);
+        self.take_actions(progress.acted, actions)?;
+        Ok(consumed)
     }
 
     fn on_order_update(&mut self, at: Millis, update: &OrderUpdate, actions: &mut Vec<Action>) -> Result<(), Fault> {
@@ -278,5 +322,24 @@ fn action_of(action: wire::Action) -> Action {
         },
         wire::Action::Close(position) => Action::Close { position: PositionId(position) },
         wire::Action::SetTimer(at) => Action::SetTimer { at: Millis(at) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_as_long_as_their_fuel_allows() {
+        let each = Allowance { fuel: 2_000_000, deadline_ms: 50 };
+        let mut pace = Pace::START;
+        assert_eq!(pace.plan(500, each), (1, each));
+        for (used, consumed, next) in [(1_500, 1, 333), (20_000, 333, 1_000), (900_000, 1_000, 554), (1_999_999, 1, 1)]
+        {
+            pace.learn(each, used, consumed);
+            assert_eq!(pace.plan(10_000, each).0, next, "{used} for {consumed}");
+        }
+        pace.learn(each, 500, 1);
+        assert_eq!(pace.plan(10_000, each), (998, Allowance { fuel: 1_990_000, deadline_ms: 50 }));
     }
 }

@@ -1,0 +1,147 @@
+//! The daily-loss rule that we ship, and rules that misbehave, through the real sandbox.
+
+use crate::{
+    fixture::{component, sandbox, start_rule},
+    guests,
+};
+use marque_domain::{
+    decision::Verdict,
+    fixed::{Lots, Money, Price},
+    id::InstrumentId,
+    order::Side,
+    plugin::PluginKind,
+    time::Millis,
+};
+use marque_engine::port::{AccountView, DayAnchor, ExposureView, Fault, OrderView, Standing};
+
+const FTMO: &str = r#"{"reference":"balance","amount":5,"amount_basis":"percent_of_initial","breach":"below",
+    "reset_time":"00:00","zone":"Europe/Prague"}"#;
+const HYROTRADER: &str = r#"{"reference":"peak","amount":5,"amount_basis":"percent_of_initial",
+    "breach":"at_or_below","reset_time":"00:00","zone":"UTC"}"#;
+
+fn money(amount: i64) -> Money {
+    Money::whole(amount)
+}
+
+fn account(day_balance: i64, peak: i64, equity: Money, positions: &[ExposureView]) -> AccountView<'_> {
+    let day = DayAnchor {
+        began_at: Millis(0),
+        next_at: Millis(86_400_000),
+        balance: money(day_balance),
+        equity: money(day_balance),
+        peak_equity: money(peak),
+    };
+    let initial_balance = money(100_000);
+    AccountView { now: Millis(5_000), initial_balance, balance: equity, equity, day, positions }
+}
+
+fn order(lots: Lots, risk: Option<Money>) -> OrderView {
+    OrderView {
+        instrument: InstrumentId(3),
+        side: Side::Sell,
+        lots,
+        price: Price::whole(1),
+        stop_loss: Some(Price::whole(2)),
+        risk,
+        value_per_point: money(100_000),
+    }
+}
+
+#[test]
+fn daily_loss_holds_the_published_examples() {
+    let told = sandbox().inspect(component("daily-loss")).unwrap();
+    assert_eq!((told.kind, told.name.as_str()), (PluginKind::RiskRule, "daily-loss"));
+    let mut ftmo = start_rule(component("daily-loss"), FTMO).unwrap();
+    let reset = ftmo.day_reset().unwrap();
+    assert_eq!((reset.zone.name(), reset.minute), ("Europe/Prague", 0));
+    let held =
+        [ExposureView { instrument: InstrumentId(3), side: Side::Buy, lots: Lots::whole(1), profit: money(-2_001) }];
+    // Published: 92,000 with 2,001 floating loss breaches a floor of 90,000.
+    let breached = ftmo.assess(&account(95_000, 95_000, money(89_999), &held)).unwrap();
+    assert_eq!((breached.standing, breached.floor), (Standing::Fail, Some(money(90_000))));
+    assert!(breached.reason.contains("89999.00") && breached.reason.contains("90000.00"), "{}", breached.reason);
+    let calm = ftmo.assess(&account(100_000, 100_000, money(100_000), &[])).unwrap();
+    assert_eq!((calm.standing, calm.reason.as_str()), (Standing::Ok, ""));
+    assert_eq!((calm.wake_below, calm.wake_at), (Some(money(96_000)), Some(Millis(86_400_000))));
+    // Published: a peak of 110,000 gives a floor of 105,000, breached at it.
+    let mut hyro = start_rule(component("daily-loss"), HYROTRADER).unwrap();
+    let breached = hyro.assess(&account(100_000, 110_000, money(105_000), &[])).unwrap();
+    assert_eq!((breached.standing, breached.floor), (Standing::Fail, Some(money(105_000))));
+}
+
+#[test]
+fn daily_loss_refuses_what_could_reach_the_floor() {
+    let mut rule = start_rule(component("daily-loss"), FTMO).unwrap();
+    let calm = account(100_000, 100_000, money(98_000), &[]);
+    let lot = Lots::whole(1);
+    assert_eq!(rule.check(&order(lot, Some(money(3_000))), &calm), Ok(Verdict::Allow));
+    let refused = rule.check(&order(lot, Some(money(3_001))), &calm).unwrap();
+    assert!(matches!(&refused, Verdict::Refuse(why) if why.contains("fewer lots")), "{refused:?}");
+    assert!(matches!(rule.check(&order(lot, None), &account(100_000, 100_000, money(1), &[])), Ok(Verdict::Refuse(_))));
+}
+
+#[test]
+fn daily_loss_refuses_settings_and_zones_that_do_not_exist() {
+    for (from, to, wanted) in [
+        ("Europe/Prague", "Mars/Olympus", "no such time zone: Mars/Olympus"),
+        ("00:00", "25:00", "HH:MM"),
+        ("balance", "hope", "is not one of"),
+        ("\"amount\":5", "\"amount\":101", "100 percent"),
+    ] {
+        let fault = start_rule(component("daily-loss"), &FTMO.replace(from, to)).map(drop).unwrap_err();
+        assert!(matches!(&fault, Fault::Plugin(text) if text.contains(wanted)), "{to} -> {fault:?}");
+    }
+}
+
+#[test]
+fn a_check_that_never_ends_is_a_fault() {
+    let forever = "(loop $again (br $again)) (unreachable)";
+    let mut rule = start_rule(&guests::rule(&[("check", forever)]), "{}").unwrap();
+    let view = account(1, 1, money(1), &[]);
+    let fault = rule.check(&order(Lots::whole(1), None), &view).unwrap_err();
+    assert!(matches!(&fault, Fault::Plugin(text) if text.contains("instructions")), "{fault:?}");
+    assert_eq!(rule.assess(&view), Err(fault), "it is not entered again");
+}
+
+/// A rule whose verdict has this discriminant and number.
+fn verdict(kind: u8, number: i64) -> Result<Verdict, Fault> {
+    let body = format!(
+        "(i32.store8 (i32.const 128) (i32.const {kind})) (i64.store (i32.const 136) (i64.const {number})) (i32.const 128)"
+    );
+    start_rule(&guests::rule(&[("check", &body)]), "{}")
+        .unwrap()
+        .check(&order(Lots::whole(2), None), &account(1, 1, money(1), &[]))
+}
+
+#[test]
+fn sizes_only_shrink() {
+    let lots = |n| Lots::whole(n).units();
+    assert_eq!(verdict(0, 0), Ok(Verdict::Allow));
+    assert_eq!(verdict(1, lots(1)), Ok(Verdict::Shrink(Lots::whole(1))));
+    assert_eq!(verdict(1, lots(9)), Ok(Verdict::Shrink(Lots::whole(2))));
+    assert_eq!(verdict(2, 0), Ok(Verdict::Refuse("The rule gave no reason.".to_owned())));
+    for nonsense in [verdict(1, 0), verdict(1, -5), verdict(3, 0), verdict(2, i64::MAX)] {
+        assert!(matches!(nonsense, Err(Fault::Plugin(_))), "{nonsense:?}");
+    }
+}
+
+#[test]
+fn wake_levels_that_are_already_reached_are_nonsense() {
+    let equity = money(1_000);
+    let woken = |place: u32, level: i64| {
+        let body = format!(
+            "(i32.store8 (i32.const {}) (i32.const 1)) (i64.store (i32.const {}) (i64.const {level})) (i32.const 192)",
+            192 + place,
+            200 + place
+        );
+        start_rule(&guests::rule(&[("assess", &body)]), "{}").unwrap().assess(&account(1, 1, equity, &[]))
+    };
+    let (below, above, at) = (32, 48, 64);
+    for (place, level) in [(below, equity.units() - 1), (above, equity.units() + 1), (at, 5_001)] {
+        assert!(woken(place, level).is_ok(), "{place} {level}");
+    }
+    for (place, level) in [(below, equity.units()), (above, equity.units()), (at, 5_000), (above, i64::MIN)] {
+        let fault = woken(place, level).unwrap_err();
+        assert!(matches!(&fault, Fault::Plugin(text) if text.contains("already reached")), "{fault:?}");
+    }
+}
