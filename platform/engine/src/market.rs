@@ -104,6 +104,11 @@ impl Market {
         self.listing(id).and_then(|l| l.tape.last.as_ref())
     }
 
+    /// The last tradable quote of each instrument that has one.
+    pub fn quotes(&self) -> impl Iterator<Item = &Quote> {
+        self.listings.iter().flatten().filter_map(|l| l.tape.last.as_ref())
+    }
+
     /// The last quote when an order may rely on it.
     #[must_use]
     pub fn fresh(&self, id: InstrumentId) -> Option<&Quote> {

@@ -2,7 +2,11 @@
 
 mod support;
 
-use marque_domain::{bar::Timeframe, fixed::Money, order::{OrderState, Origin, Position}};
+use marque_domain::{
+    bar::Timeframe,
+    fixed::Money,
+    order::{OrderState, Origin, Position},
+};
 use marque_engine::{
     backtest::{self, Pace, Recording, Setup, Summary},
     event::Record,

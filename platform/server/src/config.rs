@@ -149,7 +149,9 @@ pub struct Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The named file is not there or cannot be read.
-    #[error("cannot read the settings file {path}: {source}. Correct --config or MARQUE_CONFIG; `marque config` prints a file to start from")]
+    #[error(
+        "cannot read the settings file {path}: {source}. Correct --config or MARQUE_CONFIG; `marque config` prints a file to start from"
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -208,21 +210,15 @@ impl Config {
     ///
     /// # Errors
     /// Names the setting, the place and what to do.
-    pub fn read(
-        file: &str,
-        text: &str,
-        vars: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
+    pub fn read(file: &str, text: &str, vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         // Checked on its own first: figment's own error for a broken file has no line.
         if let Err(error) = text.parse::<toml::Table>() {
             let line = text.get(..error.span().map_or(0, |s| s.start)).map_or(1, |t| t.matches('\n').count() + 1);
             return Err(ConfigError::Wrong { place: format!("{file}:{line}"), what: error.message().to_owned() });
         }
         let figment = Figment::from(Toml::string(DEFAULTS)).merge(Named { name: file, inner: Toml::string(text) });
-        let figment = vars
-            .into_iter()
-            .filter_map(|(name, value)| Variable::of(&name, &value))
-            .fold(figment, Figment::merge);
+        let figment =
+            vars.into_iter().filter_map(|(name, value)| Variable::of(&name, &value)).fold(figment, Figment::merge);
         let config: Self = figment.extract().map_err(explain)?;
         config.check()?;
         Ok(config)
@@ -259,7 +255,11 @@ impl Config {
         ];
         for (key, value, min, max) in numbers {
             if !(min..=max).contains(&value) {
-                return Err(ConfigError::Range { key, value: value.to_string(), range: format!("from {min} to {max}") });
+                return Err(ConfigError::Range {
+                    key,
+                    value: value.to_string(),
+                    range: format!("from {min} to {max}"),
+                });
             }
         }
         if !(0.0..=1e9).contains(&self.feed.speed) {
@@ -339,7 +339,10 @@ fn explain(error: figment::Error) -> ConfigError {
             };
             ConfigError::Unknown { key, place, known: known.join(", ") }
         }
-        kind => ConfigError::Wrong { place, what: if path.is_empty() { kind.to_string() } else { format!("`{path}`: {kind}") } },
+        kind => ConfigError::Wrong {
+            place,
+            what: if path.is_empty() { kind.to_string() } else { format!("`{path}`: {kind}") },
+        },
     }
 }
 

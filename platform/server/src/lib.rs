@@ -5,10 +5,14 @@
 pub mod clock;
 pub mod config;
 pub mod edge;
+pub mod identity;
+pub mod plugins;
+pub mod portal;
 pub mod problem;
 pub mod secrets;
 pub mod tenants;
 pub mod theme;
+pub mod trading;
 
 #[cfg(test)]
 mod testing;

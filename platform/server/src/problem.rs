@@ -4,6 +4,7 @@
 //! decides whether an answer is JSON or a page and hands the problem on.
 
 use core::fmt;
+use marque_store::StoreError;
 use poem::{
     Body, Response,
     error::ResponseError,
@@ -211,6 +212,25 @@ impl ResponseError for Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    /// A row that is not there is not found; what the database cannot do now may work later; the rest is ours.
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(_) => Self::not_found(),
+            // The database's own words name tables; they stay in the log.
+            StoreError::Conflict(detail) => {
+                tracing::info!(detail, "refused as already taken");
+                Self::new(ProblemCode::Conflict, "Something else already has this name or key; choose another.")
+            }
+            StoreError::Unavailable { .. } => {
+                tracing::error!(error = %Chain(&error), "the database is not available");
+                Self::new(ProblemCode::Unavailable, "Try again in a moment.").retry_after_s(5)
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
 /// The members of a problem+json body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProblemBody {
@@ -245,7 +265,9 @@ pub fn from_poem(error: poem::Error) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::not_found(),
         StatusCode::UNAUTHORIZED => Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."),
-        StatusCode::FORBIDDEN => Problem::new(ProblemCode::Forbidden, "Ask an owner of this site for the right to do it."),
+        StatusCode::FORBIDDEN => {
+            Problem::new(ProblemCode::Forbidden, "Ask an owner of this site for the right to do it.")
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
             Problem::new(ProblemCode::MethodNotAllowed, "Use a method that the API description lists for this path.")
         }
@@ -284,10 +306,8 @@ mod tests {
 
     #[test]
     fn the_codes_are_stable() {
-        let table: String = ProblemCode::ALL
-            .iter()
-            .map(|p| format!("{} {} {}\n", p.status().as_u16(), p.code(), p.title()))
-            .collect();
+        let table: String =
+            ProblemCode::ALL.iter().map(|p| format!("{} {} {}\n", p.status().as_u16(), p.code(), p.title())).collect();
         insta::assert_snapshot!(table);
         let unique: BTreeSet<_> = ProblemCode::ALL.iter().map(|p| p.code()).collect();
         assert_eq!(unique.len(), ProblemCode::ALL.len());

@@ -29,7 +29,7 @@ pub fn demo_dir() -> std::path::PathBuf {
 /// A migrated database in a temporary folder, which lives as long as this.
 pub struct TestStore {
     pub store: Store,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl TestStore {
@@ -37,7 +37,7 @@ impl TestStore {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("test.db").display());
         marque_store::migrate(&url, None).await.unwrap();
-        Self { store: Store::connect(&url).await.unwrap(), _dir: dir }
+        Self { store: Store::connect(&url).await.unwrap(), dir }
     }
 
     /// With aurora and borealis, and their `more` hosts.
@@ -50,6 +50,12 @@ impl TestStore {
         }
         tenants::apply(&test.system(), &definitions, NOON).await.unwrap();
         test
+    }
+
+    /// Everything that is on disk: the database and its write-ahead log.
+    pub fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.dir.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     pub fn system(&self) -> SystemDb {

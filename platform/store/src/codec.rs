@@ -370,3 +370,6 @@ pub(crate) fn posting_rows(tenant_id: i64, transaction: &Transaction) -> Vec<led
 pub(crate) fn book(name: &str) -> Decoded<Book> {
     named("ledger posting", &BOOKS, Book::name, name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,8 @@ use marque_domain::{
     time::Millis,
 };
 use sea_orm::{
-    ColumnTrait, ExprTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    ActiveModelTrait, ColumnTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    sea_query::{Alias, Expr, OnConflict},
 };
 use std::collections::BTreeMap;
 
@@ -154,9 +154,29 @@ fn last_of_each<K: Ord, V>(things: impl IntoIterator<Item = V>, key: impl Fn(&V)
     things.into_iter().map(|thing| (key(&thing), thing)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// On a row that is there already, replaces only these columns.
-fn replacing<E: TenantEntity>(key: [E::Column; 2], columns: impl IntoIterator<Item = E::Column>) -> Option<OnConflict> {
-    Some(OnConflict::columns(key).update_columns(columns).to_owned())
+/// Writes rows; of those that are there already it replaces only `changing`. A row never changes hands: one with the
+/// same id and another `owner` is refused, so two shards whose ids collide cannot overwrite each other.
+async fn upsert<E>(
+    tx: &TenantTx,
+    rows: Vec<E::Model>,
+    (id, owner): (E::Column, E::Column),
+    changing: impl IntoIterator<Item = E::Column>,
+) -> Result<(), StoreError>
+where
+    E: TenantEntity,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let wanted = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let replace = OnConflict::columns([E::TENANT, id])
+        .update_columns(changing)
+        .action_and_where(Expr::col((E::default(), owner)).equals((Alias::new("excluded"), owner)))
+        .to_owned();
+    if tx.insert::<E>(rows, Some(replace)).await? == wanted {
+        return Ok(());
+    }
+    let table = E::default().table_name().to_owned();
+    Err(StoreError::Conflict(format!("an id in {table} is already taken by another owner; nothing was committed")))
 }
 
 /// An account's terms are pinned: only its balance and status change.
@@ -165,9 +185,7 @@ async fn write_accounts(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreE
     let latest = last_of_each(&batch.accounts, |account| account.terms.id);
     let rows = latest.into_iter().map(|account| codec::account_row(tx.tenant_id(), account, batch.at));
     let changing = [C::Balance, C::Status, C::StatusReason, C::UpdatedAt];
-    let replace = replacing::<Entity>([C::TenantId, C::Id], changing);
-    tx.insert::<Entity>(rows.collect::<Result<_, _>>()?, replace).await?;
-    Ok(())
+    upsert::<Entity>(tx, rows.collect::<Result<_, _>>()?, (C::Id, C::UserId), changing).await
 }
 
 async fn write_deployments(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
@@ -175,8 +193,7 @@ async fn write_deployments(tx: &TenantTx, batch: &CommitBatch) -> Result<(), Sto
     let latest = last_of_each(&batch.deployments, |deployment| deployment.id);
     let rows = latest.into_iter().map(|d| codec::deployment_row(tx.tenant_id(), d, batch.at)).collect();
     let changing = [C::PluginName, C::Digest, C::Settings, C::Status, C::StatusReason, C::UpdatedAt];
-    tx.insert::<Entity>(rows, replacing::<Entity>([C::TenantId, C::Id], changing)).await?;
-    Ok(())
+    upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await
 }
 
 async fn write_trading(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
@@ -185,14 +202,14 @@ async fn write_trading(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreEr
         let latest = last_of_each(&batch.positions, |position| position.id);
         let rows = latest.into_iter().map(|p| codec::position_row(tx.tenant_id(), p)).collect();
         let changing = [C::Lots, C::StopLoss, C::TakeProfit, C::ClosedAt, C::ClosePrice, C::Profit, C::CloseOrigin];
-        tx.insert::<Entity>(rows, replacing::<Entity>([C::TenantId, C::Id], changing)).await?;
+        upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
     }
     {
         use orders::{Column as C, Entity};
         let latest = last_of_each(&batch.orders, |order| order.id);
         let rows = latest.into_iter().map(|o| codec::order_row(tx.tenant_id(), o)).collect();
         let changing = [C::State, C::FillPrice, C::Reason, C::UpdatedAt];
-        tx.insert::<Entity>(rows, replacing::<Entity>([C::TenantId, C::Id], changing)).await?;
+        upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
     }
     let rows = batch.decisions.iter().map(|decision| codec::decision_row(tx.tenant_id(), decision));
     tx.insert::<decisions::Entity>(rows.collect::<Result<_, _>>()?, None).await?;

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 /// Connections that read from SQLite.
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL.
-const POSTGRES_POOL: u32 = 10;
+pub(crate) const POSTGRES_POOL: u32 = 10;
 /// How long a call waits for a connection, or SQLite for another process's write.
 const WAIT: Duration = Duration::from_secs(10);
 /// How long PostgreSQL works on one statement.

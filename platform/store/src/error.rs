@@ -7,7 +7,7 @@ use marque_domain::{
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::error::Error;
 
-/// Why the store did not do what it was asked. Nothing was written.
+/// Why the store did not do what it was asked. Nothing was written, except perhaps with [`StoreError::Uncertain`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -63,6 +63,15 @@ pub enum StoreError {
         /// The driver's error.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The connection failed while the commit was under way, so it may or may not have happened. Look before going on: a
+    /// shard is loaded again, any other write can be repeated.
+    #[error("the database did not confirm a commit: {detail}. It is looked up again before anything else is written")]
+    Uncertain {
+        /// What it said.
+        detail: String,
+        /// The driver's error.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The address names no database that the store can use.
     #[error("cannot use this database address: {0}")]
     Address(String),
@@ -103,6 +112,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What a failed COMMIT means: a fault of the connection leaves it open whether the commit happened.
+    pub(crate) fn of_commit(error: DbErr) -> Self {
+        match Self::from(error) {
+            Self::Unavailable { detail, source } => Self::Uncertain { detail, source },
+            other => other,
+        }
+    }
+
     /// That a stored row of this kind cannot be understood.
     pub(crate) fn corrupt(what: &'static str, detail: impl ToString) -> Self {
         Self::Corrupt { what, detail: detail.to_string() }
@@ -125,7 +142,7 @@ impl From<DbErr> for StoreError {
 }
 
 /// Whether the fault lies with the database's state and not with what was asked of it.
-fn is_passing(error: &DbErr) -> bool {
+pub(crate) fn is_passing(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => match e.as_ref() {

@@ -8,18 +8,21 @@
 
 use crate::{
     entity::{AccountEntity, SystemEntity, TenantEntity, accounts},
-    error::StoreError,
+    error::{StoreError, is_passing},
     page::Whose,
 };
 use marque_domain::id::TenantId;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait, Select,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::OnConflict,
+    DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait,
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::OnConflict,
 };
 
 /// Values bound in one statement at most: SQLite takes 32,766 and PostgreSQL 65,535.
 const BINDS_MAX: usize = 30_000;
+
+/// Dead connections that are passed over before a caller hears of it: as many as the pool can hold.
+const STALE_CONNECTIONS_MAX: u32 = crate::connect::POSTGRES_POOL;
 
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,15 @@ impl Pools {
                 options.access_mode = Some(AccessMode::ReadOnly);
             }
             Access::Read | Access::Snapshot => {}
+        }
+        // A pooled connection may have died since its last use. Nothing has been asked of it yet, so another is taken.
+        for _ in 0..STALE_CONNECTIONS_MAX {
+            match pool.begin_with_options(options).await {
+                Err(fault @ (DbErr::Query(_) | DbErr::Exec(_))) if postgres && is_passing(&fault) => {
+                    tracing::warn!(%fault, "took another database connection");
+                }
+                begun => return Ok(begun?),
+            }
         }
         Ok(pool.begin_with_options(options).await?)
     }
@@ -172,7 +184,14 @@ impl TenantTx {
 
     /// Makes everything done so far last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await.map_err(StoreError::of_commit)
+    }
+
+    /// Ends a transaction that only looked. Left to itself it would stay open until its connection is used again.
+    pub(crate) async fn end(self) {
+        if let Err(fault) = self.tx.rollback().await {
+            tracing::debug!(%fault, "a transaction that only looked did not end in order");
+        }
     }
 }
 
@@ -221,7 +240,14 @@ impl SystemTx {
 
     /// Makes everything done so far last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await.map_err(StoreError::of_commit)
+    }
+
+    /// Ends a transaction that only looked. Left to itself it would stay open until its connection is used again.
+    pub(crate) async fn end(self) {
+        if let Err(fault) = self.tx.rollback().await {
+            tracing::debug!(%fault, "a transaction that only looked did not end in order");
+        }
     }
 }
 

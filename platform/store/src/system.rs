@@ -67,8 +67,12 @@ impl SystemDb {
         tracing::debug!(target: "marque::audit", operation = "tenant_by_host", reason = self.reason, host, "system access");
         let tx = self.pools.system(Access::Read).await?;
         let named = tx.find::<tenant_hosts::Entity>().filter(tenant_hosts::Column::Host.eq(host));
-        let Some(named) = tx.one(named).await? else { return Ok(None) };
-        tenant(&tx, TenantId(named.tenant_id)).await.map(Some)
+        let found = match tx.one(named).await? {
+            Some(named) => Some(tenant(&tx, TenantId(named.tenant_id)).await?),
+            None => None,
+        };
+        tx.end().await;
+        Ok(found)
     }
 
     /// The tenant with this id.
@@ -77,7 +81,10 @@ impl SystemDb {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn tenant(&self, id: TenantId) -> Result<Tenant, StoreError> {
         self.audit("tenant");
-        tenant(&self.pools.system(Access::Read).await?, id).await
+        let tx = self.pools.system(Access::Read).await?;
+        let found = tenant(&tx, id).await?;
+        tx.end().await;
+        Ok(found)
     }
 
     /// Every tenant, by slug.
@@ -92,6 +99,7 @@ impl SystemDb {
         for row in tx.all(tx.find::<tenant_hosts::Entity>().order_by_asc(tenant_hosts::Column::Host)).await? {
             hosts.entry(row.tenant_id).or_default().push(row.host);
         }
+        tx.end().await;
         rows.into_iter()
             .map(|row| {
                 let hosts = hosts.remove(&row.id).unwrap_or_default();
@@ -123,6 +131,7 @@ impl SystemDb {
         };
         let stored = tenant(&tx, TenantId(found.id)).await?;
         if stored.spec == spec {
+            tx.end().await;
             return Ok(Applied { tenant: stored.id, change: Change::Unchanged });
         }
         let row = codec::tenant_row(&spec, stored.id, stored.created_at, at);
@@ -159,7 +168,9 @@ impl SystemDb {
         let tx = self.pools.system(Access::Read).await?;
         let found =
             tx.find::<plugin_artifacts::Entity>().filter(plugin_artifacts::Column::Digest.eq(digest.0.to_vec()));
-        Ok(tx.one(found).await?.map(|row| row.bytes))
+        let found = tx.one(found).await?;
+        tx.end().await;
+        Ok(found.map(|row| row.bytes))
     }
 }
 

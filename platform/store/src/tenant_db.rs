@@ -8,7 +8,7 @@ mod people;
 
 use crate::{
     commit::{self, CommitBatch},
-    entity::shard_marks,
+    entity::{TenantEntity, shard_marks},
     error::StoreError,
     scope::{Access, Pools, TenantTx},
     shard::{self, ShardImage},
@@ -17,7 +17,7 @@ pub use idempotency::KeyUse;
 pub use ledger::{LedgerAudit, LedgerFault};
 pub use lists::EQUITY_PAGE_MAX;
 use marque_domain::id::TenantId;
-use sea_orm::QueryOrder;
+use sea_orm::{QueryOrder, QuerySelect as _, Select};
 use std::sync::Arc;
 
 /// The rows of one tenant. Nothing it does can see or touch another's. Cloning is cheap.
@@ -40,6 +40,28 @@ impl TenantDb {
         self.tenant
     }
 
+    /// The first of the rows that `choose` picks, in a transaction of its own.
+    async fn first<E: TenantEntity>(
+        &self,
+        choose: impl FnOnce(&TenantTx) -> Select<E> + Send,
+    ) -> Result<Option<E::Model>, StoreError> {
+        let tx = self.read().await?;
+        let row = tx.one(choose(&tx)).await?;
+        tx.end().await;
+        Ok(row)
+    }
+
+    /// Every row that `choose` picks, in a transaction of its own.
+    async fn every<E: TenantEntity>(
+        &self,
+        choose: impl FnOnce(&TenantTx) -> Select<E> + Send,
+    ) -> Result<Vec<E::Model>, StoreError> {
+        let tx = self.read().await?;
+        let rows = tx.all(choose(&tx)).await?;
+        tx.end().await;
+        Ok(rows)
+    }
+
     async fn read(&self) -> Result<TenantTx, StoreError> {
         self.pools.tenant(self.tenant, Access::Read).await
     }
@@ -58,7 +80,8 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::JournalConflict`] when `batch.seq` does not follow the last entry: another process writes to the
     /// shard, and this one must stop. [`StoreError::Unbalanced`] and [`StoreError::BalanceMismatch`] when the books
-    /// would not add up, [`StoreError::BrokenReference`], [`StoreError::Conflict`], [`StoreError::Unavailable`].
+    /// would not add up, [`StoreError::BrokenReference`], [`StoreError::Conflict`], [`StoreError::Unavailable`]. After
+    /// [`StoreError::Uncertain`] the shard must be loaded again: the step may have lasted.
     pub async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
         let tx = self.write().await?;
         commit::write(&tx, batch).await?;
@@ -70,7 +93,10 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Corrupt`] when an entry is missing, [`StoreError::Unavailable`].
     pub async fn load_shard(&self, shard: u32) -> Result<ShardImage, StoreError> {
-        shard::load(&self.snapshot().await?, shard).await
+        let tx = self.snapshot().await?;
+        let image = shard::load(&tx, shard).await?;
+        tx.end().await;
+        Ok(image)
     }
 
     /// The shards that ever committed, in order.
@@ -78,10 +104,10 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn shards(&self) -> Result<Vec<u32>, StoreError> {
-        use sea_orm::QuerySelect as _;
         let tx = self.read().await?;
         let marks = tx.find::<shard_marks::Entity>().order_by_asc(shard_marks::Column::Shard);
         let shards = tx.tuples::<_, (i64,)>(marks.select_only().column(shard_marks::Column::Shard)).await?;
+        tx.end().await;
         let shards = shards.into_iter().map(|(shard,)| u32::try_from(shard));
         shards.collect::<Result<_, _>>().map_err(|fault| StoreError::corrupt("shard", fault))
     }

@@ -22,12 +22,12 @@ use marque_domain::{
     account::EquityPoint,
     bar::{Quote, Timeframe},
     fixed::Money,
-    id::{AccountId, DeploymentId, InstrumentId},
+    id::{AccountId, DeploymentId, InstrumentId, PositionId},
     instrument::Instrument,
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use rules::Distance;
 
@@ -108,6 +108,13 @@ impl Shard {
     #[must_use]
     pub fn equity(&self, account: AccountId) -> Option<Money> {
         self.state.accounts.get(&account).map(|a| crate::book::equity(a, &self.market))
+    }
+
+    /// What each open position of an account would bring now.
+    #[must_use]
+    pub fn floating(&self, account: AccountId) -> BTreeMap<PositionId, Money> {
+        let positions = self.state.accounts.get(&account).map_or(&[][..], |a| &a.positions);
+        positions.iter().map(|p| (p.id, crate::book::floating(p, &self.market))).collect()
     }
 
     /// Takes one event that happened at `at` (market time; the clock never goes back).

@@ -34,14 +34,26 @@ pub(super) enum Style {
 impl Style {
     /// The API always answers with JSON; elsewhere what the client prefers, and a page when it does not say.
     pub(super) fn of(request: &Request) -> Self {
-        let path = request.uri().path();
-        if path == "/api" || path.starts_with("/api/") || prefers_json(request.headers()) { Self::Json } else { Self::Page }
+        if wants_page(request) { Self::Page } else { Self::Json }
     }
+}
+
+/// Whether a path belongs to the API.
+#[must_use]
+pub fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+/// Whether an answer to this request is for a person.
+#[must_use]
+pub fn wants_page(request: &Request) -> bool {
+    !is_api(request.uri().path()) && !prefers_json(request.headers())
 }
 
 fn prefers_json(headers: &HeaderMap) -> bool {
     let quality = |wanted: &[&str]| {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        let accepted =
+            headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
         let qualities = accepted.filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next()?;

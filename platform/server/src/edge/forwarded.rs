@@ -37,12 +37,7 @@ struct Said<'a> {
 ///
 /// # Errors
 /// When no host, or not exactly one valid host, is named.
-pub fn origin(
-    peer: Option<IpAddr>,
-    proxies: &Proxies,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Origin, HostFault> {
+pub fn origin(peer: Option<IpAddr>, proxies: &Proxies, uri: &Uri, headers: &HeaderMap) -> Result<Origin, HostFault> {
     let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ip| ip.to_canonical());
     let trusted = |ip: IpAddr| proxies.trusted.iter().any(|network| network.contains(&ip));
     if peer.is_none() || !trusted(client) {
@@ -91,7 +86,11 @@ fn x_forwarded(headers: &HeaderMap) -> Result<Said<'_>, HostFault> {
     let list = |name| -> Result<Vec<&str>, HostFault> {
         Ok(values(headers, name)?.iter().flat_map(|value| value.split(',')).map(str::trim).collect())
     };
-    Ok(Said { clients: list("x-forwarded-for")?, hosts: list("x-forwarded-host")?, schemes: list("x-forwarded-proto")? })
+    Ok(Said {
+        clients: list("x-forwarded-for")?,
+        hosts: list("x-forwarded-host")?,
+        schemes: list("x-forwarded-proto")?,
+    })
 }
 
 /// Each element describes one hop; the last was added by the proxy that we trust, and it alone says host and
@@ -132,10 +131,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn ask(kind: ForwardedHeaders, peer: &str, headers: &[(&str, &str)]) -> Result<String, HostFault> {
-        let proxies = Proxies {
-            trusted: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-            headers: kind,
-        };
+        let proxies =
+            Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], headers: kind };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
@@ -159,27 +156,57 @@ mod tests {
             (X, "10.0.0.1", &[h], Ok("10.0.0.1 aurora.example")),
             (X, "10.0.0.1", &[h, ("x-forwarded-host", "B.example:443")], Ok("10.0.0.1 b.example")),
             (X, "10.0.0.1", &[("host", "my_upstream"), ("x-forwarded-host", "b.example")], Ok("10.0.0.1 b.example")),
-            (X, "10.0.0.1", &[h, ("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https")], Ok("1.1.1.1 aurora.example tls")),
+            (
+                X,
+                "10.0.0.1",
+                &[h, ("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https")],
+                Ok("1.1.1.1 aurora.example tls"),
+            ),
             (X, "::ffff:10.0.0.1", &[h, ("x-forwarded-for", "1.1.1.1")], Ok("1.1.1.1 aurora.example")),
             (X, "::1", &[h, ("x-forwarded-for", "[2001:db8::1]:80")], Ok("2001:db8::1 aurora.example")),
             // A client's own entries stand before the one that the proxy added.
             (X, "10.0.0.1", &[h, ("x-forwarded-for", "6.6.6.6, 1.1.1.1")], Ok("1.1.1.1 aurora.example")),
-            (X, "10.0.0.1", &[h, ("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")], Ok("1.1.1.1 aurora.example")),
+            (
+                X,
+                "10.0.0.1",
+                &[h, ("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")],
+                Ok("1.1.1.1 aurora.example"),
+            ),
             (X, "10.0.0.1", &[h, ("x-forwarded-for", "1.1.1.1, 10.9.9.9")], Ok("1.1.1.1 aurora.example")),
             (X, "10.0.0.1", &[h, ("x-forwarded-for", "6.6.6.6, nonsense, 10.9.9.9")], Ok("10.9.9.9 aurora.example")),
             (X, "10.0.0.1", &[h, ("x-forwarded-proto", "https, http")], Ok("10.0.0.1 aurora.example")),
             // One host or none.
             (X, "10.0.0.1", &[h, ("x-forwarded-host", "a.example, b.example")], Err(HostFault::Doubled)),
-            (X, "10.0.0.1", &[h, ("x-forwarded-host", "a.example"), ("x-forwarded-host", "a.example")], Err(HostFault::Doubled)),
+            (
+                X,
+                "10.0.0.1",
+                &[h, ("x-forwarded-host", "a.example"), ("x-forwarded-host", "a.example")],
+                Err(HostFault::Doubled),
+            ),
             (X, "10.0.0.1", &[h, ("x-forwarded-host", "")], Err(HostFault::Empty)),
             (X, "10.0.0.1", &[h, ("x-forwarded-host", "a b")], Err(HostFault::Name)),
             // The other kind of header is not read.
             (X, "10.0.0.1", &[h, ("forwarded", "for=6.6.6.6;host=b.example")], Ok("10.0.0.1 aurora.example")),
             (F, "10.0.0.1", &[h, ("x-forwarded-host", "b.example")], Ok("10.0.0.1 aurora.example")),
             (F, "10.0.0.1", &[h, ("forwarded", "for=1.1.1.1;Host=b.example;proto=https")], Ok("1.1.1.1 b.example tls")),
-            (F, "10.0.0.1", &[h, ("forwarded", "For=\"[2001:db8::1]:47\"; host=\"b.example:8443\"")], Ok("2001:db8::1 b.example")),
-            (F, "10.0.0.1", &[h, ("forwarded", "for=6.6.6.6;host=evil.example, for=1.1.1.1;host=b.example")], Ok("1.1.1.1 b.example")),
-            (F, "10.0.0.1", &[h, ("forwarded", "for=\"a,b;host=evil.example\", for=1.1.1.1")], Ok("1.1.1.1 aurora.example")),
+            (
+                F,
+                "10.0.0.1",
+                &[h, ("forwarded", "For=\"[2001:db8::1]:47\"; host=\"b.example:8443\"")],
+                Ok("2001:db8::1 b.example"),
+            ),
+            (
+                F,
+                "10.0.0.1",
+                &[h, ("forwarded", "for=6.6.6.6;host=evil.example, for=1.1.1.1;host=b.example")],
+                Ok("1.1.1.1 b.example"),
+            ),
+            (
+                F,
+                "10.0.0.1",
+                &[h, ("forwarded", "for=\"a,b;host=evil.example\", for=1.1.1.1")],
+                Ok("1.1.1.1 aurora.example"),
+            ),
             (F, "10.0.0.1", &[h, ("forwarded", "for=_hidden")], Ok("10.0.0.1 aurora.example")),
             (F, "10.0.0.1", &[h, ("forwarded", "host=a.example;host=b.example")], Err(HostFault::Doubled)),
         ];

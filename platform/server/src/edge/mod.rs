@@ -14,7 +14,7 @@ pub mod host;
 mod resolver;
 mod serve;
 
-pub use answer::{ErrorPages, Refusal};
+pub use answer::{ErrorPages, Refusal, is_api, wants_page};
 pub use forwarded::Origin;
 pub use host::{HostFault, HostName};
 pub use resolver::{Resolver, Site, Tenant};

@@ -99,7 +99,10 @@ impl Resolver {
     /// [`ProblemCode::UnknownHost`], [`ProblemCode::TenantClosed`], or that the database does not answer.
     pub async fn open(&self, host: &HostName) -> Result<Tenant, Problem> {
         let tenant = self.find(host).await?.ok_or_else(|| {
-            Problem::new(ProblemCode::UnknownHost, "Check the address; if it is yours, its owner must list it for this server.")
+            Problem::new(
+                ProblemCode::UnknownHost,
+                "Check the address; if it is yours, its owner must list it for this server.",
+            )
         })?;
         match tenant.definition.status {
             TenantStatus::Active => Ok(tenant),

@@ -95,7 +95,8 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let style = Style::of(&request);
         request.set_data(id.clone());
         // Method and path only: queries and headers may hold what a log must not.
-        let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
+        let span =
+            tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
         let mut known = Known::default();
         let served = self.serve(request, &mut known).instrument(span.clone()).await;
         let mut response = served.unwrap_or_else(|problem| {

@@ -116,7 +116,9 @@ async fn every_way_to_name_a_host() {
     }
     let old = server.raw(b"GET / HTTP/1.0\r\n\r\n").await;
     assert_eq!(outcome(&old).0, 400, "{old}");
-    let connect = server.raw(b"CONNECT aurora.localhost:80 HTTP/1.1\r\nHost: aurora.localhost\r\nConnection: close\r\n\r\n").await;
+    let connect = server
+        .raw(b"CONNECT aurora.localhost:80 HTTP/1.1\r\nHost: aurora.localhost\r\nConnection: close\r\n\r\n")
+        .await;
     assert_eq!(outcome(&connect).0, 405, "{connect}");
 }
 
@@ -151,7 +153,8 @@ async fn a_configured_proxy_is_believed() {
     let ask = async |headers: &str| {
         server.raw(format!("GET / HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").as_bytes()).await
     };
-    let answer = ask("Host: upstream\r\nX-Forwarded-Host: borealis.localhost\r\nX-Forwarded-For: 203.0.113.9\r\n").await;
+    let answer =
+        ask("Host: upstream\r\nX-Forwarded-Host: borealis.localhost\r\nX-Forwarded-For: 203.0.113.9\r\n").await;
     assert!(answer.contains("tenant=borealis client=203.0.113.9"), "{answer}");
     assert!(!answer.contains("strict-transport-security"), "{answer}");
     let answer = ask("Host: aurora.localhost\r\nX-Forwarded-Proto: https\r\n").await;
@@ -183,7 +186,9 @@ async fn refusals_are_pages_or_problems() {
 #[tokio::test]
 async fn every_answer_has_the_headers_of_a_careful_server() {
     let (server, _store) = serve("").await;
-    for (host, path) in [("aurora.localhost", "/"), ("aurora.localhost", "/nothing"), ("nobody.example", "/"), ("x", "/livez")] {
+    for (host, path) in
+        [("aurora.localhost", "/"), ("aurora.localhost", "/nothing"), ("nobody.example", "/"), ("x", "/livez")]
+    {
         let client = server.client(host).build().unwrap();
         let answer = client.get(server.url(host, path)).send().await.unwrap();
         let csp = answer.headers()["content-security-policy"].to_str().unwrap();

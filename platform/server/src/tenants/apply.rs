@@ -6,11 +6,7 @@ use super::{
     mistake::{Mistake, Mistakes},
 };
 use crate::secrets::{self, NoRandomness};
-use marque_domain::{
-    id::TenantId,
-    tenant::Slug,
-    time::Millis,
-};
+use marque_domain::{id::TenantId, tenant::Slug, time::Millis};
 use marque_store::{Change, StoreError, SystemDb, TenantSpec};
 use std::{
     collections::BTreeMap,
@@ -41,7 +37,9 @@ pub enum ApplyError {
     #[error("no tenant in {0}: it must hold <slug>/tenant.toml. Start from tenants/aurora of the repository")]
     Nothing(PathBuf),
     /// A host in the files belongs to a stored tenant that is not among them.
-    #[error("the host {host} of tenant {wanted} belongs to tenant {owner}. Remove it there first, and apply that file too. Nothing was applied")]
+    #[error(
+        "the host {host} of tenant {wanted} belongs to tenant {owner}. Remove it there first, and apply that file too. Nothing was applied"
+    )]
     HostTaken {
         /// The host.
         host: String,
@@ -170,7 +168,8 @@ pub async fn apply(
         let slug = &definition.slug;
         let spec = spec_of(definition)?;
         let id_if_new = TenantId(secrets::new_id(at)?);
-        let applied = system.apply_tenant(&spec, id_if_new, at).await.map_err(|e| ApplyError::Store(slug.clone(), e))?;
+        let applied =
+            system.apply_tenant(&spec, id_if_new, at).await.map_err(|e| ApplyError::Store(slug.clone(), e))?;
         changes.push((slug.clone(), applied.change));
     }
     Ok(changes)

@@ -43,7 +43,10 @@ async fn a_host_leads_to_one_tenant() {
     let (test, dir) = (TestStore::empty().await, copy_demo());
     edit(&dir, "borealis", "\"borealis.localhost\"", "\"borealis.localhost\", \"AURORA.localhost.\"");
     let error = read_dir(dir.path(), THEMES).unwrap_err().to_string();
-    assert!(error.contains("borealis/tenant.toml: the host aurora.localhost is also listed by tenant aurora"), "{error}");
+    assert!(
+        error.contains("borealis/tenant.toml: the host aurora.localhost is also listed by tenant aurora"),
+        "{error}"
+    );
 
     // The same against a tenant that is already stored.
     apply(&test.system(), &read_dir(&demo_dir(), THEMES).unwrap(), NOON).await.unwrap();

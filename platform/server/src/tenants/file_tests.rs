@@ -62,7 +62,10 @@ fn mistakes_are_named_with_file_line_and_remedy() {
         ("code = \"plus\"", "code = \"Plus!\""),
         ("price_minor = 2900", "price_minor = -1"),
         ("price_minor = 2900", "price_minor = 29.0"),
-        ("currency = \"EUR\"\ninterval = \"month\"\nquotas = { trades_per_day = 50", "currency = \"euro\"\ninterval = \"month\"\nquotas = { trades_per_day = 50"),
+        (
+            "currency = \"EUR\"\ninterval = \"month\"\nquotas = { trades_per_day = 50",
+            "currency = \"euro\"\ninterval = \"month\"\nquotas = { trades_per_day = 50",
+        ),
         ("interval = \"month\"\nquotas = { trades_per_day = 50", "interval = \"week\"\nquotas = { trades_per_day = 50"),
         ("trades_per_day = 50", "trades_per_day = 0"),
         ("trades_per_day = 50", "trades_a_day = 50"),

@@ -61,13 +61,13 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn plugins(&self) -> Result<Vec<Plugin>, StoreError> {
-        let tx = self.read().await?;
-        let all = tx
-            .find::<plugins::Entity>()
-            .order_by_asc(plugins::Column::Name)
-            .order_by_desc(plugins::Column::CreatedAt)
-            .order_by_desc(plugins::Column::Id);
-        tx.all(all).await?.into_iter().map(codec::plugin).collect()
+        let all = self.every(|tx| {
+            tx.find::<plugins::Entity>()
+                .order_by_asc(plugins::Column::Name)
+                .order_by_desc(plugins::Column::CreatedAt)
+                .order_by_desc(plugins::Column::Id)
+        });
+        all.await?.into_iter().map(codec::plugin).collect()
     }
 
     /// The newest enabled plugin of this name.
@@ -75,14 +75,14 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn plugin_by_name(&self, name: &str) -> Result<Option<Plugin>, StoreError> {
-        let tx = self.read().await?;
-        let found = tx
-            .find::<plugins::Entity>()
-            .filter(plugins::Column::Name.eq(name))
-            .filter(plugins::Column::Enabled.eq(true))
-            .order_by_desc(plugins::Column::CreatedAt)
-            .order_by_desc(plugins::Column::Id);
-        tx.one(found).await?.map(codec::plugin).transpose()
+        let found = self.first(|tx| {
+            tx.find::<plugins::Entity>()
+                .filter(plugins::Column::Name.eq(name))
+                .filter(plugins::Column::Enabled.eq(true))
+                .order_by_desc(plugins::Column::CreatedAt)
+                .order_by_desc(plugins::Column::Id)
+        });
+        found.await?.map(codec::plugin).transpose()
     }
 
     /// The catalogue entry of a component, enabled or not.
@@ -90,8 +90,8 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn plugin_by_digest(&self, digest: PluginDigest) -> Result<Option<Plugin>, StoreError> {
-        let tx = self.read().await?;
-        let found = tx.find::<plugins::Entity>().filter(plugins::Column::Digest.eq(digest.0.to_vec()));
-        tx.one(found).await?.map(codec::plugin).transpose()
+        let digest = digest.0.to_vec();
+        let found = self.first(|tx| tx.find::<plugins::Entity>().filter(plugins::Column::Digest.eq(digest))).await?;
+        found.map(codec::plugin).transpose()
     }
 }

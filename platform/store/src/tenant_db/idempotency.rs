@@ -4,7 +4,7 @@ use super::TenantDb;
 use crate::{entity::idempotency, error::StoreError};
 use marque_domain::{id::UserId, time::Millis};
 use sea_orm::{
-    ColumnTrait, QueryFilter, Select,
+    ColumnTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 
@@ -59,7 +59,9 @@ impl TenantDb {
             tx.commit().await?;
             return Ok(KeyUse::Fresh);
         }
-        let held = tx.one(of(tx.find(), user, key)).await?.ok_or(StoreError::NotFound("idempotency key"))?;
+        let held = tx.find::<Entity>().filter(C::UserId.eq(user.0)).filter(C::Key.eq(key));
+        let held = tx.one(held).await?.ok_or(StoreError::NotFound("idempotency key"))?;
+        tx.end().await;
         if held.request_hash != request {
             return Ok(KeyUse::Mismatch);
         }
@@ -111,8 +113,4 @@ impl TenantDb {
         tx.commit().await?;
         Ok(gone)
     }
-}
-
-fn of(rows: Select<idempotency::Entity>, user: UserId, key: &str) -> Select<idempotency::Entity> {
-    rows.filter(idempotency::Column::UserId.eq(user.0)).filter(idempotency::Column::Key.eq(key))
 }

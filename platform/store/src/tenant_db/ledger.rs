@@ -73,8 +73,9 @@ impl TenantDb {
             .column_as(amount_sum(), "total")
             .group_by(C::Book)
             .order_by_asc(C::Book);
-        let sums = tx.tuples::<_, (String, i64)>(sums).await?.into_iter();
-        sums.map(|(book, sum)| Ok((codec::book(&book)?, Money::from_units(sum)))).collect()
+        let sums = tx.tuples::<_, (String, i64)>(sums).await?;
+        tx.end().await;
+        sums.into_iter().map(|(book, sum)| Ok((codec::book(&book)?, Money::from_units(sum)))).collect()
     }
 
     /// Adds up every book of the tenant at one instant: debits against credits in each transaction, and each account's
@@ -117,6 +118,7 @@ impl TenantDb {
         let transactions = tx.find::<ledger_transactions::Entity>().select_only();
         let transactions = transactions.column_as(Expr::col(ledger_transactions::Column::Id).count(), "many");
         let transactions = tx.tuples::<_, (i64,)>(transactions).await?.first().map_or(0, |row| row.0);
+        tx.end().await;
         Ok(LedgerAudit {
             transactions: u64::try_from(transactions).unwrap_or_default(),
             accounts: u64::try_from(shown.len()).unwrap_or_default(),

@@ -38,9 +38,9 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        let tx = self.read().await?;
-        let found = tx.find::<users::Entity>().filter(users::Column::Email.eq(normalise_email(email)));
-        Ok(tx.one(found).await?.map(codec::user))
+        let email = normalise_email(email);
+        let found = self.first(|tx| tx.find::<users::Entity>().filter(users::Column::Email.eq(email))).await?;
+        Ok(found.map(codec::user))
     }
 
     /// The person with this id.
@@ -48,9 +48,8 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn user(&self, id: UserId) -> Result<User, StoreError> {
-        let tx = self.read().await?;
-        let found = tx.find::<users::Entity>().filter(users::Column::Id.eq(id.0));
-        tx.one(found).await?.map(codec::user).ok_or(StoreError::NotFound("user"))
+        let found = self.first(|tx| tx.find::<users::Entity>().filter(users::Column::Id.eq(id.0))).await?;
+        found.map(codec::user).ok_or(StoreError::NotFound("user"))
     }
 
     /// Opens a session.
@@ -81,12 +80,12 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn session(&self, token: TokenHash, now: Millis) -> Result<Option<Session>, StoreError> {
-        let tx = self.read().await?;
-        let found = tx
-            .find::<sessions::Entity>()
-            .filter(sessions::Column::TokenHash.eq(token.0.to_vec()))
-            .filter(sessions::Column::ExpiresAt.gt(now.0));
-        tx.one(found).await?.map(codec::session).transpose()
+        let found = self.first(|tx| {
+            tx.find::<sessions::Entity>()
+                .filter(sessions::Column::TokenHash.eq(token.0.to_vec()))
+                .filter(sessions::Column::ExpiresAt.gt(now.0))
+        });
+        found.await?.map(codec::session).transpose()
     }
 
     /// Notes that a session was used and until when it now lasts. Answers whether it is still there.

@@ -24,6 +24,7 @@ on_both!(
     the_books_cannot_be_changed,
     many_rows_take_many_statements,
     logs_are_numbered_and_trimmed,
+    an_id_never_changes_hands,
 );
 
 fn full() -> CommitBatch {
@@ -253,4 +254,21 @@ async fn logs_are_numbered_and_trimmed(bench: Bench) {
     let oldest = db.logs(Whose::Everyone, DeploymentId(30), Page { after: Some(12), limit: 5 }).await.unwrap();
     assert_eq!(oldest.items.iter().map(|l| l.seq).collect::<Vec<_>>(), [11]);
     assert_eq!(oldest.next, None);
+}
+
+async fn an_id_never_changes_hands(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.commit(&full()).await.unwrap();
+    let thefts = [
+        CommitBatch { orders: vec![order(60, 20), order(50, 20)], ..step(2) },
+        CommitBatch { positions: vec![position(40, 20)], ..step(2) },
+        CommitBatch { deployments: vec![deployment(30, 20)], ..step(2) },
+        CommitBatch { accounts: vec![account(10, 2, 10_000)], ..step(2) },
+    ];
+    for theft in thefts {
+        let refusal = db.commit(&theft).await;
+        assert!(matches!(refusal, Err(StoreError::Conflict(_))), "{refusal:?}");
+    }
+    assert_eq!(db.order(Whose::Everyone, OrderId(50)).await.unwrap().account, AccountId(10));
+    assert!(db.order(Whose::Everyone, OrderId(60)).await.is_err(), "nothing of a refused step is left");
 }

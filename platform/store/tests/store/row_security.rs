@@ -1,4 +1,4 @@
-//! PostgreSQL's own guard, tried by going past the store.
+//! PostgreSQL's own guard, tried by going past the store; and what a lost connection does.
 
 use crate::harness::*;
 use marque_store::{Store, StoreError, migrate};
@@ -13,7 +13,7 @@ fn as_tenant(database: &Database<'_>, tenant: &str, sql: &str) -> Result<String,
     database.sql(&format!("SET marque.tenant = '{tenant}'; {sql}")).map_err(|fault| fault.to_string())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_role_sees_only_the_named_tenant_whatever_it_asks() {
     let Some(database) = fresh("the_role_sees_only_the_named_tenant_whatever_it_asks") else { return };
     migrate(&database.url(), None).await.unwrap();
@@ -50,7 +50,7 @@ async fn the_role_sees_only_the_named_tenant_whatever_it_asks() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_can_bypass_is_refused_with_the_remedy() {
     let Some(database) = fresh("a_role_that_can_bypass_is_refused_with_the_remedy") else { return };
     migrate(&database.url(), None).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_role_that_can_bypass_is_refused_with_the_remedy() {
     Store::connect(&database.url()).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_without_its_guard_is_refused() {
     let Some(database) = fresh("a_table_without_its_guard_is_refused") else { return };
     migrate(&database.url(), None).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_table_without_its_guard_is_refused() {
     assert!(matches!(&refusal, Err(StoreError::RowSecurityMissing { table }) if table == "payouts"), "{refusal:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_apart_leaves_the_server_only_what_it_needs() {
     let Some(database) = fresh("an_owner_apart_leaves_the_server_only_what_it_needs") else { return };
     assert!(matches!(Store::connect(&database.url()).await, Err(StoreError::SchemaBehind { .. })));
@@ -131,4 +131,51 @@ async fn two_processes_may_migrate_at_once() {
     one.await.unwrap().unwrap();
     two.await.unwrap().unwrap();
     Store::connect(&database.url()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_connections_are_replaced_unseen() {
+    let Some(database) = fresh("lost_connections_are_replaced_unseen") else { return };
+    migrate(&database.url(), None).await.unwrap();
+    let store = Store::connect(&database.url()).await.unwrap();
+    let db = store.system("test").tenant_db(AURORA);
+    let many = async || {
+        let all: Vec<_> = (0..10)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move { db.shards().await })
+            })
+            .collect();
+        for one in all {
+            one.await.unwrap().unwrap();
+        }
+    };
+    many().await;
+    let end =
+        format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{}'", database.name());
+    assert_ne!(database.superuser_sql(&end).unwrap(), "0");
+    many().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_cut_off_is_uncertain() {
+    let Some(database) = fresh("a_commit_cut_off_is_uncertain") else { return };
+    migrate(&database.url(), None).await.unwrap();
+    let store = Store::connect(&database.url()).await.unwrap();
+    store.system("test").apply_tenant(&tenant_spec("aurora"), AURORA, NOW).await.unwrap();
+    let db = store.system("test").tenant_db(AURORA);
+    // A deferred trigger runs inside COMMIT, and this one ends its own connection there.
+    database
+        .sql(
+            "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+             CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON journal DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION cut();",
+        )
+        .unwrap();
+    let refusal = db.commit(&step(1)).await;
+    assert!(matches!(refusal, Err(StoreError::Uncertain { .. })), "{refusal:?}");
+    assert_eq!(db.load_shard(7).await.unwrap().seq, 0, "what the caller finds when it looks");
+    database.sql("DROP TRIGGER cut ON journal").unwrap();
+    db.commit(&step(1)).await.unwrap();
 }

@@ -1,0 +1,131 @@
+//! What every request of a tenant passes after the edge: who asks, and whether they really meant to.
+
+use super::{
+    Identity, cookies,
+    csrf::{self, FormToken},
+    session::Found,
+    signed_in::SignedIn,
+};
+use crate::{
+    edge::{self, Origin, Tenant},
+    problem::{Problem, ProblemCode},
+};
+use core::fmt::Write as _;
+use poem::{
+    Endpoint, FromRequest as _, IntoResponse as _, Middleware, Request, Response,
+    http::{Method, StatusCode, header},
+};
+
+/// Finds the session, checks unsafe requests, sends people who must sign in to the page for it. Goes around all
+/// routes of tenants, inside [`Edge`](crate::edge::Edge).
+#[derive(Clone)]
+pub struct IdentityLayer(Identity);
+
+impl IdentityLayer {
+    /// The layer.
+    #[must_use]
+    pub const fn new(identity: Identity) -> Self {
+        Self(identity)
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for IdentityLayer {
+    type Output = IdentityEndpoint<E>;
+    fn transform(&self, inner: E) -> IdentityEndpoint<E> {
+        IdentityEndpoint { inner, identity: self.0.clone() }
+    }
+}
+
+/// Routes behind the layer.
+pub struct IdentityEndpoint<E> {
+    inner: E,
+    identity: Identity,
+}
+
+impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let tenant = Tenant::from_request_without_body(&request).await?;
+        let found = self.find(&tenant, &request).await?;
+        let token = match &found {
+            Some(found) => FormToken::of_session(found.session.csrf.expose()),
+            None => FormToken::before_session(cookies::token(request.headers(), cookies::FORM))
+                .map_err(|error| Problem::internal(&error))?,
+        };
+        check_unsafe(&mut request, found.is_some(), &token).await?;
+        if let Some(found) = found {
+            request.set_data(signed_in(tenant, found));
+        }
+        request.set_data(token.clone());
+        request.set_data(self.identity.clone());
+        let sign_in = sign_in_location(&request);
+        let mut response = match self.inner.call(request).await {
+            Err(error) if needs_sign_in(&error) && sign_in.is_some() => {
+                let location = sign_in.unwrap_or_default();
+                StatusCode::SEE_OTHER.with_header(header::LOCATION, location).into_response()
+            }
+            result => result?.into_response(),
+        };
+        if let Some(cookie) = token.cookie_to_set() {
+            cookies::set(&mut response, cookies::FORM, cookie, None);
+        }
+        Ok(response)
+    }
+}
+
+impl<E> IdentityEndpoint<E> {
+    async fn find(&self, tenant: &Tenant, request: &Request) -> Result<Option<Found>, Problem> {
+        let parts = &self.identity.0;
+        let Some(token) = cookies::token(request.headers(), cookies::SESSION) else { return Ok(None) };
+        Ok(parts.sessions.find(tenant.db(), &token, parts.clock.now()).await?)
+    }
+}
+
+fn signed_in(tenant: Tenant, found: Found) -> SignedIn {
+    SignedIn {
+        tenant,
+        user: found.user.id,
+        email: found.user.email,
+        display_name: found.user.display_name,
+        role: found.role,
+        session: found.session.id,
+    }
+}
+
+/// A call of the API without a session has no authority that another site could borrow; its handler refuses it
+/// with a clearer word.
+async fn check_unsafe(request: &mut Request, has_session: bool, token: &FormToken) -> poem::Result<()> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || (!has_session && edge::is_api(request.uri().path())) {
+        return Ok(());
+    }
+    let origin = Origin::from_request_without_body(request).await?;
+    // The edge has read it whole; this only looks.
+    let body = request.take_body().into_bytes().await?;
+    csrf::check(&origin, request.headers(), &body, token)?;
+    request.set_body(body);
+    Ok(())
+}
+
+/// Where to send a person who must sign in first: only for a page that they can come back to.
+fn sign_in_location(request: &Request) -> Option<String> {
+    if *request.method() != Method::GET || !edge::wants_page(request) {
+        return None;
+    }
+    let here = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
+    let next: String = here.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    });
+    Some(format!("/sign-in?next={next}"))
+}
+
+fn needs_sign_in(error: &poem::Error) -> bool {
+    error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == ProblemCode::SignInRequired)
+}

@@ -1,0 +1,121 @@
+//! Sessions: opened at sign-in, found by the hash of a random token, ended by time or by their owner.
+
+use super::permissions::Role;
+use crate::{
+    config::Sessions,
+    problem::Problem,
+    secrets::{self, NoRandomness, Token},
+};
+use marque_domain::{
+    id::SessionId,
+    time::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
+};
+use marque_store::{Concealed, Session, StoreError, TenantDb, TokenHash, User};
+
+/// That a session was used is written at most this often: a page with twenty parts is one write, not twenty.
+const TOUCH_EVERY_MS: i64 = MINUTE_MS;
+/// What is kept of a browser's name for itself.
+const AGENT_CHARS_MAX: usize = 200;
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SessionPolicy {
+    idle_ms: i64,
+    absolute_ms: i64,
+}
+
+/// Why a session was not opened or found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => error.into(),
+            SessionError::NoRandomness(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// A session with whose it is.
+pub(super) struct Found {
+    pub(super) session: Session,
+    pub(super) user: User,
+    pub(super) role: Role,
+}
+
+impl SessionPolicy {
+    pub(super) fn new(config: Sessions) -> Self {
+        Self {
+            idle_ms: i64::from(config.idle_h).saturating_mul(HOUR_MS),
+            absolute_ms: i64::from(config.absolute_d).saturating_mul(DAY_MS),
+        }
+    }
+
+    /// How long a browser keeps the cookie; the server decides earlier.
+    pub(super) const fn cookie_s(self) -> i64 {
+        self.absolute_ms / 1_000
+    }
+
+    fn end(self, created: Millis, seen: Millis) -> Millis {
+        seen.plus(self.idle_ms).min(created.plus(self.absolute_ms))
+    }
+
+    /// Opens a session and answers the token for the cookie.
+    pub(super) async fn open(
+        self,
+        db: &TenantDb,
+        user: &User,
+        address: String,
+        agent: &str,
+        now: Millis,
+    ) -> Result<Token, SessionError> {
+        let token = Token::new()?;
+        let session = Session {
+            id: SessionId(secrets::new_id(now)?),
+            token_hash: TokenHash(token.digest().0),
+            user: user.id,
+            csrf: Concealed::new(Token::new()?.expose()),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: self.end(now, now),
+            address,
+            agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
+        };
+        db.create_session(&session).await?;
+        // Swept here, where it is rare: one that ended must not come back with a clock that is set back.
+        db.delete_ended_sessions(now).await?;
+        Ok(token)
+    }
+
+    /// The session of a token at this tenant, if it has not ended; notes that it was used.
+    pub(super) async fn find(self, db: &TenantDb, token: &Token, now: Millis) -> Result<Option<Found>, SessionError> {
+        let Some(session) = db.session(TokenHash(token.digest().0), now).await? else { return Ok(None) };
+        // The setting may have become stricter since the session was last used.
+        if self.end(session.created_at, session.last_seen_at) <= now {
+            return Ok(None);
+        }
+        if now.since(session.last_seen_at) >= TOUCH_EVERY_MS
+            && !db.touch_session(session.id, now, self.end(session.created_at, now)).await?
+        {
+            return Ok(None);
+        }
+        let user = match db.user(session.user).await {
+            Ok(user) => user,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        match user.role.parse::<Role>() {
+            Ok(role) => Ok(Some(Found { session, user, role })),
+            Err(error) => {
+                tracing::error!(user = %user.id, %error, "a person's role is not known; they are not signed in");
+                Ok(None)
+            }
+        }
+    }
+}

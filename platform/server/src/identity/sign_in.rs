@@ -1,0 +1,226 @@
+//! Signing in and out. What the page looks like comes from outside.
+
+use super::{Identity, PasswordError, cookies, csrf::Csrf, permissions::Operation, signed_in::SignedIn};
+use crate::{
+    edge::{ClientAddress, Tenant},
+    problem::{Problem, ProblemCode},
+    secrets::{Secret, Token},
+};
+use poem::{
+    IntoResponse as _, Request, Response, Route, get, handler,
+    http::{StatusCode, header},
+    post,
+    web::{Data, Form, Query},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Where people land when they were not on their way somewhere.
+const HOME: &str = "/dashboard";
+const NEXT_BYTES_MAX: usize = 1_000;
+
+/// What the sign-in page shows.
+#[derive(Debug)]
+pub struct SignInView<'a> {
+    /// The brand.
+    pub tenant: &'a Tenant,
+    /// The token that the form carries back in `csrf`.
+    pub csrf: &'a str,
+    /// The address of the last try.
+    pub email: &'a str,
+    /// Where to go afterwards: a path of this site.
+    pub next: &'a str,
+    /// Why the last try failed.
+    pub problem: Option<&'a Problem>,
+}
+
+/// Renders the sign-in page as HTML.
+pub type RenderSignIn = Arc<dyn Fn(&Request, &SignInView<'_>) -> Result<String, Problem> + Send + Sync>;
+
+/// `GET` and `POST /sign-in`, `POST /sign-out`.
+pub fn routes(route: Route, render: RenderSignIn) -> Route {
+    use poem::EndpointExt as _;
+    route.at("/sign-in", get(show).post(sign_in).data(render)).at("/sign-out", post(sign_out))
+}
+
+#[derive(Deserialize)]
+struct Where {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct Filled {
+    #[serde(default)]
+    email: String,
+    password: Secret,
+    #[serde(default)]
+    next: String,
+}
+
+#[handler]
+async fn show(
+    request: &Request,
+    tenant: Tenant,
+    csrf: Csrf,
+    Query(query): Query<Where>,
+    Data(render): Data<&RenderSignIn>,
+) -> poem::Result<Response> {
+    let next = own_path(&query.next);
+    if request.data::<SignedIn>().is_some() {
+        return Ok(see_other(next));
+    }
+    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem: None };
+    page(StatusCode::OK, render(request, &view)?)
+}
+
+#[handler]
+async fn sign_in(
+    request: &Request,
+    tenant: Tenant,
+    client: ClientAddress,
+    csrf: Csrf,
+    Data(identity): Data<&Identity>,
+    Data(render): Data<&RenderSignIn>,
+    Form(form): Form<Filled>,
+) -> poem::Result<Response> {
+    let next = own_path(&form.next);
+    let agent = request.header(header::USER_AGENT).unwrap_or_default();
+    match identity.sign_in(&tenant, client, &form.email, form.password, agent).await {
+        Ok(token) => {
+            // A new session for a new sign-in: what was known before it opens nothing after it.
+            if let Some(old) = request.data::<SignedIn>() {
+                tenant.db().delete_session(old.session).await.map_err(Problem::from)?;
+            }
+            let mut response = see_other(next);
+            cookies::set(&mut response, cookies::SESSION, &token.expose(), Some(identity.0.sessions.cookie_s()));
+            cookies::remove(&mut response, cookies::FORM);
+            Ok(response)
+        }
+        Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
+        Err(problem) => {
+            let shown: String = form.email.chars().take(254).collect();
+            let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: &shown, next, problem: Some(&problem) };
+            let mut response = page(problem.code.status(), render(request, &view)?)?;
+            problem.add_headers(&mut response);
+            Ok(response)
+        }
+    }
+}
+
+#[handler]
+async fn sign_out(who: SignedIn) -> poem::Result<Response> {
+    who.may(Operation::SignOut)?;
+    who.db().delete_session(who.session).await.map_err(Problem::from)?;
+    let mut response = see_other("/");
+    cookies::remove(&mut response, cookies::SESSION);
+    Ok(response)
+}
+
+impl Identity {
+    /// Signs a person in: the token of a new session, or one answer for a wrong address and a wrong password.
+    async fn sign_in(
+        &self,
+        tenant: &Tenant,
+        ClientAddress(client): ClientAddress,
+        email: &str,
+        password: Secret,
+        agent: &str,
+    ) -> Result<Token, Problem> {
+        let (parts, now) = (&self.0, self.0.clock.now());
+        // An address is at most 254 characters (RFC 5321, errata 1690); more is nobody's, and not worth counting by.
+        let email = if email.len() <= 254 { email } else { "" };
+        if let Err(wait) = parts.attempts.begin(tenant.id, client, email, now).await {
+            let detail = format!("Wait {} and try again.", minutes(wait.seconds));
+            return Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(wait.seconds));
+        }
+        let user = tenant.db().user_by_email(email).await?;
+        let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let right = parts.passwords.verify(password, stored).await?;
+        let Some(user) = user.filter(|_| right) else {
+            tracing::info!(%client, "a sign-in failed");
+            return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
+        };
+        parts.attempts.succeeded(tenant.id, client, email).await;
+        let token = parts.sessions.open(tenant.db(), &user, client.to_string(), agent, now).await?;
+        tracing::info!(user = %user.id, %client, "signed in");
+        Ok(token)
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::TooShort | PasswordError::TooLong => {
+                Self::new(ProblemCode::Invalid, "Choose another password.").field("password", error.to_string())
+            }
+            PasswordError::Busy => {
+                Self::new(ProblemCode::TooManyRequests, "Too many people sign in at once; try again.").retry_after_s(3)
+            }
+            PasswordError::Corrupt | PasswordError::Failed(_) | PasswordError::NoRandomness(_) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+fn minutes(seconds: u64) -> String {
+    match seconds.div_ceil(60) {
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+fn see_other(path: &str) -> Response {
+    StatusCode::SEE_OTHER.with_header(header::LOCATION, path).into_response()
+}
+
+fn page(status: StatusCode, html: String) -> poem::Result<Response> {
+    Ok(Response::builder().status(status).content_type("text/html; charset=utf-8").body(html))
+}
+
+/// `next` if it is a path of this site, else home. A browser reads `//host` and `/\host` as other sites.
+fn own_path(next: &str) -> &str {
+    let own = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.len() <= NEXT_BYTES_MAX
+        && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        && !next.starts_with("/sign-");
+    if own { next } else { HOME }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_path;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_followed() {
+        for good in ["/", "/accounts/acc_1?x=1&y=2", "/a//b"] {
+            assert_eq!(own_path(good), good);
+        }
+        for bad in [
+            "",
+            "x",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "/a b",
+            "/é",
+            "/sign-in",
+            "/sign-out",
+            "\n/",
+        ] {
+            assert_eq!(own_path(bad), "/dashboard", "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_stays_here(next in "[/\\\\a-z.:@ \t]{0,12}") {
+            let path = own_path(&next);
+            prop_assert!(path.starts_with('/') && !path.starts_with("//") && !path.contains('\\'));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The tenant's catalogue of plugins: how a component gets into it and what is kept of its description.
+//!
+//! Owns: publishing (the sandbox inspects, then the store keeps). Refuses to know how plugins run.
+
+use crate::{
+    clock::Clock,
+    problem::{Problem, ProblemCode},
+    secrets,
+};
+use marque_domain::id::PluginId;
+use marque_engine::port::Hooks;
+use marque_sandbox::{Description, Sandbox};
+use marque_store::{Change, NewPlugin, Plugin, Store, TenantDb};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What is kept of what a plugin says of itself, beside its name, version and kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Described {
+    /// One sentence for people.
+    pub summary: String,
+    /// JSON Schema of its settings.
+    pub settings_schema: Value,
+    /// The market events a strategy wants.
+    pub hooks: Hooks,
+}
+
+impl Described {
+    fn of(description: &Description) -> Self {
+        Self {
+            summary: description.summary.clone(),
+            settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_else(|_| Value::Bool(true)),
+            hooks: description.hooks,
+        }
+    }
+
+    /// What is kept of a plugin of the catalogue.
+    ///
+    /// # Errors
+    /// An internal problem when the row does not hold it.
+    pub fn read(plugin: &Plugin) -> Result<Self, Problem> {
+        serde_json::from_str(&plugin.plugin.description).map_err(|error| Problem::internal(&error))
+    }
+}
+
+/// Inspects a component in the sandbox and puts it into a tenant's catalogue. The same component twice
+/// changes nothing; another one under the same name takes its place for new deployments.
+///
+/// # Errors
+/// [`ProblemCode::Invalid`] with what the sandbox found and how to mend it; or that the store does not answer.
+pub async fn publish(store: &Store, db: &TenantDb, sandbox: &Arc<Sandbox>, component: Vec<u8>, clock: &Clock) -> Result<(Description, Change), Problem> {
+    let (inspector, component) = (Arc::clone(sandbox), Arc::new(component));
+    let bytes = Arc::clone(&component);
+    let inspected = tokio::task::spawn_blocking(move || inspector.inspect(&bytes)).await.map_err(|error| Problem::internal(&error))?;
+    let description = inspected.map_err(|refused| Problem::new(ProblemCode::Invalid, refused.to_string()))?;
+    let now = clock.now();
+    let plugin = NewPlugin {
+        id: PluginId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
+        name: description.name.clone(),
+        version: description.version.clone(),
+        kind: description.kind,
+        digest: description.digest,
+        size: u64::try_from(component.len()).unwrap_or(u64::MAX),
+        description: serde_json::to_string(&Described::of(&description)).map_err(|error| Problem::internal(&error))?,
+    };
+    store.system("store a plugin's component").put_artifact(description.digest, &component).await?;
+    let change = db.add_plugin(&plugin, now).await?;
+    Ok((description, change))
+}

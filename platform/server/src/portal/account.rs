@@ -1,0 +1,188 @@
+//! An account's page: what it is worth, what trades on it and why.
+
+use super::{
+    Scene,
+    view::{AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, OrderRow, Pager, PositionRow, RuleCard, Stats, StrategyCard, TradeRow},
+};
+use crate::{
+    identity::{Operation, SignedIn},
+    plugins::Described,
+    problem::Problem,
+    trading::{AccountNow, View, requests},
+};
+use marque_domain::{
+    account::{AccountStatus, Deployment, DeploymentStatus},
+    decision::{Decision, Intent},
+    fixed::{Money, Price},
+    id::AccountId,
+    order::{Position, Side},
+    plugin::PluginKind,
+};
+use marque_store::{Account, Page, TenantDb, Whose};
+use poem::{
+    Response, handler,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+
+/// Rows of each list on the page.
+const ROWS: u32 = 25;
+/// Points of the curve.
+const POINTS: u32 = 600;
+
+#[derive(Deserialize)]
+struct Older {
+    before: Option<String>,
+}
+
+#[handler]
+pub(super) async fn page(scene: Scene, who: SignedIn, Path(id): Path<String>, Query(older): Query<Older>) -> poem::Result<Response> {
+    let account = find(&who, Operation::ReadAccounts, &id).await?;
+    let db = who.db();
+    let view = scene.portal.floor().desk(db.tenant()).await.map_err(Problem::from)?.view();
+    let source = RowSource::of(&scene, db, &account).await?;
+    let (stats, status) = stats(&account, &view, &source.desk.clock);
+    let mut page = AccountPage::new(&account.terms.id.to_string(), &account.terms.name, &status, stats, source.desk.clock.name(), &scene.csrf);
+    page.curve = curve(db, &account).await?;
+    page.any_running = source.any_running();
+    page.deployments = source.deployment_rows();
+    page.strategies = strategies(&scene, &who, account.terms.id).await?;
+    page.rules = account.terms.rules.iter().map(RuleCard::of).collect();
+    page.positions = source.positions(db, &view).await?;
+    source.fill_lists(db, &mut page, older.before.as_deref()).await?;
+    scene.page(&account.terms.name, &page)
+}
+
+/// The account of a path, if it is within reach.
+pub(super) async fn find(who: &SignedIn, operation: Operation, id: &str) -> Result<Account, Problem> {
+    let whose = who.may(operation)?;
+    let id: AccountId = id.parse().map_err(|_| Problem::not_found())?;
+    Ok(who.db().account(whose, id).await?)
+}
+
+/// The strategies that could be put on an account.
+pub(super) async fn strategies(scene: &Scene, who: &SignedIn, account: AccountId) -> Result<Vec<StrategyCard>, Problem> {
+    let offered = &scene.tenant.definition.plugins;
+    let plugins = who.db().plugins().await?;
+    let strategies = plugins.iter().filter(|p| p.enabled && p.plugin.kind == PluginKind::Strategy && offered.contains(&p.plugin.name));
+    strategies.map(|p| Ok(StrategyCard::new(&account.to_string(), &p.plugin.name, &Described::read(p)?.summary, false))).collect()
+}
+
+/// What an account is worth at this moment, and whether it may trade. While its desk recovers, what is stored.
+pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, AccountStatus) {
+    let stored = AccountNow {
+        balance: account.balance,
+        equity: account.balance,
+        floating: Default::default(),
+        status: account.status.clone(),
+        distances: Vec::new(),
+        day_began: None,
+    };
+    let now = view.accounts.get(&account.terms.id).unwrap_or(&stored);
+    let currency = account.terms.currency;
+    let began = now.day_began.unwrap_or(account.terms.initial_balance);
+    let day = now.equity.saturating_sub(began);
+    let distance = now.distances.first().map(|nearest| {
+        let mut distance = Distance::of(now.equity, nearest.floor, began, currency, &nearest.rule);
+        distance.resets_at = nearest.resets_at.map(|at| clock.show(at));
+        distance
+    });
+    let stats = Stats {
+        equity: Figure::money(now.equity, currency),
+        balance: Figure::money(now.balance, currency),
+        floating: Figure::change(now.equity.saturating_sub(now.balance), currency),
+        day: Figure::change(day, currency),
+        day_percent: Figure::percent(day, began),
+        distance,
+        at: clock.show(view.now),
+    };
+    (stats, now.status.clone())
+}
+
+/// The account's equity curve.
+pub(super) async fn curve(db: &TenantDb, account: &Account) -> Result<Option<Curve>, Problem> {
+    let mut points = db.equity(Whose::Account(account.terms.id), account.terms.id, Page::first(POINTS)).await?.items;
+    points.reverse();
+    Ok(Curve::of(&points, account.terms.currency))
+}
+
+/// What the rows of an account's lists are made from.
+pub(super) struct RowSource {
+    pub desk: Desk,
+    account: AccountId,
+    deployments: Vec<Deployment>,
+}
+
+impl RowSource {
+    pub async fn of(scene: &Scene, db: &TenantDb, account: &Account) -> Result<Self, Problem> {
+        let deployments = db.deployments(Whose::Account(account.terms.id), Page::first(200)).await?.items;
+        let instruments = scene.portal.floor().instruments().into_iter().map(|i| (i.id, i)).collect();
+        let strategies = deployments.iter().map(|d| (d.id, d.plugin.name.clone())).collect();
+        let desk = Desk { clock: scene.clock(), currency: account.terms.currency, instruments, strategies, csrf: scene.csrf.clone() };
+        Ok(Self { desk, account: account.terms.id, deployments })
+    }
+
+    pub fn any_running(&self) -> bool {
+        self.deployments.iter().any(|d| d.status == DeploymentStatus::Running)
+    }
+
+    pub fn running(&self) -> impl Iterator<Item = &Deployment> {
+        self.deployments.iter().filter(|d| d.status == DeploymentStatus::Running)
+    }
+
+    pub fn deployment_rows(&self) -> Vec<DeploymentRow> {
+        self.deployments.iter().map(|d| DeploymentRow::of(d, &self.desk)).collect()
+    }
+
+    /// Open positions with what they would bring now.
+    pub async fn positions(&self, db: &TenantDb, view: &View) -> Result<Vec<PositionRow>, Problem> {
+        let mut open = db.positions(Whose::Account(self.account), Some(true), Page::first(200)).await?.items;
+        open.reverse();
+        Ok(open.iter().map(|p| PositionRow::of(p, worth(p, view), &self.desk)).collect())
+    }
+
+    pub async fn decision(&self, db: &TenantDb, decision: &Decision) -> Result<DecisionRow, Problem> {
+        let closes = match decision.intent {
+            Intent::Close { position } => db.position(Whose::Account(self.account), position).await.ok(),
+            Intent::Open { .. } => None,
+        };
+        Ok(DecisionRow::of(decision, closes.as_ref(), &self.desk))
+    }
+
+    async fn fill_lists(&self, db: &TenantDb, page: &mut AccountPage, before: Option<&str>) -> Result<(), Problem> {
+        let whose = Whose::Account(self.account);
+        let before = before.map(str::parse::<marque_domain::id::DecisionId>).transpose().map_err(|_| Problem::not_found())?;
+        let wanted = Page { after: before.map(|id| id.0), limit: ROWS };
+        let decisions = db.decisions(whose, None, wanted).await?;
+        for decision in &decisions.items {
+            page.decisions.push(self.decision(db, decision).await?);
+        }
+        let here = format!("/accounts/{}", self.account);
+        page.decisions_pager = Pager {
+            newer: before.map(|_| format!("{here}#decisions")),
+            older: decisions.next.map(|id| format!("{here}?before={}#decisions", marque_domain::id::DecisionId(id))),
+        };
+        let orders = db.orders(whose, Page::first(ROWS)).await?.items;
+        page.orders = orders.iter().map(|o| OrderRow::of(o, &self.desk)).collect();
+        let mut closed = db.positions(whose, Some(false), Page::first(ROWS)).await?.items;
+        closed.sort_by_key(|p| core::cmp::Reverse(p.closed.map(|c| c.at)));
+        page.trades = closed.iter().filter_map(|p| TradeRow::of(p, &self.desk)).collect();
+        Ok(())
+    }
+}
+
+/// The price at which a position would close now, and what it would bring.
+fn worth(position: &Position, view: &View) -> Option<(Price, Money)> {
+    let quote = view.quotes.get(&position.instrument)?;
+    let price = match position.side {
+        Side::Buy => quote.bid,
+        Side::Sell => quote.ask,
+    };
+    let floating = view.accounts.get(&position.account)?.floating.get(&position.id)?;
+    Some((price, *floating))
+}
+
+/// Instruments to choose from.
+pub(super) fn instruments(scene: &Scene) -> Vec<marque_domain::instrument::Instrument> {
+    requests::tradable(scene.portal.floor())
+}

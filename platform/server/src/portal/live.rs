@@ -1,0 +1,164 @@
+//! The live stream of an account's page.
+
+use super::{
+    Scene,
+    account::{RowSource, find, stats},
+    view::{EquityEvent, OrderRow, PatchEvent, TradeRow},
+};
+use crate::{
+    identity::{Operation, SignedIn},
+    problem::{Problem, ProblemCode},
+    trading::{Live, View},
+};
+use futures_util::{Stream, StreamExt as _, stream};
+use marque_domain::{account::EquityPoint, id::AccountId};
+use marque_engine::Record;
+use marque_store::{Account, TenantDb};
+use poem::{
+    IntoResponse as _, Response, handler,
+    web::{
+        Path,
+        sse::{Event, SSE},
+    },
+};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::{
+    sync::{OwnedSemaphorePermit, broadcast},
+    time::Instant,
+};
+
+/// After this the browser connects again, and has to be signed in still.
+const LIFE: Duration = Duration::from_secs(600);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[handler]
+pub(super) async fn stream(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+    let account = find(&who, Operation::StreamAccount, &id).await?;
+    let desk = scene.portal.floor().desk(who.db().tenant()).await.map_err(Problem::from)?;
+    let permit = scene.portal.0.streams.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(ProblemCode::Unavailable, "Too many pages are followed live right now. Reload in a minute.").retry_after_s(60)
+    })?;
+    let follower = Follower { db: who.db().clone(), watch: desk.watch(), ends: Instant::now() + LIFE, account, scene, shown: None, _permit: permit };
+    Ok(SSE::new(follower.events()).keep_alive(KEEP_ALIVE).into_response())
+}
+
+/// One browser that follows an account.
+struct Follower {
+    scene: Scene,
+    db: TenantDb,
+    account: Account,
+    watch: broadcast::Receiver<Live>,
+    ends: Instant,
+    /// The last point that was sent.
+    shown: Option<EquityPoint>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Follower {
+    fn events(self) -> impl Stream<Item = Event> + Send {
+        let batches = stream::unfold(self, |mut follower| async move {
+            let events = follower.next().await?;
+            Some((stream::iter(events), follower))
+        });
+        batches.flatten()
+    }
+
+    /// What the next update means for this page; none ends the stream.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        let update = tokio::time::timeout_at(self.ends, self.watch.recv()).await.ok()?;
+        let events = match update {
+            Ok(Live::Moved(view)) => self.moved(&view).await,
+            Ok(Live::Committed(records)) => self.committed(&records).await,
+            // Missed some: the next update shows all that moves.
+            Err(broadcast::error::RecvError::Lagged(_)) => Ok(Vec::new()),
+            Err(broadcast::error::RecvError::Closed) => return None,
+        };
+        events.map_err(|error| tracing::warn!(%error, "a live page could not be kept up to date")).ok()
+    }
+
+    const fn id(&self) -> AccountId {
+        self.account.terms.id
+    }
+
+    async fn moved(&mut self, view: &View) -> Result<Vec<Event>, Problem> {
+        let Some(now) = view.accounts.get(&self.id()) else { return Ok(Vec::new()) };
+        let point = EquityPoint { account: self.id(), at: view.now, balance: now.balance, equity: now.equity };
+        if self.shown == Some(point) {
+            return Ok(Vec::new());
+        }
+        self.shown = Some(point);
+        let (themes, theme) = (self.scene.portal.themes(), &self.scene.tenant.definition.theme);
+        let floor = now.distances.first().map(|d| d.floor);
+        let (stats, _) = stats(&self.account, view, &self.scene.clock());
+        let mut events = vec![event(EquityEvent::NAME, &EquityEvent::of(&point, floor))?];
+        events.push(patch(&PatchEvent::replace(themes, theme, "stats", &stats)?)?);
+        if !now.floating.is_empty() {
+            let source = RowSource::of(&self.scene, &self.db, &self.account).await?;
+            let rows = source.positions(&self.db, view).await?;
+            events.push(patch(&PatchEvent::rows(themes, theme, "positions", &rows)?)?);
+        }
+        Ok(events)
+    }
+
+    async fn committed(&self, records: &[Record]) -> Result<Vec<Event>, Problem> {
+        let id = self.id();
+        if !records.iter().any(|r| touches(r, id)) {
+            return Ok(Vec::new());
+        }
+        let (themes, theme) = (self.scene.portal.themes(), &self.scene.tenant.definition.theme);
+        let source = RowSource::of(&self.scene, &self.db, &self.account).await?;
+        let mut events = Vec::new();
+        let (mut deployments, mut positions) = (false, false);
+        for record in records {
+            match record {
+                Record::Decided(d) if d.account == id => {
+                    let row = source.decision(&self.db, d).await?;
+                    events.push(patch(&PatchEvent::upsert(themes, theme, "decisions", &row)?)?);
+                }
+                Record::OrderPlaced(o) | Record::OrderMoved(o) if o.account == id => {
+                    events.push(patch(&PatchEvent::upsert(themes, theme, "orders", &OrderRow::of(o, &source.desk))?)?);
+                }
+                Record::PositionOpened(p) if p.account == id => positions = true,
+                Record::PositionClosed(p) if p.account == id => {
+                    positions = true;
+                    if let Some(row) = TradeRow::of(p, &source.desk) {
+                        events.push(patch(&PatchEvent::upsert(themes, theme, "trades", &row)?)?);
+                    }
+                }
+                Record::Deployed(_) | Record::DeploymentChanged { .. } | Record::Faulted { .. } => deployments = true,
+                _ => {}
+            }
+        }
+        if deployments {
+            events.push(patch(&PatchEvent::rows(themes, theme, "deployments", &source.deployment_rows())?)?);
+        }
+        if positions {
+            let view = self.scene.portal.floor().desk(self.db.tenant()).await?.view();
+            let rows = source.positions(&self.db, &view).await?;
+            events.push(patch(&PatchEvent::rows(themes, theme, "positions", &rows)?)?);
+        }
+        Ok(events)
+    }
+}
+
+/// Whether a record may change what an account's page shows. Deployments are looked up rather than guessed.
+fn touches(record: &Record, id: AccountId) -> bool {
+    match record {
+        Record::Decided(d) => d.account == id,
+        Record::OrderPlaced(o) | Record::OrderMoved(o) => o.account == id,
+        Record::PositionOpened(p) | Record::PositionClosed(p) => p.account == id,
+        Record::Deployed(d) => d.account == id,
+        Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
+        Record::AccountOpened { .. } | Record::AccountChanged { .. } | Record::Moved(_) | Record::DayBegan { .. } | Record::Assessed { .. } => false,
+    }
+}
+
+fn patch(patch: &PatchEvent) -> Result<Event, Problem> {
+    event(PatchEvent::NAME, patch)
+}
+
+fn event<T: Serialize>(name: &str, data: &T) -> Result<Event, Problem> {
+    let data = serde_json::to_string(data).map_err(|error| Problem::internal(&error))?;
+    Ok(Event::message(data).event_type(name))
+}

@@ -1,0 +1,66 @@
+//! View models: all that a page says, ready to be placed.
+//!
+//! This module owns words and figures: how money, prices, times and verdicts are written. Templates only
+//! place them and the theme only colours them, so a figure reads the same on every page, in every theme and in
+//! the live stream. It knows no request and no database: handlers give it the domain's nouns.
+//!
+//! # Pages and their forms
+//! Every form posts `application/x-www-form-urlencoded` with the field `csrf`.
+//!
+//! | page | view | forms on it |
+//! |---|---|---|
+//! | `/` | [`Front`] | |
+//! | `/sign-in` | [`SignIn`] | `POST /sign-in`: `email`, `password`, `next` |
+//! | `/dashboard` | [`Dashboard`] | |
+//! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
+//! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
+//! | `/decisions/{id}` | [`DecisionPage`] | |
+//! | `/api/docs` | [`ApiDocs`] | |
+//! | errors | [`ErrorPage`], [`UnknownHost`] | |
+//! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
+//!
+//! `/brand.css`, `/favicon.svg` and `/assets/{hash}/{path}` are served from [`crate::theme::Themes`].
+//!
+//! # The live stream
+//! `GET /accounts/{id}/live` is a stream of server-sent events with two kinds of event, [`EquityEvent`] and
+//! [`PatchEvent`]; their `data` is one line of JSON. A patch carries HTML that the page's own partial rendered,
+//! so a row looks the same whether it came with the page or later.
+
+mod account;
+mod component;
+mod decision;
+mod deploy;
+mod error;
+mod figure;
+mod front;
+mod live;
+mod row;
+pub mod sample;
+mod schema;
+mod shell;
+
+pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
+pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
+pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
+pub use deploy::{Deploy, StrategyCard};
+pub use error::{ErrorPage, UnknownHost};
+pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
+pub use front::{Feature, Front, PlanCard, SignIn};
+pub use live::{EquityEvent, PatchEvent, Placement};
+pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
+pub use schema::{SettingError, fields_of, settings_from};
+pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};
+
+use serde::Serialize;
+
+/// The view of a whole page.
+pub trait Page: Serialize {
+    /// The template that places it.
+    const TEMPLATE: &'static str;
+}
+
+/// The view of a part of a page that the live stream replaces.
+pub trait Fragment: Serialize {
+    /// The partial that places it.
+    const TEMPLATE: &'static str;
+}

@@ -1,0 +1,267 @@
+//! The parts that pages are made of; each has one partial in `themes/base/templates/parts/`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a badge or banner wants to say besides its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Nothing in particular.
+    Quiet,
+    /// Something the brand offers.
+    Accent,
+    /// All is well.
+    Good,
+    /// Look at this.
+    Warn,
+    /// This went wrong.
+    Bad,
+}
+
+impl Tone {
+    /// A sign that says the tone without colour.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Quiet | Self::Accent => "",
+            Self::Good => "✓",
+            Self::Warn => "!",
+            Self::Bad => "✕",
+        }
+    }
+}
+
+/// A word with a tone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Badge {
+    /// The word.
+    pub text: String,
+    /// Its tone.
+    pub tone: Tone,
+    /// The tone without colour.
+    pub mark: &'static str,
+}
+
+impl Badge {
+    /// A badge.
+    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone, mark: tone.mark() }
+    }
+}
+
+/// Something to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Its words.
+    pub label: String,
+    /// Where it leads.
+    pub href: String,
+}
+
+impl Link {
+    /// A link.
+    pub fn new(label: impl Into<String>, href: impl Into<String>) -> Self {
+        Self { label: label.into(), href: href.into() }
+    }
+}
+
+/// A message across the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Banner {
+    /// Its tone.
+    pub tone: Tone,
+    /// The tone without colour.
+    pub mark: &'static str,
+    /// What happened.
+    pub title: String,
+    /// Why, and what to do next.
+    pub text: String,
+    /// Where to do it.
+    pub action: Option<Link>,
+}
+
+impl Banner {
+    /// A banner without an action.
+    pub fn new(tone: Tone, title: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { tone, mark: tone.mark(), title: title.into(), text: text.into(), action: None }
+    }
+}
+
+/// Neighbouring pages of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pager {
+    /// Towards the newest.
+    pub newer: Option<String>,
+    /// Towards the oldest.
+    pub older: Option<String>,
+}
+
+/// How a field is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// A line of text.
+    Text,
+    /// An e-mail address.
+    Email,
+    /// A password.
+    Password,
+    /// A number.
+    Number,
+    /// One of several.
+    Select,
+    /// Yes or no.
+    Checkbox,
+    /// Lines of text.
+    Area,
+}
+
+/// One of the answers of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// What the form sends.
+    pub value: String,
+    /// What a person reads.
+    pub label: String,
+    /// Whether it is the present answer.
+    pub selected: bool,
+}
+
+/// A field of a form with its label, hint and error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// What the form calls it.
+    pub name: String,
+    /// The element's id.
+    pub id: String,
+    /// What a person calls it.
+    pub label: String,
+    /// How it is filled in.
+    pub kind: FieldKind,
+    /// The `type` of the element, where it is an `input`.
+    pub input: &'static str,
+    /// What stands in it.
+    pub value: String,
+    /// Whether it is ticked.
+    pub checked: bool,
+    /// Whether it must be filled in.
+    pub required: bool,
+    /// What to know before filling it in.
+    pub hint: Option<String>,
+    /// Why the last answer was refused and what to write instead.
+    pub error: Option<String>,
+    /// What the browser may fill in.
+    pub autocomplete: Option<&'static str>,
+    /// Smallest number.
+    pub min: Option<String>,
+    /// Largest number.
+    pub max: Option<String>,
+    /// Step between numbers, or `any`.
+    pub step: Option<String>,
+    /// Answers to choose from.
+    pub choices: Vec<Choice>,
+}
+
+impl Field {
+    /// An empty, required field.
+    pub fn new(kind: FieldKind, name: impl Into<String>, label: impl Into<String>) -> Self {
+        let name = name.into();
+        let input = match kind {
+            FieldKind::Email => "email",
+            FieldKind::Password => "password",
+            FieldKind::Number => "number",
+            FieldKind::Checkbox => "checkbox",
+            FieldKind::Text | FieldKind::Select | FieldKind::Area => "text",
+        };
+        Self {
+            id: format!("field-{}", name.replace('.', "-")),
+            name,
+            label: label.into(),
+            kind,
+            input,
+            value: String::new(),
+            checked: false,
+            required: kind != FieldKind::Checkbox,
+            hint: None,
+            error: None,
+            autocomplete: None,
+            min: None,
+            max: None,
+            step: None,
+            choices: Vec::new(),
+        }
+    }
+
+    /// With what stands in it.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = value.into();
+        self
+    }
+
+    /// With what to know before filling it in.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With why the last answer was refused.
+    #[must_use]
+    pub fn error(mut self, error: Option<String>) -> Self {
+        self.error = error;
+        self
+    }
+
+    /// With what the browser may fill in.
+    #[must_use]
+    pub const fn autocomplete(mut self, token: &'static str) -> Self {
+        self.autocomplete = Some(token);
+        self
+    }
+
+    /// With answers to choose from as pairs of value and label; the one equal to the field's value is chosen.
+    #[must_use]
+    pub fn choices<V: Into<String>, L: Into<String>>(mut self, choices: impl IntoIterator<Item = (V, L)>) -> Self {
+        let chosen = &self.value;
+        self.choices = choices
+            .into_iter()
+            .map(|(value, label)| (value.into(), label.into()))
+            .map(|(value, label)| Choice { selected: value == *chosen, value, label })
+            .collect();
+        self
+    }
+}
+
+/// A setting of a plugin as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name in words.
+    pub label: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The settings of a plugin, from the JSON object it runs under; empty when that is no object.
+#[must_use]
+pub fn settings_list(settings: &str) -> Vec<Setting> {
+    let Ok(Value::Object(settings)) = serde_json::from_str(settings) else { return Vec::new() };
+    settings.iter().map(|(name, value)| Setting { label: words(name), value: value_text(value) }).collect()
+}
+
+/// A name such as `daily_loss-limit` in words: `Daily loss limit`.
+pub(super) fn words(name: &str) -> String {
+    let spaced = name.replace(['_', '-'], " ");
+    let mut letters = spaced.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Null => "not set".to_owned(),
+        other => other.to_string(),
+    }
+}

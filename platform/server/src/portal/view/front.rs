@@ -1,0 +1,157 @@
+//! The brand's front page and the sign-in page.
+
+use super::{
+    Page,
+    component::{Field, FieldKind, words},
+};
+use marque_domain::tenant::{Interval, Plan};
+use serde::Serialize;
+
+/// A line of what a plan gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Feature {
+    /// The line.
+    pub text: String,
+}
+
+/// A plan on the front page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanCard {
+    /// Its stable code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// For whom it is.
+    pub summary: String,
+    /// `29` or `29.50`, or `Free`.
+    pub price: String,
+    /// `USD`, or nothing when it is free.
+    pub currency: String,
+    /// `a month`, or nothing when it is free.
+    pub per: &'static str,
+    /// What it gives, quotas first.
+    pub features: Vec<Feature>,
+    /// Whether the page points to it.
+    pub highlighted: bool,
+}
+
+impl PlanCard {
+    /// A plan as the front page shows it.
+    #[must_use]
+    pub fn of(plan: &Plan, highlighted: bool) -> Self {
+        let (whole, cents) = (plan.price_minor / 100, plan.price_minor.rem_euclid(100));
+        let free = plan.price_minor == 0;
+        let price = match (free, cents) {
+            (true, _) => "Free".to_owned(),
+            (_, 0) => whole.to_string(),
+            _ => format!("{whole}.{cents:02}"),
+        };
+        let quota = |limit: Option<u32>, one: &str, many: &str, none: &str| match limit {
+            Some(1) => format!("1 {one}"),
+            Some(limit) => format!("{limit} {many}"),
+            None => none.to_owned(),
+        };
+        let quotas = [
+            quota(plan.quotas.trades_per_day, "trade a day", "trades a day", "Unlimited trades"),
+            quota(plan.quotas.instruments, "instrument", "instruments", "All instruments"),
+            quota(plan.quotas.deployments, "running strategy", "running strategies", "Unlimited strategies"),
+        ];
+        Self {
+            code: plan.code.clone(),
+            name: plan.name.clone(),
+            summary: plan.summary.clone(),
+            price,
+            currency: if free { String::new() } else { plan.currency.code().to_owned() },
+            per: match (free, plan.interval) {
+                (true, _) => "",
+                (_, Interval::Month) => "a month",
+                (_, Interval::Year) => "a year",
+            },
+            features: quotas
+                .into_iter()
+                .chain(plan.features.iter().map(|code| words(code)))
+                .map(|text| Feature { text })
+                .collect(),
+            highlighted,
+        }
+    }
+}
+
+/// The brand's front page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Front {
+    /// The brand's promise, in a few words.
+    pub headline: String,
+    /// What it does, in a sentence or two.
+    pub intro: String,
+    /// What it sells, cheapest first.
+    pub plans: Vec<PlanCard>,
+    /// Whether who looks is signed in.
+    pub signed_in: bool,
+}
+
+impl Front {
+    /// The front page. Of three or more plans the second is pointed to.
+    pub fn new(headline: &str, intro: &str, plans: &[Plan], signed_in: bool) -> Self {
+        let plans = plans.iter().enumerate().map(|(i, plan)| PlanCard::of(plan, plans.len() > 2 && i == 1)).collect();
+        Self { headline: headline.to_owned(), intro: intro.to_owned(), plans, signed_in }
+    }
+}
+
+impl Page for Front {
+    const TEMPLATE: &'static str = "front";
+}
+
+/// The sign-in page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignIn {
+    /// The address.
+    pub email: Field,
+    /// The password.
+    pub password: Field,
+    /// Where to go afterwards: a path of this site.
+    pub next: String,
+    /// Why the last try failed and what to do; the same for a wrong address and a wrong password.
+    pub error: Option<String>,
+}
+
+impl SignIn {
+    /// The form, with the address of the last try and why it failed.
+    #[must_use]
+    pub fn new(email: &str, next: &str, error: Option<String>) -> Self {
+        Self {
+            email: Field::new(FieldKind::Email, "email", "E-mail").value(email).autocomplete("username"),
+            password: Field::new(FieldKind::Password, "password", "Password").autocomplete("current-password"),
+            next: next.to_owned(),
+            error,
+        }
+    }
+}
+
+impl Page for SignIn {
+    const TEMPLATE: &'static str = "sign-in";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(price_minor: i64, quotas: &str) -> PlanCard {
+        let text = format!(
+            "code='p'\nname='P'\nsummary='s'\nprice_minor={price_minor}\ncurrency='USD'\ninterval='month'\n\
+             features=['custom-risk-rules']\n[quotas]\n{quotas}"
+        );
+        PlanCard::of(&toml::from_str(&text).unwrap(), false)
+    }
+
+    #[test]
+    fn prices_and_quotas_are_words() {
+        let lines = |card: PlanCard| card.features.into_iter().map(|f| f.text).collect::<Vec<_>>();
+        let free = plan(0, "trades_per_day = 10\ninstruments = 1\ndeployments = 1");
+        assert_eq!((free.price.as_str(), free.per), ("Free", ""));
+        assert_eq!(lines(free), ["10 trades a day", "1 instrument", "1 running strategy", "Custom risk rules"]);
+        let pro = plan(2_950, "");
+        assert_eq!((pro.price.as_str(), pro.currency.as_str(), pro.per), ("29.50", "USD", "a month"));
+        assert_eq!(lines(pro)[..3], ["Unlimited trades", "All instruments", "Unlimited strategies"]);
+    }
+}

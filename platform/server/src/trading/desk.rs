@@ -1,0 +1,362 @@
+//! One tenant's desk: a thread that follows the market and takes commands.
+
+use super::{
+    commit::{CommitError, Journal, Place, SHARD},
+    feed::Maker,
+    past::Past,
+    view::{DeskState, Live, View},
+};
+use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, time::Millis};
+use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, state::State, venue::SimulatedVenue};
+use marque_market::feed::{FeedError, Source};
+use marque_store::TenantDb;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, oneshot},
+};
+
+/// Commands that may wait.
+const QUEUE: usize = 256;
+/// Updates that a watcher may fall behind.
+const BACKLOG: usize = 256;
+/// How often watchers see prices move.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+/// How often the place in the market is committed when nothing else is.
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// How far behind its schedule a desk may fall before it gives the schedule up.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long to wait before a failed desk recovers, at first and at most.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Why a command has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The shard refused it; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many commands wait.
+    #[error("too many requests wait for this desk; try again in a moment")]
+    Busy,
+    /// The desk is recovering or has stopped; the command may or may not have been carried out.
+    #[error("the trading desk is restarting; look at the account, then try again")]
+    Unavailable,
+}
+
+/// What a desk is made of.
+pub(super) struct Parts {
+    pub db: TenantDb,
+    pub instruments: Vec<Instrument>,
+    pub plugins: Arc<dyn PluginHost>,
+    pub source: Maker,
+    pub past: Arc<Past>,
+    pub commission_per_lot: Money,
+    pub runtime: Handle,
+}
+
+enum Message {
+    Command(Box<Command>, oneshot::Sender<Result<Vec<Record>, CommandError>>),
+    Stop,
+}
+
+/// A handle on a running desk.
+pub struct Desk {
+    messages: SyncSender<Message>,
+    shared: Arc<Shared>,
+    past: Arc<Past>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    view: RwLock<Arc<View>>,
+    live: broadcast::Sender<Live>,
+}
+
+impl Shared {
+    fn show(&self, view: View) {
+        let view = Arc::new(view);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
+        // Nobody watching is no fault.
+        let _ = self.live.send(Live::Moved(view));
+    }
+}
+
+impl Desk {
+    /// Starts the thread. It recovers first; until then [`Desk::view`] says so.
+    pub(super) fn open(parts: Parts) -> Result<Self, std::io::Error> {
+        let (messages, inbox) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared { view: RwLock::new(Arc::new(View::blank())), live: broadcast::channel(BACKLOG).0 });
+        let (past, seen) = (Arc::clone(&parts.past), Arc::clone(&shared));
+        let name = format!("desk-{}", parts.db.tenant().0);
+        let thread = std::thread::Builder::new().name(name).spawn(move || Thread { parts, inbox, shared: seen }.run())?;
+        Ok(Self { messages, shared, past, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Carries out a command. When this answers, everything that follows from it is committed: the records
+    /// say what.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn command(&self, command: Command) -> Result<Vec<Record>, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.try_send(Message::Command(Box::new(command), answer)).map_err(|error| match error {
+            TrySendError::Full(_) => CommandError::Busy,
+            TrySendError::Disconnected(_) => CommandError::Unavailable,
+        })?;
+        answered.await.map_err(|_| CommandError::Unavailable)?
+    }
+
+    /// The desk at this moment.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Live> {
+        self.shared.live.subscribe()
+    }
+
+    /// What its market has shown.
+    #[must_use]
+    pub const fn past(&self) -> &Arc<Past> {
+        &self.past
+    }
+
+    /// Stops after what it is doing, and waits for it.
+    pub(super) async fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        let messages = self.messages.clone();
+        let stopped = tokio::task::spawn_blocking(move || {
+            // A full queue empties while this waits; a thread that is gone needs no message.
+            let _ = messages.send(Message::Stop);
+            thread.join()
+        });
+        if !matches!(stopped.await, Ok(Ok(()))) {
+            tracing::error!("a trading desk's thread did not end well; it recovers from its journal at the next start");
+        }
+    }
+}
+
+/// What ends a session of a desk.
+enum End {
+    Stopped,
+    Failed(SessionError),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+}
+
+impl From<marque_store::StoreError> for SessionError {
+    fn from(error: marque_store::StoreError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+struct Thread {
+    parts: Parts,
+    inbox: Receiver<Message>,
+    shared: Arc<Shared>,
+}
+
+impl Thread {
+    /// Sessions until it is told to stop: one that fails is thrown away whole, and the next recovers from
+    /// what is durable.
+    fn run(self) {
+        let mut wait = RETRY_MIN;
+        loop {
+            let begun = Instant::now();
+            let error = match self.session() {
+                End::Stopped => return,
+                End::Failed(error) => error,
+            };
+            tracing::error!(%error, tenant = self.parts.db.tenant().0, "a trading desk failed and recovers from its journal");
+            self.shared.show(View::blank());
+            wait = if begun.elapsed() > RETRY_MAX { RETRY_MIN } else { (wait * 2).min(RETRY_MAX) };
+            if self.refuse_for(wait) {
+                return;
+            }
+        }
+    }
+
+    /// Answers nobody while it waits; says whether it was told to stop.
+    fn refuse_for(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Command(_, answer)) => drop(answer.send(Err(CommandError::Unavailable))),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+
+    fn session(&self) -> End {
+        match Session::recover(&self.parts, &self.shared) {
+            Ok(mut session) => session.run(&self.inbox),
+            Err(error) => End::Failed(error),
+        }
+    }
+}
+
+/// A desk from recovery to the first failure.
+struct Session<'a> {
+    shared: &'a Shared,
+    past: &'a Past,
+    maker: &'a Maker,
+    desk: marque_engine::Desk<SimulatedVenue>,
+    journal: Journal,
+    source: Source,
+    /// The quote that comes next, and when.
+    next: Option<Quote>,
+    due: Instant,
+    shown: Instant,
+    flushed: (Instant, i64),
+}
+
+impl<'a> Session<'a> {
+    fn recover(parts: &'a Parts, shared: &'a Shared) -> Result<Self, SessionError> {
+        let image = parts.runtime.block_on(parts.db.load_shard(SHARD))?;
+        let mut state: State = match &image.checkpoint {
+            Some((_, bytes)) => postcard::from_bytes(bytes).map_err(CommitError::from)?,
+            None => State::default(),
+        };
+        for entry in &image.tail {
+            let records: Vec<Record> = postcard::from_bytes(&entry.records).map_err(CommitError::from)?;
+            records.iter().for_each(|record| state.apply(record));
+        }
+        let place: Option<Place> = image.mark.as_deref().map(postcard::from_bytes).transpose().map_err(CommitError::from)?;
+        let (cursor, mark) = place.map_or_else(Default::default, |p| (p.cursor, p.mark));
+
+        let mut shard = Shard::new(&parts.instruments, Arc::clone(&parts.plugins), Box::new(Arc::clone(&parts.past)));
+        if let Some(cursor) = &cursor {
+            parts.past.follow(cursor);
+        }
+        shard.restore(state, mark);
+        let now = shard.market().now();
+        let source = parts.source.make(cursor.as_ref(), now)?;
+        parts.past.follow(&source.cursor());
+        let mut venue = SimulatedVenue::new(parts.commission_per_lot);
+        venue.restore(shard.state().accounts.values().flat_map(|a| &a.positions), shard.market().quotes().copied());
+        let journal = Journal::new(parts.db.clone(), parts.runtime.clone(), shared.live.clone(), image.seq, cursor);
+        let moment = Instant::now();
+        let mut session = Self {
+            shared,
+            past: &parts.past,
+            maker: &parts.source,
+            desk: marque_engine::Desk::new(shard, venue),
+            flushed: (moment, journal.seq),
+            journal,
+            source,
+            next: None,
+            due: moment,
+            shown: moment,
+        };
+        session.desk.recover(&mut session.journal)?;
+        session.pull(now)?;
+        if now == Millis(0) {
+            // A new desk has a market time before it takes its first command.
+            session.due = moment;
+            session.quote()?;
+        }
+        session.show();
+        Ok(session)
+    }
+
+    fn run(&mut self, inbox: &Receiver<Message>) -> End {
+        loop {
+            let worked = match inbox.recv_timeout(self.idle_for()) {
+                Ok(Message::Command(command, answer)) => self.command(*command, answer),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    return self.journal.flush(self.desk.shard_mut()).map_or_else(|e| End::Failed(e.into()), |()| End::Stopped);
+                }
+                Err(RecvTimeoutError::Timeout) => self.quote(),
+            };
+            if let Err(error) = worked.and_then(|()| self.housekeep()) {
+                return End::Failed(error);
+            }
+        }
+    }
+
+    /// Until the next quote is due, or until something is to be shown when the recording has ended.
+    fn idle_for(&self) -> Duration {
+        match self.next {
+            Some(_) => self.due.saturating_duration_since(Instant::now()),
+            None => SHOW_EVERY,
+        }
+    }
+
+    fn command(&mut self, command: Command, answer: oneshot::Sender<Result<Vec<Record>, CommandError>>) -> Result<(), SessionError> {
+        self.journal.answer = Some(Vec::new());
+        let outcome = self.desk.command(command, &mut self.journal);
+        let records = self.journal.answer.take().unwrap_or_default();
+        // Who asked may have gone away.
+        match outcome {
+            Ok(Ok(())) => drop(answer.send(Ok(records))),
+            Ok(Err(refusal)) => drop(answer.send(Err(refusal.into()))),
+            Err(error) => {
+                let _ = answer.send(Err(CommandError::Unavailable));
+                return Err(error.into());
+            }
+        }
+        self.show();
+        Ok(())
+    }
+
+    fn quote(&mut self) -> Result<(), SessionError> {
+        let Some(quote) = self.next.take() else { return Ok(()) };
+        // The cursor stands after this quote, and is committed with what the quote causes.
+        self.journal.cursor = Some(self.source.cursor());
+        self.desk.quote(&quote, &mut self.journal)?;
+        self.pull(quote.at)
+    }
+
+    /// Takes the next quote from the source and says when it is due.
+    fn pull(&mut self, last: Millis) -> Result<(), SessionError> {
+        self.next = self.source.next()?;
+        if let Some(next) = &self.next {
+            self.past.follow(&self.source.cursor());
+            let now = Instant::now();
+            if now.saturating_duration_since(self.due) > BEHIND_MAX {
+                self.due = now;
+            }
+            self.due += self.maker.pace().wait(last, next.at);
+        }
+        Ok(())
+    }
+
+    fn housekeep(&mut self) -> Result<(), SessionError> {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.shown) >= SHOW_EVERY {
+            self.show();
+        }
+        if self.journal.seq != self.flushed.1 {
+            self.flushed = (now, self.journal.seq);
+        } else if self.next.is_some() && now.saturating_duration_since(self.flushed.0) >= FLUSH_EVERY {
+            self.journal.flush(self.desk.shard_mut())?;
+            self.flushed = (now, self.journal.seq);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) {
+        self.shown = Instant::now();
+        let state = if self.next.is_some() { DeskState::Running } else { DeskState::Ended };
+        self.shared.show(View::of(self.desk.shard(), state));
+    }
+}

@@ -1,0 +1,145 @@
+//! Trading as it runs: one desk for each tenant, on a thread of its own.
+//!
+//! Owns: the loop that pulls quotes and takes commands, the commit of what a shard decided, and what people
+//! may see of it while it runs. Refuses to know pages, the API, and any other tenant than the desk's own.
+//!
+//! A desk is an engine shard with its venue. Its facts are committed before the venue sees an order; its
+//! place in the market is committed with them, so that a killed process goes on where it stood.
+
+mod commit;
+mod desk;
+mod feed;
+mod past;
+pub mod requests;
+mod view;
+
+pub use desk::{CommandError, Desk};
+pub use feed::FeedPlan;
+pub use past::Past;
+pub use view::{AccountNow, DeskState, Live, View};
+
+use crate::clock::Clock;
+use marque_domain::{id::TenantId, instrument::Instrument};
+use marque_market::{catalogue::Catalogue, history::History};
+use marque_sandbox::{Plugins, Sandbox};
+use marque_store::{Store, StoreError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::runtime::Handle;
+
+/// What all desks share.
+pub struct Floor {
+    store: Store,
+    sandbox: Arc<Sandbox>,
+    catalogue: Arc<Catalogue>,
+    history: Arc<History>,
+    plan: FeedPlan,
+    clock: Clock,
+    desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
+}
+
+/// Why a desk could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FloorError {
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The feed cannot be made.
+    #[error(transparent)]
+    Feed(#[from] marque_market::feed::FeedError),
+    /// The system gave no thread.
+    #[error("the desk's thread could not be started: {0}; raise the limit on threads")]
+    Thread(std::io::Error),
+}
+
+impl Floor {
+    /// A floor without desks.
+    #[must_use]
+    pub fn new(store: Store, sandbox: Arc<Sandbox>, catalogue: Arc<Catalogue>, history: Arc<History>, plan: FeedPlan, clock: Clock) -> Self {
+        Self { store, sandbox, catalogue, history, plan, clock, desks: Mutex::default() }
+    }
+
+    /// What can be traded. The synthetic market never closes.
+    #[must_use]
+    pub fn instruments(&self) -> Vec<Instrument> {
+        self.catalogue.all().iter().map(|i| self.plan.calendar_of(i)).collect()
+    }
+
+    /// The market that all desks follow.
+    #[must_use]
+    pub const fn plan(&self) -> &FeedPlan {
+        &self.plan
+    }
+
+    /// The sandbox that all desks' plugins run in.
+    #[must_use]
+    pub const fn sandbox(&self) -> &Arc<Sandbox> {
+        &self.sandbox
+    }
+
+    /// A tenant's desk, opened on first use: recovered from its journal and running when this answers.
+    ///
+    /// # Errors
+    /// [`FloorError`].
+    pub async fn desk(&self, tenant: TenantId) -> Result<Arc<Desk>, FloorError> {
+        if let Some(desk) = self.known(tenant) {
+            return Ok(desk);
+        }
+        let db = self.store.system("open a trading desk").tenant_db(tenant);
+        self.compile_plugins(&db).await?;
+        let past = Arc::new(Past::new(Arc::clone(&self.history), Arc::clone(&self.catalogue), self.plan.clone()));
+        let parts = desk::Parts {
+            db,
+            instruments: self.instruments(),
+            plugins: Arc::new(self.plugins()),
+            source: feed::Maker::new(self.plan.clone(), Arc::clone(&self.catalogue), Arc::clone(&self.history), self.clock.clone()),
+            past,
+            commission_per_lot: self.plan.commission_per_lot,
+            runtime: Handle::current(),
+        };
+        // Two first uses at once: the second finds the first one's desk.
+        let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = desks.get(&tenant) {
+            return Ok(Arc::clone(desk));
+        }
+        let desk = Arc::new(Desk::open(parts).map_err(FloorError::Thread)?);
+        desks.insert(tenant, Arc::clone(&desk));
+        Ok(desk)
+    }
+
+    /// Stops all desks after what they are doing, and waits for them.
+    pub async fn close(&self) {
+        let desks: Vec<_> = self.desks.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, desk)| desk).collect();
+        for desk in desks {
+            desk.close().await;
+        }
+    }
+
+    fn known(&self, tenant: TenantId) -> Option<Arc<Desk>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
+    }
+
+    fn plugins(&self) -> Plugins {
+        let (system, runtime) = (self.store.system("load a plugin's component"), Handle::current());
+        Plugins::new(Arc::clone(&self.sandbox), move |digest| {
+            // Called on a desk's own thread, never on one of the runtime's.
+            runtime.block_on(system.artifact(*digest)).ok().flatten()
+        })
+    }
+
+    /// Compiles the tenant's plugins before the market runs, so that no desk waits for it.
+    async fn compile_plugins(&self, db: &marque_store::TenantDb) -> Result<(), FloorError> {
+        let system = self.store.system("compile a tenant's plugins");
+        for plugin in db.plugins().await? {
+            let Some(bytes) = system.artifact(plugin.plugin.digest).await? else { continue };
+            let sandbox = Arc::clone(&self.sandbox);
+            let compiled = tokio::task::spawn_blocking(move || sandbox.inspect(&bytes).err()).await;
+            if let Ok(Some(refused)) = compiled {
+                tracing::error!(plugin = plugin.plugin.name, %refused, "a stored plugin is refused");
+            }
+        }
+        Ok(())
+    }
+}
