@@ -4,7 +4,9 @@
 //! program's speed, that program is measured in the same run on the same machine, sample by sample in turn.
 //! Refuses to know: what a good machine is. A ratio travels between machines, a bare number does not.
 
+pub mod fixture;
 pub mod groups;
+pub mod raw;
 pub mod row;
 pub mod sample;
 pub mod table;

@@ -12,6 +12,16 @@ impl Samples {
         Self(count.max(1))
     }
 
+    /// How many.
+    pub const fn count(self) -> usize {
+        self.0
+    }
+
+    /// How often work runs for a row: the samples and the one that warms up.
+    pub const fn runs(self) -> usize {
+        self.0 + 1
+    }
+
     /// Median nanoseconds a call takes, when `work` makes `calls` of them. One run before the samples warms
     /// caches and is not counted.
     pub fn nanos_per_call(self, calls: u32, mut work: impl FnMut()) -> f64 {
