@@ -7,10 +7,19 @@ use crate::{
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, Readiness, Resolver},
     identity::{Identity, IdentityLayer, PasswordError},
+    portal::{self, Portal},
+    theme::{ThemeError, Themes},
+    trading::{FeedPlan, Floor, FloorError, PlanError},
 };
+use marque_domain::tenant::TenantStatus;
+use marque_market::{
+    catalogue::{Catalogue, CatalogueError},
+    history::History,
+};
+use marque_sandbox::{Limits, Sandbox, SandboxError};
 use marque_store::{Store, StoreError};
-use poem::{Endpoint, EndpointExt as _, Route, Server};
-use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use poem::{Endpoint, EndpointExt as _, Server};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 /// Paths whose bodies may be uploads.
@@ -33,6 +42,21 @@ pub enum ServeError {
     /// Signing in cannot work.
     #[error("people could not sign in: {0}")]
     Identity(#[from] PasswordError),
+    /// The sandbox cannot be set up.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The catalogue of instruments is wrong.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The feed's settings are wrong.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A desk cannot be opened.
+    #[error(transparent)]
+    Floor(#[from] FloorError),
+    /// The themes are broken.
+    #[error(transparent)]
+    Themes(#[from] ThemeError),
     /// The socket failed.
     #[error("the server had to stop: {0}")]
     Io(#[from] std::io::Error),
@@ -41,20 +65,44 @@ pub enum ServeError {
     Missing(&'static str),
 }
 
-/// Serves until SIGTERM or Ctrl-C, then lets requests under way finish.
+/// Serves until SIGTERM or Ctrl-C, then lets requests under way finish and desks commit where they stand.
 ///
 /// # Errors
 /// Why it could not start, or what stopped it.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let store = Store::connect(config.database().expose()).await?;
-    let identity = Identity::new(&config, clock)?;
+    let floor = Arc::new(floor(&config, &store, clock.clone())?);
+    let themes = Arc::new(Themes::load()?);
+    let identity = Identity::new(&config, clock.clone())?;
+    let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock);
+    open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
-    let app = outer_layers(&config, &store, identity, Route::new(), Arc::new(|_| None));
+    let app = outer_layers(&config, &store, identity, portal.routes(), portal::error_pages(themes));
     run(listener, app, &config, stop_signal()).await?;
+    floor.close().await;
     store.close().await?;
+    Ok(())
+}
+
+/// The trading floor that the settings describe, with no desk open.
+pub(crate) fn floor(config: &Config, store: &Store, clock: Clock) -> Result<Floor, ServeError> {
+    let catalogue = Arc::new(Catalogue::embedded()?);
+    let history = Arc::new(History::at(config.data_dir.join("history")));
+    let plan = FeedPlan::new(&config.feed, &catalogue)?;
+    let sandbox = Arc::new(Sandbox::new(Limits::default())?);
+    Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock))
+}
+
+/// Markets run and strategies trade whether or not anybody looks.
+async fn open_desks(store: &Store, floor: &Floor) -> Result<(), ServeError> {
+    for tenant in store.system("open every tenant's desk").tenants().await? {
+        if tenant.spec.status == TenantStatus::Active {
+            floor.desk(tenant.id).await?;
+        }
+    }
     Ok(())
 }
 
@@ -127,12 +175,4 @@ async fn stop_signal() {
 /// While there is no API.
 pub fn openapi() -> Result<String, ServeError> {
     Err(ServeError::Missing("this build has no API"))
-}
-
-/// Adds the demo's people, accounts and deployments, and prints them as one line of JSON.
-///
-/// # Errors
-/// While there is no demo.
-pub async fn demo_seed(_config: Config, _clock: Clock, _out: &mut (dyn Write + Send)) -> Result<(), ServeError> {
-    Err(ServeError::Missing("this build has no demo"))
 }

@@ -14,6 +14,7 @@ pub use error::CliError;
 use crate::{
     clock::Clock,
     config::{self, Config},
+    demo,
     identity::Role,
     serve,
 };
@@ -207,7 +208,7 @@ impl Cli {
             Command::Data(DataCommand::List) => data::list(&config, out)?,
             Command::Openapi => writeln!(out, "{}", serve::openapi()?)?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
-            Command::DemoSeed => serve::demo_seed(config, clock, out).await?,
+            Command::DemoSeed => demo::seed(&config, &clock, out).await?,
         }
         Ok(())
     }

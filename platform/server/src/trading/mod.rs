@@ -14,7 +14,7 @@ pub mod requests;
 mod view;
 
 pub use desk::{CommandError, Desk};
-pub use feed::FeedPlan;
+pub use feed::{FeedPlan, PlanError};
 pub use past::Past;
 pub use view::{AccountNow, DeskState, Live, View};
 
