@@ -49,6 +49,15 @@ impl Kind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Ticks, Self::Minutes];
 
+    /// What a person calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ticks => "ticks",
+            Self::Minutes => "minutes",
+        }
+    }
+
     /// The name of its file.
     #[must_use]
     pub const fn file_name(self) -> &'static str {

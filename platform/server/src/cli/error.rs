@@ -1,7 +1,7 @@
 //! Why a command failed: one sentence and what to do.
 
 use crate::{
-    config::ConfigError, identity::PersonError, problem::Problem, secrets::NoRandomness, serve::ServeError,
+    config::ConfigError, demo::DemoError, identity::PersonError, problem::Problem, secrets::NoRandomness, serve::ServeError,
     tenants::ApplyError, theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
@@ -19,6 +19,9 @@ pub enum CliError {
     /// The server could not start or go on.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The demo was not seeded.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Tenants were not applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
