@@ -1,4 +1,5 @@
 //! A strategy under the runner, as an author would test it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use marque_plugin::{
     About, Action, Bar, Bracket, Context, Hooks, Instrument, Lots, Money, OrderUpdate, Origin, Price, Side, Start,
