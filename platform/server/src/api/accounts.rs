@@ -1,7 +1,17 @@
 //! Trading accounts.
 
-use super::{Tag, caller::Caller, idempotency::once, number, page::{List, Listed}, refused::Refused};
-use crate::{identity::Operation, trading::{View, requests}};
+use super::{
+    Tag,
+    caller::Caller,
+    idempotency::once,
+    number,
+    page::{List, Listed},
+    refused::Refused,
+};
+use crate::{
+    identity::Operation,
+    trading::{View, requests},
+};
 use marque_domain::{
     account::{AccountStatus as Stored, AccountTerms},
     fixed::Money,

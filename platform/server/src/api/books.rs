@@ -1,6 +1,12 @@
 //! An account's money over time, its books, and how far its limits are.
 
-use super::{Tag, caller::Caller, number, page::{List, Listed}, refused::Refused};
+use super::{
+    Tag,
+    caller::Caller,
+    number,
+    page::{List, Listed},
+    refused::Refused,
+};
 use crate::identity::Operation;
 use marque_domain::{account, ledger};
 use marque_engine::shard;
@@ -26,11 +32,7 @@ struct EquityPoint {
 
 impl From<account::EquityPoint> for EquityPoint {
     fn from(point: account::EquityPoint) -> Self {
-        Self {
-            at: point.at.to_rfc3339(),
-            balance: number::money(point.balance),
-            equity: number::money(point.equity),
-        }
+        Self { at: point.at.to_rfc3339(), balance: number::money(point.balance), equity: number::money(point.equity) }
     }
 }
 

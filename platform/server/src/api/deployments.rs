@@ -221,7 +221,12 @@ impl Deployments {
     /// Start a deployment
     ///
     /// Lets a stopped or quarantined strategy run again. One that runs is left as it is.
-    #[oai(path = "/deployments/:deployment/start", method = "post", operation_id = "start_deployment", transform = "once")]
+    #[oai(
+        path = "/deployments/:deployment/start",
+        method = "post",
+        operation_id = "start_deployment",
+        transform = "once"
+    )]
     async fn start_deployment(
         &self,
         caller: Caller,
@@ -242,7 +247,12 @@ impl Deployments {
     /// Stop a deployment
     ///
     /// Its positions stay open, with their stop-loss and take-profit.
-    #[oai(path = "/deployments/:deployment/stop", method = "post", operation_id = "stop_deployment", transform = "once")]
+    #[oai(
+        path = "/deployments/:deployment/stop",
+        method = "post",
+        operation_id = "stop_deployment",
+        transform = "once"
+    )]
     async fn stop_deployment(
         &self,
         caller: Caller,

@@ -31,7 +31,8 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Once<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let who = request.data::<SignedIn>().cloned();
-        let who = who.ok_or_else(|| Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."))?;
+        let who =
+            who.ok_or_else(|| Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."))?;
         let clock = request.data::<super::App>().map(|app| app.0.clock.clone());
         let clock = clock.ok_or_else(|| Problem::internal(&OutsideApi))?;
         let key = key_of(&request)?;
@@ -69,12 +70,7 @@ impl<E: Endpoint<Output = Response> + 'static> Once<E> {
 }
 
 /// Keeps the answer with the key, or gives the key back when nothing was changed.
-async fn keep(
-    db: &TenantDb,
-    who: &SignedIn,
-    key: &str,
-    result: poem::Result<Response>,
-) -> poem::Result<Response> {
+async fn keep(db: &TenantDb, who: &SignedIn, key: &str, result: poem::Result<Response>) -> poem::Result<Response> {
     let response = match result {
         Ok(response) => response,
         Err(error) => {

@@ -1,16 +1,8 @@
 //! The live stream of an account: server-sent events of JSON.
 
 use super::{
-    App, Tag,
-    books::Distance,
-    caller::Caller,
-    decisions::Decision,
-    deployments::Deployment,
-    market::Quote,
-    number,
-    orders::Order,
-    positions::Position,
-    refused::Refused,
+    App, Tag, books::Distance, caller::Caller, decisions::Decision, deployments::Deployment, market::Quote, number,
+    orders::Order, positions::Position, refused::Refused,
 };
 use crate::{
     identity::Operation,
@@ -183,10 +175,9 @@ impl Follower {
         let view = self.desk.view();
         for record in records {
             events.extend(match record {
-                Record::Decided(d) if d.account == self.account => Some(LiveEvent {
-                    decision: Some(Decision::of(d, &self.app)),
-                    ..LiveEvent::of(LiveKind::Decided)
-                }),
+                Record::Decided(d) if d.account == self.account => {
+                    Some(LiveEvent { decision: Some(Decision::of(d, &self.app)), ..LiveEvent::of(LiveKind::Decided) })
+                }
                 Record::OrderPlaced(o) | Record::OrderMoved(o) if o.account == self.account => {
                     Some(LiveEvent { order: Some(Order::of(o, &self.app)), ..LiveEvent::of(LiveKind::Order) })
                 }
@@ -207,9 +198,6 @@ impl Follower {
     }
 
     fn deployment(&self, found: &marque_domain::account::Deployment) -> LiveEvent {
-        LiveEvent {
-            deployment: Some(Deployment::of(found, &self.app)),
-            ..LiveEvent::of(LiveKind::Deployment)
-        }
+        LiveEvent { deployment: Some(Deployment::of(found, &self.app)), ..LiveEvent::of(LiveKind::Deployment) }
     }
 }

@@ -23,7 +23,8 @@ mod refused;
 mod session;
 
 use crate::{clock::Clock, trading::Floor};
-use authorization::Unauthorized;
+pub use authorization::Unauthorized;
+
 use marque_domain::{id::InstrumentId, instrument::Instrument};
 use poem::{EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Route, get, handler, web::Data};
 use poem_openapi::{OpenApiService, Tags};
@@ -161,3 +162,5 @@ pub fn routes(route: Route, floor: Arc<Floor>, clock: Clock) -> Result<Route, Un
     Ok(route.at("/api/openapi.json", get(show_document).data(document)).nest(PREFIX, api))
 }
 
+#[cfg(test)]
+mod tests;

@@ -9,11 +9,7 @@ use super::{
     page::{List, Listed},
     refused::Refused,
 };
-use crate::{
-    identity::Operation,
-    problem::Problem,
-    trading::requests,
-};
+use crate::{identity::Operation, problem::Problem, trading::requests};
 use marque_domain::{
     decision::Intent,
     fixed::{Lots, Price},
@@ -218,9 +214,10 @@ impl Example for NewOrder {
 impl NewOrder {
     fn intent(&self, caller: &Caller) -> Result<Intent, Problem> {
         let instruments = requests::tradable(caller.floor());
-        let instrument = instruments.iter().find(|i| i.symbol == self.instrument).ok_or_else(|| {
-            invalid("/instrument", "is not offered here; choose one from the list of instruments")
-        })?;
+        let instrument = instruments
+            .iter()
+            .find(|i| i.symbol == self.instrument)
+            .ok_or_else(|| invalid("/instrument", "is not offered here; choose one from the list of instruments"))?;
         let lots: Lots = number::decimal("/lots", &self.lots)?;
         if lots <= Lots::ZERO {
             return Err(invalid("/lots", "must be above zero"));

@@ -154,7 +154,16 @@ mod tests {
         for other in [list(2, "/accounts/acc_1/orders"), list(1, "/accounts/acc_2/orders"), list(1, "/x?state=open")] {
             assert_eq!(other.page(Some(&cursor), None).unwrap_err().code, ProblemCode::BadRequest);
         }
-        for bad in ["", "77", "\0", &cursor[1..], &format!("{cursor}A"), &cursor.to_uppercase(), &"A".repeat(22), &"é".repeat(11)] {
+        for bad in [
+            "",
+            "77",
+            "\0",
+            &cursor[1..],
+            &format!("{cursor}A"),
+            &cursor.to_uppercase(),
+            &"A".repeat(22),
+            &"é".repeat(11),
+        ] {
             assert_eq!(orders.page(Some(bad), None).unwrap_err().code, ProblemCode::BadRequest, "{bad}");
         }
     }
@@ -164,7 +173,8 @@ mod tests {
         let list = list(1, "/accounts/acc_1/positions?state=open");
         let page = Page { after: None, limit: 2 };
         let answer = list.answer(page, Paged { items: vec![3, 2], next: Some(2) }, |n: i64| n);
-        let expect = format!("<{PREFIX}/accounts/acc_1/positions?state=open&limit=2&cursor={}>; rel=\"next\"", list.cursor(2));
+        let expect =
+            format!("<{PREFIX}/accounts/acc_1/positions?state=open&limit=2&cursor={}>; rel=\"next\"", list.cursor(2));
         assert_eq!(answer.link, Some(expect));
         assert_eq!(list.answer(page, Paged { items: vec![3, 2], next: None }, |n: i64| n).link, None);
     }

@@ -91,7 +91,8 @@ async fn recordings_go_into_the_history() {
     let site = site();
     assert!(run(site.path(), &["data", "list"]).await.unwrap().contains("no history yet"));
     let file = site.path().join("ticks.csv");
-    std::fs::write(&file, "ts,bid,ask\n2014-05-01T00:00:00Z,1.3861,1.3862\n2014-05-01T00:00:01Z,1.3862,1.3863\n").unwrap();
+    std::fs::write(&file, "ts,bid,ask\n2014-05-01T00:00:00Z,1.3861,1.3862\n2014-05-01T00:00:01Z,1.3862,1.3863\n")
+        .unwrap();
     let file = file.display().to_string();
     let said = run(site.path(), &["data", "import", "--symbol", "EURUSD", &file]).await.unwrap();
     assert!(said.contains("2 of 2 rows kept"), "{said}");
