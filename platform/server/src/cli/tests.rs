@@ -15,9 +15,9 @@ fn site() -> tempfile::TempDir {
 
 async fn run(site: &Path, args: &[&str]) -> Result<String, CliError> {
     let file = site.join("marque.toml").display().to_string();
-    let all = ["marque", "--config", &file].iter().chain(args);
+    let given = ["marque", "--config", &file];
     let mut out = Vec::new();
-    Cli::try_parse_from(all).expect("arguments").run(&mut out).await?;
+    Cli::try_parse_from(given.iter().chain(args)).expect("arguments").run(&mut out).await?;
     Ok(String::from_utf8(out).unwrap())
 }
 
