@@ -137,7 +137,8 @@ async fn person(db: &TenantDb, passwords: &Passwords, role: Role, name: &str, em
 /// Opens the accounts that are missing. The floor is only set up when there is something to do on it.
 async fn trader(config: &Config, store: &Store, db: &TenantDb, definition: &Definition, user: UserId, clock: &Clock, floor: &mut Option<Floor>) -> Result<(), DemoError> {
     let have = db.accounts(Whose::User(user), Page::first(50)).await?.items;
-    for account in accounts().into_iter().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
+    // Opened last is shown first: the calm one.
+    for account in accounts().into_iter().rev().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
         let floor = match floor {
             Some(floor) => floor,
             None => floor.insert(serve::floor(config, store, clock.clone())?),
