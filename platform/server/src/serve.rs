@@ -29,7 +29,9 @@ const UPLOADS: &[&str] = &["/api/v1/plugins"];
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}. Stop the program that uses it, or choose another with MARQUE_LISTEN or --listen")]
+    #[error(
+        "cannot listen on {address}: {source}. Stop the program that uses it, or choose another with MARQUE_LISTEN or --listen"
+    )]
     Listen {
         /// Which.
         address: SocketAddr,

@@ -1,8 +1,8 @@
 //! Why a command failed: one sentence and what to do.
 
 use crate::{
-    config::ConfigError, demo::DemoError, identity::PersonError, problem::Problem, secrets::NoRandomness, serve::ServeError,
-    tenants::ApplyError, theme::ThemeError,
+    config::ConfigError, demo::DemoError, identity::PersonError, problem::Problem, secrets::NoRandomness,
+    serve::ServeError, tenants::ApplyError, theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
 use marque_market::{catalogue::CatalogueError, history::HistoryError, import::ImportError};
@@ -107,6 +107,7 @@ impl CliError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Config(ConfigError::NoDatabase(_)) => 1,
             Self::Config(_) => 2,
             _ => 1,
         }

@@ -48,7 +48,9 @@ enum Command {
         listen: Option<SocketAddr>,
     },
     /// Create the database or bring it up to date. Running it again changes nothing.
-    #[command(after_help = "Examples:\n  marque migrate\n  MARQUE_DATABASE_URL=postgres://app@db/marque MARQUE_DATABASE_ADMIN_URL=postgres://owner@db/marque marque migrate")]
+    #[command(
+        after_help = "Examples:\n  marque migrate\n  MARQUE_DATABASE_URL=postgres://app@db/marque MARQUE_DATABASE_ADMIN_URL=postgres://owner@db/marque marque migrate"
+    )]
     Migrate,
     /// Tenants: the brands that are served.
     #[command(subcommand)]
@@ -100,7 +102,9 @@ enum TenantCommand {
 #[derive(Debug, Subcommand)]
 enum PersonCommand {
     /// Add a person to a tenant. The password is read from standard input: its first line.
-    #[command(after_help = "Example:\n  marque person add aurora --email ann@aurora.example --name Ann --role trader < password.txt")]
+    #[command(
+        after_help = "Example:\n  marque person add aurora --email ann@aurora.example --name Ann --role trader < password.txt"
+    )]
     Add(AddPerson),
 }
 
@@ -122,7 +126,9 @@ struct AddPerson {
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
     /// Inspect a WebAssembly component and put it into tenants' catalogues. Adding it again changes nothing.
-    #[command(after_help = "Examples:\n  marque plugin add aurora ema_cross.wasm\n  marque plugin add aurora borealis daily_loss.wasm")]
+    #[command(
+        after_help = "Examples:\n  marque plugin add aurora ema_cross.wasm\n  marque plugin add aurora borealis daily_loss.wasm"
+    )]
     Add {
         /// The tenants' short names.
         #[arg(required = true, value_name = "TENANT")]
@@ -142,7 +148,9 @@ enum PluginCommand {
 #[derive(Debug, Subcommand)]
 enum DataCommand {
     /// Import a recording (CSV, plain or in .gz or .zip) into the history. All of it or nothing; again changes nothing.
-    #[command(after_help = "Examples:\n  marque data import --symbol EURUSD DAT_ASCII_EURUSD_T_201405.csv\n  marque data import --symbol XAUUSD --format mt5-ticks --timezone America/New_York+7h XAUUSD.csv")]
+    #[command(
+        after_help = "Examples:\n  marque data import --symbol EURUSD DAT_ASCII_EURUSD_T_201405.csv\n  marque data import --symbol XAUUSD --format mt5-ticks --timezone America/New_York+7h XAUUSD.csv"
+    )]
     Import(ImportData),
     /// List the recorded history: symbol, kind, rows, first and last time.
     #[command(after_help = "Example:\n  marque data list")]
@@ -196,19 +204,27 @@ impl Cli {
         let config = self.settings()?;
         let clock = Clock::system();
         match self.command {
-            Command::Serve { .. } => serve::serve(config, clock).await?,
+            Command::Serve { .. } => {
+                config.require_database()?;
+                serve::serve(config, clock).await?;
+            }
             Command::Migrate => migrate(&config, out).await?,
             Command::Tenant(TenantCommand::Apply { dir }) => tenant::apply(&config, &clock, dir, out).await?,
             Command::Tenant(TenantCommand::List) => tenant::list(&open(&config).await?, out).await?,
             Command::Tenant(TenantCommand::Show { slug }) => tenant::show(&open(&config).await?, &slug, out).await?,
             Command::Person(PersonCommand::Add(person)) => person::add(&config, &clock, person, out).await?,
-            Command::Plugin(PluginCommand::Add { slugs, file }) => plugin::add(&config, &clock, &slugs, &file, out).await?,
+            Command::Plugin(PluginCommand::Add { slugs, file }) => {
+                plugin::add(&config, &clock, &slugs, &file, out).await?
+            }
             Command::Plugin(PluginCommand::List { slug }) => plugin::list(&open(&config).await?, &slug, out).await?,
             Command::Data(DataCommand::Import(import)) => data::import(&config, import, out).await?,
             Command::Data(DataCommand::List) => data::list(&config, out)?,
             Command::Openapi => writeln!(out, "{}", serve::openapi()?)?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
-            Command::DemoSeed => demo::seed(&config, &clock, out).await?,
+            Command::DemoSeed => {
+                config.require_database()?;
+                demo::seed(&config, &clock, out).await?;
+            }
         }
         Ok(())
     }
@@ -224,6 +240,7 @@ async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), Cl
 }
 
 async fn open(config: &Config) -> Result<Store, CliError> {
+    config.require_database()?;
     Ok(Store::connect(config.database().expose()).await?)
 }
 

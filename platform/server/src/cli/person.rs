@@ -24,12 +24,8 @@ pub(super) async fn add(
     let store = open(config).await?;
     let db = tenant::rows(&store, &person.slug).await?;
     let passwords = Passwords::new(&config.limits).map_err(PersonError::from)?;
-    let new = NewPerson {
-        email: person.email,
-        display_name: person.name,
-        password: read_password()?,
-        role: person.role,
-    };
+    let new =
+        NewPerson { email: person.email, display_name: person.name, password: read_password()?, role: person.role };
     let user = create_person(&db, &passwords, new, clock.now()).await?;
     writeln!(out, "{} {} {}", user.id, user.email, user.role)?;
     Ok(())

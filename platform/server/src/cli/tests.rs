@@ -78,7 +78,8 @@ async fn from_nothing_to_two_brands() {
     assert_eq!(run(site.path(), &["tenant", "apply"]).await.unwrap(), "aurora: created\nborealis: created\n");
     assert_eq!(run(site.path(), &["tenant", "apply"]).await.unwrap(), "aurora: unchanged\nborealis: unchanged\n");
     let list = run(site.path(), &["tenant", "list"]).await.unwrap();
-    insta::assert_snapshot!(list, @"");
+    let (aurora, borealis) = ("aurora.localhost\tAurora Markets", "borealis.localhost\tBorealis Pro");
+    assert_eq!(list, format!("aurora\tactive\tdaybreak\t{aurora}\nborealis\tactive\tnightfall\t{borealis}\n"));
     let shown: serde_json::Value =
         serde_json::from_str(&run(site.path(), &["tenant", "show", "aurora"]).await.unwrap()).unwrap();
     assert_eq!(shown["definition"]["plans"][1]["quotas"]["trades_per_day"], 50);
@@ -91,7 +92,8 @@ async fn recordings_go_into_the_history() {
     let site = site();
     assert!(run(site.path(), &["data", "list"]).await.unwrap().contains("no history yet"));
     let file = site.path().join("ticks.csv");
-    std::fs::write(&file, "ts,bid,ask\n2014-05-01T00:00:00Z,1.3861,1.3862\n2014-05-01T00:00:01Z,1.3862,1.3863\n").unwrap();
+    std::fs::write(&file, "ts,bid,ask\n2014-05-01T00:00:00Z,1.3861,1.3862\n2014-05-01T00:00:01Z,1.3862,1.3863\n")
+        .unwrap();
     let file = file.display().to_string();
     let said = run(site.path(), &["data", "import", "--symbol", "EURUSD", &file]).await.unwrap();
     assert!(said.contains("2 of 2 rows kept"), "{said}");

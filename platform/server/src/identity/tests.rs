@@ -14,6 +14,8 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const AURORA: &str = "aurora.localhost";
 const BOREALIS: &str = "borealis.localhost";
 
@@ -210,7 +212,7 @@ async fn what_changes_something_must_come_from_our_own_page() {
     let evil = format!("http://{BOREALIS}:{port}");
     let other = crate::secrets::Token::new().unwrap().expose();
     // Headers, form field, status.
-    let table: &[(&[(&str, &str)], Option<&str>, u16)] = &[
+    let table: &[(Headers<'_>, Option<&str>, u16)] = &[
         (&[("origin", &own)], Some(&csrf), 200),
         (&[("sec-fetch-site", "same-origin")], Some(&csrf), 200),
         (&[("origin", &own), ("x-csrf-token", &csrf)], None, 200),
