@@ -79,7 +79,8 @@ impl Site {
     /// Another site that is as this one is now. No server may be running on it.
     pub fn copy(&self) -> Self {
         let copy = Self { variables: self.variables.clone(), ..Self::empty() };
-        let status = Command::new("cp").arg("-a").arg(self.data()).arg(copy.folder.path()).status().expect("cp must start");
+        let status =
+            Command::new("cp").arg("-a").arg(self.data()).arg(copy.folder.path()).status().expect("cp must start");
         assert!(status.success(), "the site could not be copied");
         copy
     }

@@ -2,15 +2,19 @@
 //! orders and the same ledger, and so does a server that is killed again and again on the way.
 
 use crate::harness::Site;
-use marque_domain::{decision::Decision, fixed::Money, ledger::Book, order::{Order, Position}, time::Millis};
-use marque_market::{
-    catalogue::Catalogue,
-    columns::TickColumns,
-    feed::synthetic_history,
-    history::History,
+use marque_domain::{
+    decision::Decision,
+    fixed::Money,
+    ledger::Book,
+    order::{Order, Position},
+    time::Millis,
 };
+use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_history, history::History};
 use marque_store::{Page, Store, TenantDb, Whose};
-use std::{path::PathBuf, time::{Duration, Instant}};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// How often the server is killed.
 const KILLS: u64 = 20;
@@ -59,7 +63,8 @@ fn site() -> Site {
 async fn aurora(site: &Site) -> (Store, TenantDb) {
     let url = format!("sqlite://{}", site.data().join("marque.db").display());
     let store = Store::connect(&url).await.expect("the site's database");
-    let tenant = store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
+    let tenant =
+        store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
     let db = store.system("read a test site").tenant_db(tenant.id);
     (store, db)
 }
@@ -157,6 +162,9 @@ fn same(a: &Left, b: &Left) {
     for (x, y) in a.decisions.iter().rev().zip(b.decisions.iter().rev()) {
         assert_eq!(x, y);
     }
-    assert_eq!((a.orders.len(), a.positions.len(), a.decisions.len()), (b.orders.len(), b.positions.len(), b.decisions.len()));
+    assert_eq!(
+        (a.orders.len(), a.positions.len(), a.decisions.len()),
+        (b.orders.len(), b.positions.len(), b.decisions.len())
+    );
     assert_eq!(a.books, b.books);
 }

@@ -90,7 +90,10 @@ fn accounts() -> Vec<DemoAccount> {
             ],
         },
         DemoAccount { name: "Fast", strategies: vec![("EURUSD", Timeframe::M1, cross(3, 8, 5.0, None, None))] },
-        DemoAccount { name: "Oversized", strategies: vec![("EURUSD", Timeframe::M1, cross(2, 5, 20.0, Some(40), Some(80)))] },
+        DemoAccount {
+            name: "Oversized",
+            strategies: vec![("EURUSD", Timeframe::M1, cross(2, 5, 20.0, Some(40), Some(80)))],
+        },
     ]
 }
 
@@ -126,16 +129,37 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
     Ok(())
 }
 
-async fn person(db: &TenantDb, passwords: &Passwords, role: Role, name: &str, email: &str, password: &str, clock: &Clock) -> Result<UserId, DemoError> {
+async fn person(
+    db: &TenantDb,
+    passwords: &Passwords,
+    role: Role,
+    name: &str,
+    email: &str,
+    password: &str,
+    clock: &Clock,
+) -> Result<UserId, DemoError> {
     if let Some(known) = db.user_by_email(email).await? {
         return Ok(known.id);
     }
-    let new = NewPerson { email: email.to_owned(), display_name: name.to_owned(), password: Secret::new(password.to_owned()), role };
+    let new = NewPerson {
+        email: email.to_owned(),
+        display_name: name.to_owned(),
+        password: Secret::new(password.to_owned()),
+        role,
+    };
     Ok(create_person(db, passwords, new, clock.now()).await?.id)
 }
 
 /// Opens the accounts that are missing. The floor is only set up when there is something to do on it.
-async fn trader(config: &Config, store: &Store, db: &TenantDb, definition: &Definition, user: UserId, clock: &Clock, floor: &mut Option<Floor>) -> Result<(), DemoError> {
+async fn trader(
+    config: &Config,
+    store: &Store,
+    db: &TenantDb,
+    definition: &Definition,
+    user: UserId,
+    clock: &Clock,
+    floor: &mut Option<Floor>,
+) -> Result<(), DemoError> {
     let have = db.accounts(Whose::User(user), Page::first(50)).await?.items;
     // Opened last is shown first: the calm one.
     for account in accounts().into_iter().rev().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
@@ -148,7 +172,14 @@ async fn trader(config: &Config, store: &Store, db: &TenantDb, definition: &Defi
     Ok(())
 }
 
-async fn open(floor: &Floor, db: &TenantDb, definition: &Definition, user: UserId, account: &DemoAccount, clock: &Clock) -> Result<(), DemoError> {
+async fn open(
+    floor: &Floor,
+    db: &TenantDb,
+    definition: &Definition,
+    user: UserId,
+    account: &DemoAccount,
+    clock: &Clock,
+) -> Result<(), DemoError> {
     let refused = |what: String| move |problem| DemoError::Refused { what, problem: Box::new(problem) };
     // The demo's trader is on the largest plan.
     let plan = definition.plans.last();

@@ -68,14 +68,16 @@ impl Walk {
             let open = price;
             price = (price + roll() * 1_000).clamp(100_000_000, 180_000_000);
             let (up, down) = (roll().abs() * 1_000, roll().abs() * 1_000);
-            let row = [START.0 + minute * MINUTE_MS, open, open.max(price) + up, open.min(price) - down, price, 1_000, 4];
+            let row =
+                [START.0 + minute * MINUTE_MS, open, open.max(price) + up, open.min(price) - down, price, 1_000, 4];
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         }
         Self { columns }
     }
 
     fn bars(&self, count: usize) -> Recording<'_> {
-        let [open_at, open, high, low, close, spread, volume] = self.columns.each_ref().map(|c| c.get(..count).unwrap_or(c));
+        let [open_at, open, high, low, close, spread, volume] =
+            self.columns.each_ref().map(|c| c.get(..count).unwrap_or(c));
         Recording::Minutes(BarRun { open_at, open, high, low, close, spread, volume })
     }
 }
@@ -164,7 +166,11 @@ fn backtests(samples: Samples, ema: &EmaCross) -> Result<Vec<Row>> {
             }),
         },
         growth("… per bar at 1.1 M bars", short, long),
-        Row { name: "EMA-cross backtest, 1.1 M quotes".to_owned(), median: Figure { value: 1e9 / many, unit: Unit::PerSecond }, limit: None },
+        Row {
+            name: "EMA-cross backtest, 1.1 M quotes".to_owned(),
+            median: Figure { value: 1e9 / many, unit: Unit::PerSecond },
+            limit: None,
+        },
         growth("… per quote at 1.1 M quotes", few, many),
     ])
 }
@@ -210,14 +216,23 @@ impl Commit for Watch {
 /// rule plugin.
 fn signals() -> Result<Vec<Row>> {
     let ema = EmaCross::load_with(64, &["daily-loss"])?;
-    let rule = PluginRef { digest: ema.digest("daily-loss")?, name: "daily-loss".to_owned(), settings: RULE_SETTINGS.to_owned() };
+    let rule = PluginRef {
+        digest: ema.digest("daily-loss")?,
+        name: "daily-loss".to_owned(),
+        settings: RULE_SETTINGS.to_owned(),
+    };
     let instrument = fixture::instrument()?;
     let shard = Shard::new(core::slice::from_ref(&instrument), ema.host(), Box::new(NoPast));
     let mut desk = Desk::new(shard, SimulatedVenue::new(Money::ZERO));
     let mut watch = Watch { began: Instant::now(), taken: Vec::new() };
     let walk = Walk::new(400_000);
     let [at, _, _, _, close, ..] = &walk.columns;
-    let quote = |at: i64, bid: i64| Quote { instrument: instrument.id, at: Millis(at), bid: Price::from_units(bid), ask: Price::from_units(bid + 1_000) };
+    let quote = |at: i64, bid: i64| Quote {
+        instrument: instrument.id,
+        at: Millis(at),
+        bid: Price::from_units(bid),
+        ask: Price::from_units(bid + 1_000),
+    };
     let mut prices = at.iter().zip(close).map(|(at, bid)| quote(*at, *bid));
     if let Some(first) = prices.next() {
         let Ok(()) = desk.quote(&first, &mut watch);
@@ -237,7 +252,15 @@ fn signals() -> Result<Vec<Row>> {
         bail!("only {} signals: the strategy did not trade", watch.taken.len());
     }
     let [p50, p99] = percentiles(watch.taken, [0.5, 0.99]);
-    let row = |name: &str, value: f64, limit: Option<Limit>| Row { name: name.to_owned(), median: Figure { value, unit: Unit::Nanos }, limit };
-    let limit = Limit { figure: Figure { value: SIGNAL_NS, unit: Unit::Nanos }, bound: Bound::AtMost, source: "promise".to_owned() };
+    let row = |name: &str, value: f64, limit: Option<Limit>| Row {
+        name: name.to_owned(),
+        median: Figure { value, unit: Unit::Nanos },
+        limit,
+    };
+    let limit = Limit {
+        figure: Figure { value: SIGNAL_NS, unit: Unit::Nanos },
+        bound: Bound::AtMost,
+        source: "promise".to_owned(),
+    };
     Ok(vec![row("tick → approved order, p50", p50, None), row("tick → approved order, p99", p99, Some(limit))])
 }

@@ -14,7 +14,5 @@ pub struct Group {
 }
 
 /// Every group, in the order of the table.
-pub const ALL: &[Group] = &[
-    Group { name: "sandbox", measure: sandbox::measure },
-    Group { name: "engine", measure: engine::measure },
-];
+pub const ALL: &[Group] =
+    &[Group { name: "sandbox", measure: sandbox::measure }, Group { name: "engine", measure: engine::measure }];
