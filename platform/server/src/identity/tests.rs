@@ -140,6 +140,21 @@ impl<'a> Browser<'a> {
 }
 
 #[tokio::test]
+async fn an_address_belongs_to_one_person_of_a_tenant() {
+    let world = world("").await;
+    let tenant = world.store.system().tenants().await.unwrap().remove(0);
+    let passwords = super::Passwords::new(&config("").limits).unwrap();
+    let again = NewPerson {
+        email: "ANN@x.example".to_owned(),
+        display_name: "Another Ann".to_owned(),
+        password: Secret::new("long enough".to_owned()),
+        role: Role::Owner,
+    };
+    let refused = create_person(&world.store.system().tenant_db(tenant.id), &passwords, again, NOON).await;
+    assert!(matches!(&refused, Err(super::PersonError::Taken(email)) if email == "ann@x.example"));
+}
+
+#[tokio::test]
 async fn in_and_out() {
     let world = world("").await;
     let mut ann = Browser::new(&world, AURORA);
