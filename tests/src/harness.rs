@@ -56,17 +56,43 @@ fn plugins() -> &'static [BuiltPlugin] {
 /// A data directory and the settings that point to it.
 pub struct Site {
     folder: TempDir,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Site {
     /// An empty one.
     pub fn empty() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder") }
+        Self { folder: TempDir::new().expect("a temporary folder"), variables: Vec::new() }
+    }
+
+    /// With a setting that every command of this site gets.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("var")
+    }
+
+    /// Another site that is as this one is now. No server may be running on it.
+    pub fn copy(&self) -> Self {
+        let copy = Self { variables: self.variables.clone(), ..Self::empty() };
+        let status =
+            Command::new("cp").arg("-a").arg(self.data()).arg(copy.folder.path()).status().expect("cp must start");
+        assert!(status.success(), "the site could not be copied");
+        copy
     }
 
     /// One with the demo's tenants, plugins, people and deployments, on the synthetic market.
     pub fn seeded() -> Self {
-        let site = Self::empty();
+        Self::empty().seed()
+    }
+
+    /// Seeds this one so.
+    pub fn seed(self) -> Self {
+        let site = self;
         let tenants = workspace().join("tenants").display().to_string();
         site.succeeds(&["migrate"]);
         site.succeeds(&["tenant", "apply", &tenants]);
@@ -89,6 +115,7 @@ impl Site {
             .env("MARQUE_DATA_DIR", self.folder.path().join("var"))
             .env("MARQUE_TENANTS_DIR", workspace().join("tenants"))
             .env("MARQUE_LIMITS_SHUTDOWN_S", "2")
+            .envs(self.variables.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -5,5 +5,6 @@
 #![cfg(test)]
 
 mod harness;
+mod recovery;
 mod rooms;
 mod running;

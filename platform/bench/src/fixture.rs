@@ -1,6 +1,6 @@
 //! What every group measures with: the shipped plugins, an instrument, a deployment, quiet bars.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use marque_domain::{
@@ -18,6 +18,8 @@ use marque_sandbox::{Limits, Plugins, Sandbox};
 
 /// 1 May 2014, when the recordings beside the repository begin.
 pub const START: Millis = Millis(1_398_902_400_000);
+/// The strategy that is measured.
+const NAME: &str = "ema-cross";
 /// Settings of the EMA cross that all groups use.
 pub const EMA_SETTINGS: &str = r#"{"fast":12,"slow":26,"lots":0.1,"stop_pips":20,"target_pips":40}"#;
 
@@ -54,7 +56,8 @@ pub fn instrument() -> Result<Instrument> {
 
 /// The EMA cross as the sandbox runs it.
 pub struct EmaCross {
-    host: Plugins,
+    host: Arc<Plugins>,
+    digests: BTreeMap<String, PluginDigest>,
     instrument: Instrument,
     deployment: Deployment,
 }
@@ -65,22 +68,55 @@ impl EmaCross {
     /// # Errors
     /// When the plugin is missing or refused.
     pub fn load(instances: u32) -> Result<Self> {
-        let bytes = component("ema-cross")?;
+        Self::load_with(instances, &[])
+    }
+
+    /// As [`EmaCross::load`], with other shipped plugins beside it.
+    ///
+    /// # Errors
+    /// When a plugin is missing or refused.
+    pub fn load_with(instances: u32, others: &[&str]) -> Result<Self> {
         let sandbox = Arc::new(Sandbox::new(Limits { instances, ..Limits::default() })?);
-        let digest = sandbox.inspect(&bytes)?.digest;
+        let (mut stored, mut digests) = (BTreeMap::new(), BTreeMap::new());
+        for name in core::iter::once(&NAME).chain(others) {
+            let bytes = component(name)?;
+            let digest = sandbox.inspect(&bytes)?.digest;
+            stored.insert(digest, bytes);
+            digests.insert((*name).to_owned(), digest);
+        }
+        let digest = *digests.get(NAME).context("the EMA cross was not loaded")?;
         Ok(Self {
-            host: Plugins::new(sandbox, move |wanted: &PluginDigest| (*wanted == digest).then(|| bytes.clone())),
+            host: Arc::new(Plugins::new(sandbox, move |wanted: &PluginDigest| stored.get(wanted).cloned())),
+            digests,
             instrument: instrument()?,
             deployment: Deployment {
                 id: DeploymentId(1),
                 account: AccountId(1),
-                plugin: PluginRef { digest, name: "ema-cross".to_owned(), settings: EMA_SETTINGS.to_owned() },
+                plugin: PluginRef { digest, name: NAME.to_owned(), settings: EMA_SETTINGS.to_owned() },
                 instrument: InstrumentId(1),
                 timeframe: Timeframe::M1,
                 status: DeploymentStatus::Running,
                 created_at: START,
             },
         })
+    }
+
+    /// The plugins as the engine takes them.
+    pub fn host(&self) -> Arc<dyn PluginHost> {
+        self.host.clone()
+    }
+
+    /// What is deployed.
+    pub const fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The digest of a plugin that was loaded.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn digest(&self, name: &str) -> Result<PluginDigest> {
+        self.digests.get(name).copied().with_context(|| format!("{name} was not loaded"))
     }
 
     /// Starts an instance.

@@ -220,8 +220,7 @@ mod tests {
     #[test]
     fn a_pip_is_worth_what_traders_expect() {
         let catalogue = Catalogue::embedded().unwrap();
-        for (symbol, worth) in
-            [("EURUSD", "10"), ("GBPUSD", "10"), ("AUDUSD", "10"), ("XAUUSD", "1"), ("BTCUSD", "1")]
+        for (symbol, worth) in [("EURUSD", "10"), ("GBPUSD", "10"), ("AUDUSD", "10"), ("XAUUSD", "1"), ("BTCUSD", "1")]
         {
             let instrument = catalogue.by_symbol(symbol).unwrap();
             let lot = Lots::whole(1);

@@ -10,6 +10,16 @@ use marque_domain::{
     time::Millis,
 };
 
+/// History and feeds reach from the year 1 to the year 9999, so that arithmetic on their times cannot overflow.
+pub(crate) const TIME_MIN: Millis = Millis(-62_135_596_800_000);
+/// See [`TIME_MIN`].
+pub(crate) const TIME_MAX: Millis = Millis(253_402_300_799_999);
+
+/// Whether times lie within what history knows, in order.
+pub(crate) fn in_time(span: Option<(Millis, Millis)>) -> bool {
+    span.is_none_or(|(first, last)| TIME_MIN <= first && last <= TIME_MAX)
+}
+
 /// One quote without its instrument: time, bid, ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
@@ -25,12 +35,7 @@ impl Tick {
     /// As a quote of `instrument`.
     #[must_use]
     pub const fn quote(self, instrument: InstrumentId) -> Quote {
-        Quote {
-            instrument,
-            at: Millis(self.at),
-            bid: Price::from_units(self.bid),
-            ask: Price::from_units(self.ask),
-        }
+        Quote { instrument, at: Millis(self.at), bid: Price::from_units(self.bid), ask: Price::from_units(self.ask) }
     }
 }
 
@@ -185,15 +190,7 @@ impl BarColumns {
     pub(crate) fn from_parts(parts: Vec<Vec<i64>>) -> Self {
         let mut parts = parts.into_iter();
         let mut next = || parts.next().unwrap_or_default();
-        Self {
-            open_at: next(),
-            open: next(),
-            high: next(),
-            low: next(),
-            close: next(),
-            spread: next(),
-            volume: next(),
-        }
+        Self { open_at: next(), open: next(), high: next(), low: next(), close: next(), spread: next(), volume: next() }
     }
 }
 

@@ -161,7 +161,8 @@ async fn trader(
     floor: &mut Option<Floor>,
 ) -> Result<(), DemoError> {
     let have = db.accounts(Whose::User(user), Page::first(50)).await?.items;
-    for account in accounts().into_iter().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
+    // Opened last is shown first: the calm one.
+    for account in accounts().into_iter().rev().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
         let floor = match floor {
             Some(floor) => floor,
             None => floor.insert(serve::floor(config, store, clock.clone())?),

@@ -20,8 +20,11 @@ fn main() -> ExitCode {
     if known.is_some_and(CliError::is_closed_pipe) {
         return ExitCode::SUCCESS;
     }
-    // Standard error may be closed; there is nobody else to tell.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    // A command's error names its cause itself. Standard error may be closed; there is nobody else to tell.
+    let _ = match known {
+        Some(known) => writeln!(std::io::stderr(), "error: {known}"),
+        None => writeln!(std::io::stderr(), "error: {error:#}"),
+    };
     ExitCode::from(known.map_or(1, CliError::exit_code))
 }
 

@@ -222,7 +222,7 @@ impl From<StoreError> for Problem {
                 tracing::info!(detail, "refused as already taken");
                 Self::new(ProblemCode::Conflict, "Something else already has this name or key; choose another.")
             }
-            StoreError::Unavailable { .. } => {
+            StoreError::Unavailable { .. } | StoreError::Uncertain { .. } => {
                 tracing::error!(error = %Chain(&error), "the database is not available");
                 Self::new(ProblemCode::Unavailable, "Try again in a moment.").retry_after_s(5)
             }

@@ -6,7 +6,7 @@ use crate::{
     api,
     clock::Clock,
     config::Config,
-    edge::{BoundedAcceptor, Edge, ErrorPages, Readiness, Resolver},
+    edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     identity::{Identity, IdentityLayer, PasswordError},
     portal::{self, Portal},
     theme::{ThemeError, Themes},
@@ -19,12 +19,15 @@ use marque_market::{
 };
 use marque_sandbox::{Limits, Sandbox, SandboxError};
 use marque_store::{Store, StoreError};
-use poem::{Endpoint, EndpointExt as _, Route, Server};
+use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 /// Paths whose bodies may be uploads.
 const UPLOADS: &[&str] = &["/api/v1/plugins"];
+
+/// What the page for unknown hosts looks like.
+const NEUTRAL_CSS: &str = "base/plain/neutral.css";
 
 /// Why the server did not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +87,8 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
-    let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes));
+    let neutral = neutral_files(Arc::clone(&themes));
+    let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
     run(listener, app, &config, stop_signal()).await?;
     floor.close().await;
     store.close().await?;
@@ -117,9 +121,20 @@ pub fn outer_layers(
     identity: Identity,
     routes: impl Endpoint + 'static,
     pages: ErrorPages,
+    neutral: NeutralFiles,
 ) -> impl Endpoint + 'static {
     let resolver = Resolver::new(store.system("which tenant has a host"), &config.limits);
-    routes.with(IdentityLayer::new(identity)).with(Edge::new(config, resolver, pages, readiness(store), UPLOADS))
+    let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS).with_neutral_files(neutral);
+    routes.with(IdentityLayer::new(identity)).with(edge)
+}
+
+/// The style sheet of the page for unknown hosts, and nothing else of the themes.
+fn neutral_files(themes: Arc<Themes>) -> NeutralFiles {
+    Arc::new(move |path| {
+        let (hash, name) = path.strip_prefix("/assets/")?.split_once('/')?;
+        let (asset, _) = themes.asset(hash, name).filter(|_| name == NEUTRAL_CSS)?;
+        Some(Response::builder().content_type(asset.content_type).body(asset.bytes.to_vec()))
+    })
 }
 
 /// Ready when the database answers.
@@ -171,4 +186,32 @@ async fn stop_signal() {
         }
     }
     tracing::info!("stopping: requests under way may finish");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestServer, TestStore, config};
+
+    #[tokio::test]
+    async fn the_page_of_an_unknown_host_has_its_looks_and_nothing_more() {
+        let (store, config) = (TestStore::with_demo(&[]).await, config(""));
+        let themes = Arc::new(Themes::load().unwrap());
+        let identity = Identity::new(&config, Clock::system()).unwrap();
+        let (pages, neutral) = (portal::error_pages(Arc::clone(&themes)), neutral_files(themes));
+        let app = outer_layers(&config, &store.store, identity, Route::new(), pages, neutral);
+        let server = TestServer::start(app).await;
+        let get = async |path: &str| {
+            let client = server.client("nobody.example").build().unwrap();
+            client.get(server.url("nobody.example", path)).send().await.unwrap()
+        };
+        let page = get("/").await;
+        assert_eq!(page.status(), 421);
+        let html = page.text().await.unwrap();
+        let css = html.split('"').find(|part| part.starts_with("/assets/")).expect("the page names a style sheet");
+        assert_eq!(get(css).await.status(), 200);
+        let other = css.replace("plain/neutral.css", "css/fonts.css");
+        assert_ne!(other, css);
+        assert_eq!(get(&other).await.status(), 421);
+    }
 }

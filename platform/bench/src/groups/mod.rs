@@ -1,5 +1,6 @@
 //! The rows, one file per group.
 
+mod engine;
 mod sandbox;
 
 use crate::{row::Row, sample::Samples};
@@ -13,4 +14,5 @@ pub struct Group {
 }
 
 /// Every group, in the order of the table.
-pub const ALL: &[Group] = &[Group { name: "sandbox", measure: sandbox::measure }];
+pub const ALL: &[Group] =
+    &[Group { name: "sandbox", measure: sandbox::measure }, Group { name: "engine", measure: engine::measure }];

@@ -26,7 +26,9 @@ pub enum FeedError {
     #[error(transparent)]
     History(#[from] HistoryError),
     /// There is nothing to replay.
-    #[error("there is no history of {0} to replay: import a recording with `marque data import`, or choose another feed")]
+    #[error(
+        "there is no history of {0} to replay: import a recording with `marque data import`, or choose another feed"
+    )]
     NoHistory(String),
     /// A feed of nothing.
     #[error("the feed has no instruments: name at least one")]
@@ -35,7 +37,9 @@ pub enum FeedError {
     #[error("instrument number {} is not in the catalogue", .0.0)]
     UnknownInstrument(InstrumentId),
     /// The cursor belongs to another kind of feed.
-    #[error("the stored cursor belongs to a {stored} feed, but the feed is {configured}: choose the former, or start afresh")]
+    #[error(
+        "the stored cursor belongs to a {stored} feed, but the feed is {configured}: choose the former, or start afresh"
+    )]
     OtherFeed {
         /// Whose cursor it is.
         stored: &'static str,
@@ -75,6 +79,7 @@ impl Source {
     ///
     /// # Errors
     /// [`FeedError`] when history cannot be read. The feed stays where it is.
+    #[expect(clippy::should_implement_trait, reason = "a source can fail, be resumed and go on after an end")]
     pub fn next(&mut self) -> Result<Option<Quote>, FeedError> {
         match self {
             Self::Replay(replay) => replay.next(),

@@ -37,7 +37,15 @@ impl Octave {
     pub(super) fn new(seed: u64, period_ms: i64) -> Self {
         // Shifted by a random part of the period, so that octaves do not turn together.
         let shift_ms = (mix(seed, -1) >> 1).cast_signed() % period_ms;
-        Self { seed, period_ms, per_period: 1.0 / period_ms as f64, shift_ms, cell_from: i64::MIN, left: 0.0, step: 0.0 }
+        Self {
+            seed,
+            period_ms,
+            per_period: 1.0 / period_ms as f64,
+            shift_ms,
+            cell_from: i64::MIN,
+            left: 0.0,
+            step: 0.0,
+        }
     }
 
     /// The noise at `at`, in [−1, 1].
@@ -54,39 +62,47 @@ impl Octave {
     }
 }
 
-/// A walk: octaves from a quarter of a second to 48 days.
-#[derive(Debug, Clone)]
-pub(super) struct Walk {
-    fast: Vec<(Octave, f64)>,
-    slow: Vec<(Octave, f64)>,
-}
-
 /// Shortest period.
 const PERIOD_MIN_MS: i64 = 250;
-/// Octaves below this stand for the market of the moment, whose liveliness comes and goes.
-const FAST_OCTAVES: i64 = 13;
+/// Octaves below this, up to 17 minutes, are the market of the moment, whose liveliness comes and goes.
+const RIPPLES: i64 = 13;
 /// All octaves: the longest period is 250 ms · 2^24, about 48 days.
 const OCTAVES: i64 = 25;
+
+/// A walk: octaves from a quarter of a second to 48 days, in two parts.
+#[derive(Debug, Clone)]
+pub(super) struct Walk {
+    ripples: Vec<(Octave, f64)>,
+    tide: Vec<(Octave, f64)>,
+}
 
 impl Walk {
     /// A walk that moves about `daily` (a fraction, such as 0.005) in a day.
     pub(super) fn new(seed: u64, daily: f64) -> Self {
         // Measured once: with heights of one per root of a day, the walk's daily range is about this much.
-        const RANGE_OF_UNIT_WALK: f64 = 2.2;
+        const RANGE_OF_UNIT_WALK: f64 = 2.0;
         let day_in_periods = 86_400_000.0 / PERIOD_MIN_MS as f64;
         let mut height = daily / RANGE_OF_UNIT_WALK / day_in_periods.sqrt();
-        let (mut fast, mut slow) = (vec![], vec![]);
+        let (mut ripples, mut tide) = (vec![], vec![]);
         for octave in 0..OCTAVES {
             let noise = Octave::new(mix(seed, octave), PERIOD_MIN_MS << octave);
-            if octave < FAST_OCTAVES { &mut fast } else { &mut slow }.push((noise, height));
+            if octave < RIPPLES { &mut ripples } else { &mut tide }.push((noise, height));
             height *= ROOT_2;
         }
-        Self { fast, slow }
+        Self { ripples, tide }
     }
 
-    /// Where the walk stands at `at`, with its fast part scaled by `liveliness`.
-    pub(super) fn at(&mut self, at: i64, liveliness: f64) -> f64 {
-        let sum = |octaves: &mut [(Octave, f64)]| octaves.iter_mut().fold(0.0, |sum, (o, height)| sum + o.at(at) * *height);
-        sum(&mut self.slow) + sum(&mut self.fast) * liveliness
+    /// The part that comes and goes within minutes.
+    pub(super) fn ripples(&mut self, at: i64) -> f64 {
+        sum(&mut self.ripples, at)
     }
+
+    /// The part that moves over hours and weeks.
+    pub(super) fn tide(&mut self, at: i64) -> f64 {
+        sum(&mut self.tide, at)
+    }
+}
+
+fn sum(octaves: &mut [(Octave, f64)], at: i64) -> f64 {
+    octaves.iter_mut().fold(0.0, |sum, (octave, height)| sum + octave.at(at) * *height)
 }

@@ -112,6 +112,7 @@ impl Replay {
     ///
     /// # Errors
     /// [`FeedError::History`] when history cannot be read; the replay stays where it is.
+    #[expect(clippy::should_implement_trait, reason = "a source can fail, be resumed and go on after an end")]
     pub fn next(&mut self) -> Result<Option<Quote>, FeedError> {
         let Some((place, tick)) = self.earliest() else {
             if !self.looping || !self.begin_again()? {

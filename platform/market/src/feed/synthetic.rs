@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, SyntheticProfile},
-    columns::{Tick, TickColumns},
+    columns::{TIME_MAX, TIME_MIN, Tick, TickColumns},
 };
 use marque_domain::{
     bar::Quote,
@@ -20,12 +20,11 @@ use marque_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Time is cut into slots of this length; a slot has at most one quote. 480 slots make a minute.
+/// Time is cut into slots of this length; a slot has at most one quote.
 const SLOT_MS: i64 = 125;
+const SLOTS_A_MINUTE: i64 = MINUTE_MS / SLOT_MS;
 /// How long a closed market is searched for its opening before the feed ends: no calendar is closed so long.
 const CLOSED_MAX_MS: i64 = 30 * DAY_MS;
-/// The market's last instant, in the year 9999; times beyond are not searched.
-const END_OF_TIME_MS: i64 = 253_402_300_799_999;
 
 /// Liveliness of each UTC hour in percent: quiet after New York closes, busy while London and New York
 /// overlap. The mean is about 50, which makes 4 quotes a second.
@@ -38,6 +37,19 @@ const SALT_SPREAD: i64 = 2;
 const SALT_WALK: i64 = 3;
 const SALT_MOOD: i64 = 4;
 
+/// What holds for a minute. The slow parts of the market are computed at full minutes and run straight between
+/// them, which is still a function of time alone and costs a fraction.
+#[derive(Clone, Copy)]
+struct Minute {
+    number: i64,
+    is_open: bool,
+    activity: f64,
+    tide: f64,
+    tide_step: f64,
+    liveliness: f64,
+    liveliness_step: f64,
+}
+
 /// One instrument's market, asked for one slot after another or at random.
 struct Market {
     instrument: InstrumentId,
@@ -49,7 +61,7 @@ struct Market {
     spread_seed: u64,
     walk: Walk,
     moods: [Octave; 2],
-    open_minute: Option<(i64, bool)>,
+    minute: Minute,
 }
 
 impl Market {
@@ -57,7 +69,7 @@ impl Market {
         // The symbol and not the number, so that a longer catalogue leaves every market as it was.
         let seed = instrument.symbol.bytes().fold(mix(seed, 0), |seed, byte| mix(seed, i64::from(byte)));
         let mood = mix(seed, SALT_MOOD);
-        Self {
+        let mut market = Self {
             instrument: instrument.id,
             tick_size: instrument.tick_size.units(),
             level_ticks: profile.level.units() as f64 / instrument.tick_size.units() as f64,
@@ -67,58 +79,87 @@ impl Market {
             spread_seed: mix(seed, SALT_SPREAD),
             walk: Walk::new(mix(seed, SALT_WALK), f64::from(profile.daily_move_bp) / 10_000.0),
             moods: [Octave::new(mix(mood, 0), 45 * MINUTE_MS), Octave::new(mix(mood, 1), 7 * HOUR_MS)],
-            open_minute: None,
-        }
+            minute: Minute {
+                number: 0,
+                is_open: false,
+                activity: 0.0,
+                tide: 0.0,
+                tide_step: 0.0,
+                liveliness: 0.0,
+                liveliness_step: 0.0,
+            },
+        };
+        market.minute = market.work_out(0);
+        market
     }
 
     /// The quote of a slot, if the market is open and has one in it.
     fn quote_in(&mut self, slot: i64) -> Option<Tick> {
         let from = slot * SLOT_MS;
-        if !self.is_open(from) {
+        let minute = self.minute_of(from);
+        if !minute.is_open {
             return None;
         }
         let bits = mix(self.slot_seed, slot);
-        let activity = activity(from);
-        if unit(bits) >= 2.0 * activity - 1.0 {
+        // Upper bits decide whether there is a quote, lower ones when, those between a last bit of noise.
+        if unit(bits) >= 2.0 * minute.activity - 1.0 {
             return None;
         }
-        // Upper bits decide whether there is a quote, lower ones when.
         let at = from + ((bits & 0x7FF) % SLOT_MS.unsigned_abs()).cast_signed();
-        let [quick, long] = &mut self.moods;
-        let liveliness = (0.55 + 0.9 * activity) * (1.0 + 0.45 * quick.at(at) + 0.35 * long.at(at));
-        let middle = self.level_ticks * (1.0 + self.walk.at(at, liveliness));
+        let part = (at - minute.number * MINUTE_MS) as f64 * (1.0 / MINUTE_MS as f64);
+        let tide = minute.tide + minute.tide_step * part;
+        let liveliness = minute.liveliness + minute.liveliness_step * part;
+        let middle = self.level_ticks * (1.0 + tide + self.walk.ripples(at) * liveliness);
         // Every two seconds another spread, wider when little happens.
         let moment = unit(mix(self.spread_seed, at.div_euclid(2_000)));
-        let spread = self.spread_ticks * (1.35 - 0.6 * activity) * (1.0 + 0.3 * moment);
+        let spread = self.spread_ticks * (1.35 - 0.6 * minute.activity) * (1.0 + 0.3 * moment);
         let spread_ticks = (spread as i64).max(1);
-        let bid_ticks = ((middle - spread * 0.5) as i64).max(1);
-        let bid = bid_ticks * self.tick_size;
+        let bid = middle - spread * (0.5 + 0.15 * unit(bits << 29));
+        let bid = (bid as i64).max(1) * self.tick_size;
         Some(Tick { at, bid, ask: bid + spread_ticks * self.tick_size })
     }
 
-    /// Whether the market is open; true or false for a whole minute, which is remembered.
-    fn is_open(&mut self, at: i64) -> bool {
-        let minute = at.div_euclid(MINUTE_MS);
-        match self.open_minute {
-            Some((known, open)) if known == minute => open,
-            _ => {
-                let open = self.calendar.is_open(Millis(minute * MINUTE_MS));
-                self.open_minute = Some((minute, open));
-                open
-            }
+    /// What holds at `at`; the minute asked for last is remembered.
+    fn minute_of(&mut self, at: i64) -> Minute {
+        let number = at.div_euclid(MINUTE_MS);
+        if self.minute.number != number {
+            self.minute = self.work_out(number);
+        }
+        self.minute
+    }
+
+    fn work_out(&mut self, number: i64) -> Minute {
+        let (from, to) = (number * MINUTE_MS, (number + 1) * MINUTE_MS);
+        let (tide, liveliness) = (self.walk.tide(from), self.liveliness(from));
+        Minute {
+            number,
+            is_open: self.calendar.is_open(Millis(from)),
+            activity: activity(from),
+            tide,
+            tide_step: self.walk.tide(to) - tide,
+            liveliness,
+            liveliness_step: self.liveliness(to) - liveliness,
         }
     }
 
-    /// The first quote at or after `from`.
+    /// How much the market of the moment moves: by the hour of the day, and by moods that come and go.
+    fn liveliness(&mut self, at: i64) -> f64 {
+        let [quick, long] = &mut self.moods;
+        (0.55 + 0.9 * activity(at)) * (1.0 + 0.45 * quick.at(at) + 0.35 * long.at(at))
+    }
+
+    /// The first quote at or after `from`; none beyond the years that history knows.
     fn first_from(&mut self, from: i64) -> Option<Tick> {
+        let from = from.max(TIME_MIN.0);
         let mut slot = from.div_euclid(SLOT_MS);
-        let end = from.saturating_add(CLOSED_MAX_MS).min(END_OF_TIME_MS) / SLOT_MS;
+        let end = from.saturating_add(CLOSED_MAX_MS).min(TIME_MAX.0) / SLOT_MS;
         while slot < end {
             if let Some(tick) = self.quote_in(slot).filter(|tick| tick.at >= from) {
                 return Some(tick);
             }
             // A closed market is skipped by minutes.
-            slot = if self.is_open(slot * SLOT_MS) { slot + 1 } else { (slot * SLOT_MS).div_euclid(MINUTE_MS) * 480 + 480 };
+            let minute = self.minute_of(slot * SLOT_MS);
+            slot = if minute.is_open { slot + 1 } else { (minute.number + 1) * SLOTS_A_MINUTE };
         }
         None
     }
@@ -153,7 +194,12 @@ impl Synthetic {
     ///
     /// # Errors
     /// [`FeedError::NoInstruments`] or [`FeedError::UnknownInstrument`].
-    pub fn new(seed: u64, catalogue: &Catalogue, instruments: &[InstrumentId], from: Millis) -> Result<Self, FeedError> {
+    pub fn new(
+        seed: u64,
+        catalogue: &Catalogue,
+        instruments: &[InstrumentId],
+        from: Millis,
+    ) -> Result<Self, FeedError> {
         let mut ids = instruments.to_vec();
         ids.sort();
         ids.dedup();
@@ -169,6 +215,7 @@ impl Synthetic {
     }
 
     /// The next quote; none only at the end of time.
+    #[expect(clippy::should_implement_trait, reason = "a source can fail, be resumed and go on after an end")]
     pub fn next(&mut self) -> Option<Quote> {
         // The first of the least: instruments stand in order of their numbers.
         let (market, head) = self

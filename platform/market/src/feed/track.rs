@@ -42,10 +42,10 @@ impl Track {
         window: (Millis, Millis),
     ) -> Result<Option<Self>, HistoryError> {
         for kind in [Kind::Ticks, Kind::Minutes] {
-            if let Some(table) = history.table(symbol, kind)? {
-                if let Some(track) = Self::new(instrument, Recording::File(table, kind), window)? {
-                    return Ok(Some(track));
-                }
+            if let Some(table) = history.table(symbol, kind)?
+                && let Some(track) = Self::new(instrument, Recording::File(table, kind), window)?
+            {
+                return Ok(Some(track));
             }
         }
         Ok(None)

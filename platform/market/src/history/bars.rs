@@ -8,16 +8,14 @@ use marque_domain::{
     time::Millis,
 };
 
-/// The last `count` bars of `table` that were closed at `before`.
+/// The last `count` bars of `table` in `[start, end)`, both starts of bars.
 pub(super) fn last_bars(
     table: &Table,
     kind: Kind,
     timeframe: Timeframe,
-    before: Millis,
+    (start, end): (Millis, Millis),
     count: usize,
 ) -> Result<Vec<Bar>, HistoryError> {
-    // A bar that ends after `before` is still being built: its rows are not looked at.
-    let end = timeframe.open_of(before);
     let mut bars: Vec<Bar> = vec![];
     let mut parts: Vec<Vec<Bar>> = vec![];
     let mut found = 0;
@@ -25,7 +23,10 @@ pub(super) fn last_bars(
         if group.first_at >= end.0 {
             continue;
         }
-        let part = group_bars(table.read_group(index)?, kind, timeframe, end);
+        if group.last_at < start.0 {
+            break;
+        }
+        let part = group_bars(table.read_group(index)?, kind, timeframe, (start, end));
         found += part.len();
         parts.push(part);
         // The oldest bar may have begun in the group before, so it needs one more.
@@ -35,11 +36,11 @@ pub(super) fn last_bars(
     }
     for part in parts.into_iter().rev() {
         let mut part = part.into_iter();
-        if let (Some(last), Some(first)) = (bars.last_mut(), part.as_slice().first()) {
-            if last.open_at == first.open_at {
-                last.merge(first);
-                part.next();
-            }
+        if let (Some(last), Some(first)) = (bars.last_mut(), part.as_slice().first())
+            && last.open_at == first.open_at
+        {
+            last.merge(first);
+            part.next();
         }
         bars.extend(part);
     }
@@ -47,17 +48,17 @@ pub(super) fn last_bars(
 }
 
 /// The bars of one group, the last one included although it may go on in the next.
-fn group_bars(columns: Vec<Vec<i64>>, kind: Kind, timeframe: Timeframe, end: Millis) -> Vec<Bar> {
+fn group_bars(columns: Vec<Vec<i64>>, kind: Kind, timeframe: Timeframe, (start, end): (Millis, Millis)) -> Vec<Bar> {
     let mut builder = BarBuilder::new(timeframe);
     let mut bars: Vec<Bar> = match kind {
         Kind::Ticks => TickColumns::from_parts(columns)
             .iter()
-            .take_while(|tick| tick.at < end.0)
+            .filter(|tick| (start.0..end.0).contains(&tick.at))
             .filter_map(|t| builder.take(Millis(t.at), Price::from_units(t.bid), Price::from_units(t.ask)))
             .collect(),
         Kind::Minutes => BarColumns::from_parts(columns)
             .iter()
-            .take_while(|bar| bar.open_at < end)
+            .filter(|bar| (start..end).contains(&bar.open_at))
             .filter_map(|bar| builder.take_bar(&bar))
             .collect(),
     };

@@ -13,7 +13,7 @@ mod tests;
 pub use file::Kind;
 pub(crate) use file::Table;
 
-use crate::columns::{BarColumns, TickColumns};
+use crate::columns::{BarColumns, TIME_MAX, TIME_MIN, TickColumns, in_time};
 use marque_domain::{bar::Timeframe, time::Millis};
 use std::{
     fs::{self, File},
@@ -127,7 +127,9 @@ impl History {
     /// # Errors
     /// [`HistoryError`]; what was there is unchanged then.
     pub fn merge_ticks(&self, symbol: &str, ticks: &TickColumns) -> Result<Merged, HistoryError> {
-        let sound = ticks.at.is_sorted() && ticks.iter().all(|tick| tick.bid > 0 && tick.bid <= tick.ask);
+        let sound = ticks.at.is_sorted()
+            && in_time(ticks.span())
+            && ticks.iter().all(|tick| tick.bid > 0 && tick.bid <= tick.ask);
         if !sound {
             return Err(HistoryError::Unfit("the quotes are not in order of time, or one is crossed or not positive"));
         }
@@ -144,8 +146,9 @@ impl History {
     /// # Errors
     /// [`HistoryError`]; what was there is unchanged then.
     pub fn merge_minutes(&self, symbol: &str, bars: &BarColumns) -> Result<Merged, HistoryError> {
-        let on_minutes = bars.iter().all(|bar| Timeframe::M1.open_of(bar.open_at) == bar.open_at && bar.is_consistent());
-        if !bars.open_at.is_sorted_by(|a, b| a < b) || !on_minutes {
+        let on_minutes =
+            bars.iter().all(|bar| Timeframe::M1.open_of(bar.open_at) == bar.open_at && bar.is_consistent());
+        if !bars.open_at.is_sorted_by(|a, b| a < b) || !in_time(bars.span()) || !on_minutes {
             return Err(HistoryError::Unfit("the bars are not consistent minutes in order of time"));
         }
         self.merge(symbol, Kind::Minutes, |old| {
@@ -186,9 +189,28 @@ impl History {
         before: Millis,
         count: usize,
     ) -> Result<BarColumns, HistoryError> {
+        self.bars_between(symbol, timeframe, TIME_MIN, before, count)
+    }
+
+    /// As [`Self::bars`], only those that open at `from` or later.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when a file cannot be used.
+    pub fn bars_between(
+        &self,
+        symbol: &str,
+        timeframe: Timeframe,
+        from: Millis,
+        before: Millis,
+        count: usize,
+    ) -> Result<BarColumns, HistoryError> {
+        // A bar that ends after `before` is still being built: its rows are not looked at. One that began
+        // before `from` is left out, not shown in part.
+        let start = timeframe.open_of(from.clamp(TIME_MIN, TIME_MAX).plus(timeframe.length_ms() - 1));
+        let end = timeframe.open_of(before.clamp(TIME_MIN, TIME_MAX));
         let count = count.min(BARS_MAX);
         let of = |kind| match self.table(symbol, kind)? {
-            Some(table) => bars::last_bars(&table, kind, timeframe, before, count),
+            Some(table) => bars::last_bars(&table, kind, timeframe, (start, end), count),
             None => Ok(vec![]),
         };
         Ok(bars::combine(of(Kind::Minutes)?, of(Kind::Ticks)?, count))

@@ -17,7 +17,9 @@ pub struct LocalClock {
 
 /// Text that is not the clock of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no such clock: {0}; write an IANA time zone such as Europe/Athens, or one with whole hours added such as America/New_York+7h")]
+#[error(
+    "no such clock: {0}; write an IANA time zone such as Europe/Athens, or one with whole hours added such as America/New_York+7h"
+)]
 pub struct NotAClock(String);
 
 impl LocalClock {
@@ -41,10 +43,11 @@ impl FromStr for LocalClock {
     fn from_str(text: &str) -> Result<Self, NotAClock> {
         let fault = || NotAClock(text.to_owned());
         // Zone names hold signs themselves (Etc/GMT+5), so only a trailing `h` makes it an offset.
-        let (zone, ahead_hours) = match text.strip_suffix('h').and_then(|t| t.rfind(['+', '-']).map(|at| t.split_at(at))) {
-            Some((zone, hours)) => (zone, hours.parse().map_err(|_| fault())?),
-            None => (text, 0),
-        };
+        let (zone, ahead_hours) =
+            match text.strip_suffix('h').and_then(|t| t.rfind(['+', '-']).map(|at| t.split_at(at))) {
+                Some((zone, hours)) => (zone, hours.parse().map_err(|_| fault())?),
+                None => (text, 0),
+            };
         let zone = zone.parse().map_err(|_| fault())?;
         if (-14..=14).contains(&ahead_hours) { Ok(Self { zone, ahead_hours }) } else { Err(fault()) }
     }

@@ -39,7 +39,8 @@ pub(super) fn with_lines<T>(
     match magic.get(..length).unwrap_or_default() {
         [0x1F, 0x8B, ..] => take(Lines::new(&mut BufReader::new(MultiGzDecoder::new(file)), limits)),
         b"PK\x03\x04" => {
-            let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|e| ImportError::Zip(e.to_string()))?;
+            let mut archive =
+                zip::ZipArchive::new(BufReader::new(file)).map_err(|e| ImportError::Zip(e.to_string()))?;
             let entry = recording_in(&mut archive)?;
             let member = archive.by_index(entry).map_err(|e| ImportError::Zip(e.to_string()))?;
             take(Lines::new(&mut BufReader::new(member), limits))

@@ -203,7 +203,11 @@ fn read_lines<R: BufRead>(
     let clock = options.clock.clone().unwrap_or_else(LocalClock::utc);
     let mut reading = Reading {
         reader: RowReader::new(layout, clock, instrument.tick_size, options.default_spread),
-        rows: if layout.format.has_ticks() { Rows::Ticks(Default::default()) } else { Rows::Minutes(Default::default()) },
+        rows: if layout.format.has_ticks() {
+            Rows::Ticks(Default::default())
+        } else {
+            Rows::Minutes(Default::default())
+        },
         report: Report::new(layout.format),
         options,
     };

@@ -1,7 +1,7 @@
 //! Formats as tables, the rules for bad and unordered rows, and the real recordings where they are present.
 
 use super::*;
-use crate::{catalogue::Catalogue, columns::Tick, history::Kind};
+use crate::{catalogue::Catalogue, history::Kind};
 use marque_domain::time::Millis;
 use proptest::prelude::*;
 use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf};
@@ -129,7 +129,8 @@ fn histdata() {
          2014-05-01T05:00:01.000Z 1.38728 1.38729\n\
          ! line 3: the time is not written as in the rest of the file: 20140501 0000x1000,1.387280,1.387290,0"
     );
-    let bars = "20140101 000000;1.306600;1.306700;1.306560;1.306560;0\n20140101 000100;1.306600;1.306700;1.306560;0;0\n";
+    let bars =
+        "20140101 000000;1.306600;1.306700;1.306560;1.306560;0\n20140101 000100;1.306600;1.306700;1.306560;0;0\n";
     assert_eq!(
         told(bars, &lenient()),
         "histdata-bars\n\
@@ -178,14 +179,18 @@ fn plain() {
 fn files_that_are_not_recordings_are_refused_by_name() {
     let options = ImportOptions::default();
     let hours: String = (0..12).map(|h| format!("{},1,1,1,1,1\n", 1_398_902_400 + h * 3_600)).collect();
-    let mostly_bad: String = (0..10).map(|i| format!("{},1.1,{}\n", 1_398_902_400 + i, if i < 8 { "1.2" } else { "x" })).collect();
+    let mostly_bad: String =
+        (0..10).map(|i| format!("{},1.1,{}\n", 1_398_902_400 + i, if i < 8 { "1.2" } else { "x" })).collect();
     for (text, want) in [
         ("", "no known format fits; the first line is \"\""),
         ("name,address\nx,y\n", "no known format fits; the first line is \"name,address\""),
         ("ts,bid,ask\n", "the file has no usable rows (0 read, 0 bad)"),
         ("ts,bid,ask\n1398902400,1.3,1.2\n", "the file has no usable rows (1 read, 0 bad)"),
         (&hours, "its bars are 60 minutes long: export bars of one minute"),
-        (&mostly_bad, "2 of 10 rows are bad, more than 10 %: nothing was imported. The first:\n  line 9: ask: not a decimal"),
+        (
+            &mostly_bad,
+            "2 of 10 rows are bad, more than 10 %: nothing was imported. The first:\n  line 9: ask: not a decimal",
+        ),
     ] {
         let error = told(text, &options);
         assert!(error.starts_with(want), "{error}");
@@ -231,10 +236,14 @@ fn order_duplicates_crossed_and_locked_follow_the_rules() {
 
 #[test]
 fn only_the_first_bad_rows_are_named() {
-    let text: String = (0..30).map(|i| format!("{},1.1,\u{7}\n", 1_398_902_400 + i)).collect::<String>() + "1398902500,1,2\n";
+    let text: String =
+        (0..30).map(|i| format!("{},1.1,\u{7}\n", 1_398_902_400 + i)).collect::<String>() + "1398902500,1,2\n";
     let (_, report) = read_text(&text, &ImportOptions { bad_rows_named: 3, ..lenient() }).unwrap();
     let shown = report.to_string();
-    assert!(shown.contains("\n  line 3: ask: not a decimal") && shown.ends_with("1398902402,1.1,·\n  and 27 more"), "{shown}");
+    assert!(
+        shown.contains("\n  line 3: ask: not a decimal") && shown.ends_with("1398902402,1.1,·\n  and 27 more"),
+        "{shown}"
+    );
     assert_eq!(report.bad, 30);
 }
 
@@ -285,13 +294,22 @@ pub(crate) fn shared_data() -> Option<PathBuf> {
 }
 
 /// A file like the FXCM recording: a tenth of its quotes crossed, more of them locked.
-fn made_up_recording(folder: &std::path::Path) -> (PathBuf, [u64; 4]) {
+fn made_up_recording(folder: &Path) -> (PathBuf, [u64; 4]) {
     let mut text = String::from("ts_ms,bid,ask\n");
     let mut counts = [0_u64; 4];
     for i in 0..20_000_i64 {
         let spread = [2, 0, 1, 3, -1, 2, 2, 0, 4, 1][usize::try_from(i % 10).unwrap()];
         let bid = 138_700 + (i * 7_919) % 101;
-        writeln!(text, "{},{}.{:05},{}.{:05}", 1_398_902_400_000 + i * 250, 1, bid - 100_000, 1, bid - 100_000 + spread).unwrap();
+        writeln!(
+            text,
+            "{},{}.{:05},{}.{:05}",
+            1_398_902_400_000 + i * 250,
+            1,
+            bid - 100_000,
+            1,
+            bid - 100_000 + spread
+        )
+        .unwrap();
         let kept = u64::from(spread >= 0);
         counts = [counts[0] + 1, counts[1] + kept, counts[2] + 1 - kept, counts[3] + u64::from(spread == 0)];
     }
@@ -309,7 +327,12 @@ fn recordings_import_whole_and_again_without_change() {
     if let Some(data) = shared_data() {
         // Rows, kept, crossed and locked: the figures of SOURCES.md, and of a count by another program.
         cases = vec![
-            (data.join("eurusd-ticks-fxcm-2014-05.csv.gz"), "EURUSD", Kind::Ticks, [1_144_807, 1_027_936, 116_871, 142_462]),
+            (
+                data.join("eurusd-ticks-fxcm-2014-05.csv.gz"),
+                "EURUSD",
+                Kind::Ticks,
+                [1_144_807, 1_027_936, 116_871, 142_462],
+            ),
             (data.join("xauusd-ticks-oanda-2014-05-02.csv.gz"), "XAUUSD", Kind::Ticks, [265_015, 265_015, 0, 0]),
             (data.join("eurusd-m1-fxcm-2014-05.csv.gz"), "EURUSD", Kind::Minutes, [21_592, 21_592, 436, 0]),
             (data.join("xauusd-m1-oanda-2014-05.csv.gz"), "XAUUSD", Kind::Minutes, [15_222, 15_222, 0, 0]),
@@ -382,7 +405,7 @@ proptest! {
             match rows {
                 Rows::Ticks(ticks) => {
                     prop_assert!(ticks.at.is_sorted());
-                    prop_assert!(ticks.iter().all(|Tick { bid, ask, .. }| bid > 0 && bid <= ask));
+                    prop_assert!(ticks.iter().all(|tick| tick.bid > 0 && tick.bid <= tick.ask));
                     prop_assert_eq!(report.rows, report.kept + dropped + report.crossed);
                 }
                 Rows::Minutes(bars) => {

@@ -107,6 +107,7 @@ impl CliError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Config(ConfigError::NoDatabase(_)) => 1,
             Self::Config(_) => 2,
             _ => 1,
         }

@@ -205,7 +205,10 @@ impl Cli {
         let config = self.settings()?;
         let clock = Clock::system();
         match self.command {
-            Command::Serve { .. } => serve::serve(config, clock).await?,
+            Command::Serve { .. } => {
+                config.require_database()?;
+                serve::serve(config, clock).await?;
+            }
             Command::Migrate => migrate(&config, out).await?,
             Command::Tenant(TenantCommand::Apply { dir }) => tenant::apply(&config, &clock, dir, out).await?,
             Command::Tenant(TenantCommand::List) => tenant::list(&open(&config).await?, out).await?,
@@ -219,7 +222,10 @@ impl Cli {
             Command::Data(DataCommand::List) => data::list(&config, out)?,
             Command::Openapi => writeln!(out, "{}", api::document())?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
-            Command::DemoSeed => demo::seed(&config, &clock, out).await?,
+            Command::DemoSeed => {
+                config.require_database()?;
+                demo::seed(&config, &clock, out).await?;
+            }
         }
         Ok(())
     }
@@ -235,6 +241,7 @@ async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), Cl
 }
 
 async fn open(config: &Config) -> Result<Store, CliError> {
+    config.require_database()?;
     Ok(Store::connect(config.database().expose()).await?)
 }
 

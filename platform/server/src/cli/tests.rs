@@ -15,9 +15,9 @@ fn site() -> tempfile::TempDir {
 
 async fn run(site: &Path, args: &[&str]) -> Result<String, CliError> {
     let file = site.join("marque.toml").display().to_string();
-    let all = ["marque", "--config", &file].iter().chain(args);
+    let given = ["marque", "--config", &file];
     let mut out = Vec::new();
-    Cli::try_parse_from(all).expect("arguments").run(&mut out).await?;
+    Cli::try_parse_from(given.iter().chain(args)).expect("arguments").run(&mut out).await?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -78,7 +78,8 @@ async fn from_nothing_to_two_brands() {
     assert_eq!(run(site.path(), &["tenant", "apply"]).await.unwrap(), "aurora: created\nborealis: created\n");
     assert_eq!(run(site.path(), &["tenant", "apply"]).await.unwrap(), "aurora: unchanged\nborealis: unchanged\n");
     let list = run(site.path(), &["tenant", "list"]).await.unwrap();
-    insta::assert_snapshot!(list, @"");
+    let (aurora, borealis) = ("aurora.localhost\tAurora Markets", "borealis.localhost\tBorealis Pro");
+    assert_eq!(list, format!("aurora\tactive\tdaybreak\t{aurora}\nborealis\tactive\tnightfall\t{borealis}\n"));
     let shown: serde_json::Value =
         serde_json::from_str(&run(site.path(), &["tenant", "show", "aurora"]).await.unwrap()).unwrap();
     assert_eq!(shown["definition"]["plans"][1]["quotas"]["trades_per_day"], 50);

@@ -130,7 +130,10 @@ mod tests {
     use poem::http::{HeaderName, HeaderValue};
     use proptest::prelude::*;
 
-    fn ask(kind: ForwardedHeaders, peer: &str, headers: &[(&str, &str)]) -> Result<String, HostFault> {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    type Row<'a> = (ForwardedHeaders, &'a str, Headers<'a>, Result<&'a str, HostFault>);
+
+    fn ask(kind: ForwardedHeaders, peer: &str, headers: Headers<'_>) -> Result<String, HostFault> {
         let proxies =
             Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], headers: kind };
         let mut map = HeaderMap::new();
@@ -145,7 +148,7 @@ mod tests {
     fn forwarded_headers_count_only_from_proxies() {
         use ForwardedHeaders::{Forwarded as F, XForwarded as X};
         let h = ("host", "aurora.example");
-        let table: &[(ForwardedHeaders, &str, &[(&str, &str)], Result<&str, HostFault>)] = &[
+        let table: &[Row<'_>] = &[
             // Strangers are not believed.
             (X, "203.0.113.9", &[h, ("x-forwarded-host", "b.example")], Ok("203.0.113.9 aurora.example")),
             (X, "203.0.113.9", &[h, ("x-forwarded-for", "1.1.1.1")], Ok("203.0.113.9 aurora.example")),

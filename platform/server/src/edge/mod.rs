@@ -20,4 +20,4 @@ pub use forwarded::Origin;
 pub use host::{HostFault, HostName};
 pub use listen::{BoundedAcceptor, Held};
 pub use resolver::{Resolver, Site, Tenant};
-pub use serve::{ClientAddress, Edge, EdgeEndpoint, Readiness, RequestId};
+pub use serve::{ClientAddress, Edge, EdgeEndpoint, NeutralFiles, Readiness, RequestId};

@@ -30,6 +30,18 @@ pub struct Site {
 pub struct Tenant(Arc<Site>);
 
 impl Tenant {
+    /// Why it is closed, while it is.
+    #[must_use]
+    pub fn closed(&self) -> Option<Problem> {
+        match self.definition.status {
+            TenantStatus::Active => None,
+            TenantStatus::Suspended => {
+                let detail = "Its owner can have it opened again; what you keep here is not lost.";
+                Some(Problem::new(ProblemCode::TenantClosed, detail).retry_after_s(3_600))
+            }
+        }
+    }
+
     /// Its rows.
     #[must_use]
     pub fn db(&self) -> &TenantDb {
@@ -93,25 +105,15 @@ impl Resolver {
         Self { system, cache }
     }
 
-    /// The open tenant of a host.
+    /// The tenant of a host, open or closed.
     ///
     /// # Errors
-    /// [`ProblemCode::UnknownHost`], [`ProblemCode::TenantClosed`], or that the database does not answer.
-    pub async fn open(&self, host: &HostName) -> Result<Tenant, Problem> {
-        let tenant = self.find(host).await?.ok_or_else(|| {
-            Problem::new(
-                ProblemCode::UnknownHost,
-                "Check the address; if it is yours, its owner must list it for this server.",
-            )
-        })?;
-        match tenant.definition.status {
-            TenantStatus::Active => Ok(tenant),
-            TenantStatus::Suspended => Err(Problem::new(
-                ProblemCode::TenantClosed,
-                "Its owner can have it opened again; what you keep here is not lost.",
-            )
-            .retry_after_s(3_600)),
-        }
+    /// [`ProblemCode::UnknownHost`], or that the database does not answer.
+    pub async fn tenant(&self, host: &HostName) -> Result<Tenant, Problem> {
+        self.find(host).await?.ok_or_else(|| {
+            let detail = "Check the address; if it is yours, its owner must list it for this server.";
+            Problem::new(ProblemCode::UnknownHost, detail)
+        })
     }
 
     /// Forgets what is cached, so that a change in this process works at once.

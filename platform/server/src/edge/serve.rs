@@ -21,6 +21,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+/// The files of the page that an unknown host gets, by path; none for any other path.
+pub type NeutralFiles = Arc<dyn Fn(&str) -> Option<Response> + Send + Sync>;
+
 /// Says whether the server can serve: the reason when it cannot.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -53,6 +56,7 @@ impl RequestId {
 #[derive(Clone)]
 pub struct Edge(Arc<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     resolver: Resolver,
     proxies: Proxies,
@@ -60,6 +64,7 @@ struct Parts {
     pages: ErrorPages,
     ready: Readiness,
     uploads: Vec<String>,
+    neutral: NeutralFiles,
 }
 
 impl Edge {
@@ -69,7 +74,14 @@ impl Edge {
     pub fn new(config: &Config, resolver: Resolver, pages: ErrorPages, ready: Readiness, uploads: &[&str]) -> Self {
         let uploads = uploads.iter().map(|path| (*path).to_owned()).collect();
         let (proxies, limits) = (config.proxies.clone(), config.limits.clone());
-        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads }))
+        let neutral: NeutralFiles = Arc::new(|_| None);
+        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads, neutral }))
+    }
+
+    /// Serves these files where no tenant is.
+    #[must_use]
+    pub fn with_neutral_files(self, neutral: NeutralFiles) -> Self {
+        Self(Arc::new(Parts { neutral, ..Arc::unwrap_or_clone(self.0) }))
     }
 }
 
@@ -140,8 +152,15 @@ impl<E: Endpoint> EdgeEndpoint<E> {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Problem::new(ProblemCode::MethodNotAllowed, "Use GET, POST or another method of a resource."));
         }
-        let tenant = self.parts.resolver.open(&host).await?;
+        let tenant = match self.parts.resolver.tenant(&host).await {
+            Ok(tenant) => tenant,
+            Err(problem) => return self.neutral_file(&request).ok_or(problem),
+        };
+        let closed = tenant.closed().filter(|_| !is_looks(request.uri().path()));
         request.set_data(known.tenant.insert(tenant).clone());
+        if let Some(problem) = closed {
+            return Err(problem);
+        }
         let limits = &self.parts.limits;
         let bytes_max = self.body_bytes_max(request.uri().path());
         body::buffer(&mut request, bytes_max, seconds(limits.body_s)).await?;
@@ -164,6 +183,11 @@ impl<E: Endpoint> EdgeEndpoint<E> {
             }),
             _ => None,
         }
+    }
+
+    /// The page of an unknown host must look like one, though nothing else is served there.
+    fn neutral_file(&self, request: &Request) -> Option<Response> {
+        if *request.method() == Method::GET { (self.parts.neutral)(request.uri().path()) } else { None }
     }
 
     fn body_bytes_max(&self, path: &str) -> usize {
@@ -197,6 +221,11 @@ impl From<Box<dyn core::any::Any + Send>> for Panicked {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned()))
     }
+}
+
+/// What the page of a closed tenant needs to look like the brand's. It shows nothing that is kept.
+fn is_looks(path: &str) -> bool {
+    matches!(path, "/brand.css" | "/favicon.svg") || path.starts_with("/assets/")
 }
 
 fn seconds(count: u32) -> Duration {

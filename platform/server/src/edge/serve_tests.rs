@@ -265,6 +265,9 @@ async fn a_suspended_tenant_is_closed_and_comes_back() {
     all[1].hosts.push("new.example".to_owned());
     apply(&all).await;
     assert_eq!((ask("aurora.localhost").await, ask("borealis.localhost").await), (503, 200));
+    let client = server.client("aurora.localhost").build().unwrap();
+    let looks = client.get(server.url("aurora.localhost", "/brand.css")).send().await.unwrap();
+    assert_eq!(looks.status(), 404, "its looks are still asked of its routes, which here have none");
     assert_eq!(ask("new.example").await, 200);
     all[0].status = marque_domain::tenant::TenantStatus::Active;
     apply(&all).await;

@@ -125,6 +125,8 @@ fn sent_token<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     fn origin(authority: &str, secure: bool, proxied: bool) -> Origin {
         Origin {
             client: "127.0.0.1".parse().unwrap(),
@@ -138,7 +140,7 @@ mod tests {
     fn senders() {
         let plain = origin("aurora.localhost:8080", false, false);
         let proxied = origin("aurora.example", true, true);
-        let table: &[(&Origin, &[(&str, &str)], bool)] = &[
+        let table: &[(&Origin, Headers<'_>, bool)] = &[
             (&plain, &[], true),
             (&plain, &[("sec-fetch-site", "same-origin")], true),
             (&plain, &[("sec-fetch-site", "same-origin"), ("origin", "http://aurora.localhost:8080")], true),

@@ -36,10 +36,13 @@ pub enum PersonError {
     /// The password cannot be used.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// Somebody has it.
+    #[error("{0} is taken: this tenant has a person with that address. Use another address")]
+    Taken(String),
     /// There is no randomness for an id.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    /// The database refused: someone has this address, or it does not answer.
+    /// The database refused or does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -67,8 +70,11 @@ pub async fn create_person(
         role: person.role.name().to_owned(),
         created_at: at,
     };
-    db.create_user(&user).await?;
-    Ok(user)
+    match db.create_user(&user).await {
+        Ok(()) => Ok(user),
+        Err(StoreError::Conflict(_)) => Err(PersonError::Taken(user.email)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Only what every mail system takes: a local part without quotes, and a domain name.

@@ -14,6 +14,8 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const AURORA: &str = "aurora.localhost";
 const BOREALIS: &str = "borealis.localhost";
 
@@ -138,6 +140,21 @@ impl<'a> Browser<'a> {
 }
 
 #[tokio::test]
+async fn an_address_belongs_to_one_person_of_a_tenant() {
+    let world = world("").await;
+    let tenant = world.store.system().tenants().await.unwrap().remove(0);
+    let passwords = super::Passwords::new(&config("").limits).unwrap();
+    let again = NewPerson {
+        email: "ANN@x.example".to_owned(),
+        display_name: "Another Ann".to_owned(),
+        password: Secret::new("long enough".to_owned()),
+        role: Role::Owner,
+    };
+    let refused = create_person(&world.store.system().tenant_db(tenant.id), &passwords, again, NOON).await;
+    assert!(matches!(&refused, Err(super::PersonError::Taken(email)) if email == "ann@x.example"));
+}
+
+#[tokio::test]
 async fn in_and_out() {
     let world = world("").await;
     let mut ann = Browser::new(&world, AURORA);
@@ -210,7 +227,7 @@ async fn what_changes_something_must_come_from_our_own_page() {
     let evil = format!("http://{BOREALIS}:{port}");
     let other = crate::secrets::Token::new().unwrap().expose();
     // Headers, form field, status.
-    let table: &[(&[(&str, &str)], Option<&str>, u16)] = &[
+    let table: &[(Headers<'_>, Option<&str>, u16)] = &[
         (&[("origin", &own)], Some(&csrf), 200),
         (&[("sec-fetch-site", "same-origin")], Some(&csrf), 200),
         (&[("origin", &own), ("x-csrf-token", &csrf)], None, 200),

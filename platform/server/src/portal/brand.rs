@@ -109,7 +109,8 @@ fn error_page(themes: &Themes, refusal: &Refusal<'_>) -> Option<String> {
     let status = problem.code.status().as_u16();
     let mut page = ErrorPage::of(status, Some(refusal.request.as_str().to_owned()));
     // What a person can do about it says more than what fits any page.
-    if status < 500 && problem.code != ProblemCode::NotFound {
+    let says_more = status < 500 || problem.code == ProblemCode::TenantClosed;
+    if says_more && problem.code != ProblemCode::NotFound {
         page.title = problem.code.title().to_owned();
         page.text.clone_from(&problem.detail);
         for field in &problem.errors {

@@ -1,7 +1,10 @@
 //! What every theme owes its readers, tested on sample pages.
 
 use super::*;
-use crate::portal::view::{Brand, sample};
+use crate::portal::view::{
+    Brand,
+    sample::{self, Look},
+};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeSet};
@@ -9,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 const THEMES: [&str; 2] = ["daybreak", "nightfall"];
 
 fn samples() -> Vec<Sample> {
-    sample::samples(&Brand::new("Aurora", "Aurora", "Aurora Ltd", sample::RISK))
+    sample::samples(&Look::sample())
 }
 
 /// Every sample page in both themes.
@@ -163,8 +166,9 @@ fn poison(value: &mut Value) {
 fn hostile_text_stays_text_wherever_it_stands() {
     let themes = Themes::load().unwrap();
     let brand = Brand::new(HOSTILE, HOSTILE, HOSTILE, HOSTILE);
+    let look = Look { brand, ..Look::sample() };
     for theme in THEMES {
-        for sample in &mut sample::samples(&brand) {
+        for sample in &mut sample::samples(&look) {
             poison(&mut sample.page);
             if let Some(shell) = &mut sample.shell {
                 for text in [&mut shell.title, &mut shell.csrf, &mut shell.path, &mut shell.lang, &mut shell.brand_css]

@@ -9,7 +9,7 @@ use super::{
 use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, time::Millis};
 use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, state::State, venue::SimulatedVenue};
 use marque_market::feed::{FeedError, Source};
-use marque_store::TenantDb;
+use marque_store::{StoreError, TenantDb};
 use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -164,8 +164,16 @@ enum SessionError {
     Feed(#[from] FeedError),
 }
 
-impl From<marque_store::StoreError> for SessionError {
-    fn from(error: marque_store::StoreError) -> Self {
+impl SessionError {
+    /// Whether somebody else commits to this desk's journal. Two that follow one journal would each run every
+    /// strategy, so the later one gives way for good.
+    const fn is_of_another_writer(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Store(StoreError::JournalConflict { .. })))
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
         Self::Commit(error.into())
     }
 }
@@ -187,8 +195,13 @@ impl Thread {
                 End::Stopped => return,
                 End::Failed(error) => error,
             };
-            tracing::error!(%error, tenant = self.parts.db.tenant().0, "a trading desk failed and recovers from its journal");
             self.shared.show(View::blank());
+            if error.is_of_another_writer() {
+                tracing::error!(%error, tenant = self.parts.db.tenant().0, "another process runs this desk; this one stops");
+                while !self.refuse_for(RETRY_MAX) {}
+                return;
+            }
+            tracing::error!(%error, tenant = self.parts.db.tenant().0, "a trading desk failed and recovers from its journal");
             wait = if begun.elapsed() > RETRY_MAX { RETRY_MIN } else { (wait * 2).min(RETRY_MAX) };
             if self.refuse_for(wait) {
                 return;

@@ -39,13 +39,44 @@ impl Sample {
     }
 }
 
+/// What sample pages say of the brand.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The brand.
+    pub brand: Brand,
+    /// Its promise.
+    pub headline: String,
+    /// What it does.
+    pub intro: String,
+    /// What it sells.
+    pub plans: Vec<Plan>,
+}
+
+impl Look {
+    /// A brand that nobody has.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            brand: Brand::new("Sample Markets", "Sample", "Sample Markets Ltd", RISK),
+            headline: "Let your strategy trade. Keep your limits in sight.".to_owned(),
+            intro: "Run automated strategies, see each decision as it is made, and know how far a limit is.".to_owned(),
+            plans: plans(),
+        }
+    }
+}
+
 /// Every page and row with sample data.
 #[must_use]
-pub fn samples(brand: &Brand) -> Vec<Sample> {
+pub fn samples(look: &Look) -> Vec<Sample> {
+    let brand = &look.brand;
     let shell = |title: &str, path: &str, signed_in: bool| shell(brand, title, path, signed_in);
     let account = account_page();
     let mut all = vec![
-        Sample::page("front", shell("Automated trading", "/", false), &front(&brand.name)),
+        Sample::page(
+            "front",
+            shell("Automated trading", "/", false),
+            &Front::new(&look.headline, &look.intro, &look.plans, false),
+        ),
         Sample::page("sign-in", shell("Sign in", "/sign-in", false), &SignIn::new("", "/dashboard", None)),
         Sample::page("sign-in-error", shell("Sign in", "/sign-in", false), &refused_sign_in()),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
@@ -72,12 +103,11 @@ pub fn samples(brand: &Brand) -> Vec<Sample> {
 /// Renders every sample in a theme; answers the template of each with what came of it.
 #[must_use]
 pub fn render_all(themes: &Themes, theme: &str) -> Vec<(&'static str, Result<String, ThemeError>)> {
-    let brand = Brand::new("Sample Markets", "Sample Markets", "Sample Markets Ltd", RISK);
-    samples(&brand).iter().map(|sample| (sample.template, themes.render_sample(theme, sample))).collect()
+    samples(&Look::sample()).iter().map(|sample| (sample.template, themes.render_sample(theme, sample))).collect()
 }
 
 /// A risk notice of the usual kind.
-pub const RISK: &str = "Trading leveraged products carries a high level of risk and may not suit everyone. You can lose \
+const RISK: &str = "Trading leveraged products carries a high level of risk and may not suit everyone. You can lose \
      all that you put in. Past performance, simulated or real, does not foretell results. All accounts shown here \
      trade on a simulated venue.";
 
@@ -100,20 +130,8 @@ fn shell(brand: &Brand, title: &str, path: &str, signed_in: bool) -> Shell {
     }
 }
 
-fn front(brand: &str) -> Front {
-    let (headline, intro) = if brand.starts_with('B') {
-        (
-            "Every tick. Every rule. On the record.",
-            "Deploy sandboxed strategies on live markets, watch the distance to every limit, and replay any verdict to \
-             the byte.",
-        )
-    } else {
-        (
-            "Let your strategy trade. Keep your limits in sight.",
-            "Run automated strategies on your account, see each decision as it is made, and know at any moment how far \
-             you are from a limit.",
-        )
-    };
+/// Plans of the usual kinds: free, paid, without limits.
+fn plans() -> Vec<Plan> {
     let plan = |code: &str, name: &str, summary: &str, price_minor, limits: [Option<u32>; 3], features: &[&str]| Plan {
         code: code.to_owned(),
         name: name.to_owned(),
@@ -124,7 +142,7 @@ fn front(brand: &str) -> Front {
         quotas: Quotas { trades_per_day: limits[0], instruments: limits[1], deployments: limits[2] },
         features: features.iter().map(|f| (*f).to_owned()).collect(),
     };
-    let plans = [
+    vec![
         plan(
             "starter",
             "Starter",
@@ -149,8 +167,7 @@ fn front(brand: &str) -> Front {
             [None, None, None],
             &["paper-and-live-accounts", "API-access", "priority-support"],
         ),
-    ];
-    Front::new(headline, intro, &plans, false)
+    ]
 }
 
 fn refused_sign_in() -> SignIn {

@@ -1,0 +1,81 @@
+//! Defaults, file, environment, and how mistakes are told.
+
+use super::*;
+use proptest::prelude::*;
+
+fn read(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+    let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Config::read("marque.toml", text, vars).map_err(|e| e.to_string())
+}
+
+#[test]
+fn defaults_then_file_then_environment() {
+    let config = read("", &[]).unwrap();
+    assert_eq!(config.listen.port(), 8080);
+    assert_eq!(config.database().expose(), "sqlite://var/marque.db");
+    assert!(config.proxies.trusted.is_empty());
+
+    let file = "listen = '127.0.0.1:1'\ndata_dir = 'a'\n[limits]\nbody_bytes = 2000\nidle_s = 9";
+    let vars = [
+        ("MARQUE_LISTEN", "127.0.0.1:2"),
+        ("MARQUE_LIMITS_BODY_BYTES", "3000"),
+        ("MARQUE_PROXIES_TRUSTED", "[\"10.0.0.0/8\", \"::1/128\"]"),
+        ("MARQUE_FEED_SYMBOLS", "[EURUSD]"),
+        ("MARQUE_DATABASE_URL", "postgres://u:p@h/n"),
+        ("MARQUE_CONFIG", "elsewhere.toml"),
+        ("OTHER", "x"),
+    ];
+    let config = read(file, &vars).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.data_dir, Path::new("a"));
+    assert_eq!((config.limits.body_bytes, config.limits.idle_s), (3000, 9));
+    assert_eq!(config.proxies.trusted.len(), 2);
+    assert_eq!(config.feed.symbols, ["EURUSD"]);
+    assert_eq!(config.database().expose(), "postgres://u:p@h/n");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let table: &[(&str, &[(&str, &str)])] = &[
+        ("lisen = '127.0.0.1:1'", &[]),
+        ("[limits]\nbdy_bytes = 1", &[]),
+        ("[limit]\nbody_bytes = 1", &[]),
+        ("", &[("MARQUE_LIMITS_BDY_BYTES", "1")]),
+        ("", &[("MARQUE_NOTHING", "1")]),
+        ("listen = 'here'", &[]),
+        ("", &[("MARQUE_LISTEN", "8080")]),
+        ("[feed]\nkind = 'live'", &[]),
+        ("[limits]\nbody_bytes = -1", &[]),
+        ("[limits]\nbody_bytes = 1", &[]),
+        ("[feed]\nspeed = nan", &[]),
+        ("[feed]\nsymbols = []", &[]),
+        ("", &[("MARQUE_LOG_FILTER", "a=b=c")]),
+        ("[proxies]\ntrusted = ['10.0.0.0/33']", &[]),
+        ("\n\nlisten = = 1", &[]),
+        ("limits = 1", &[]),
+    ];
+    let all: String = table
+        .iter()
+        .map(|(text, vars)| format!("{text:?} {vars:?}\n  {}\n", read(text, vars).err().unwrap()))
+        .collect();
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn every_default_has_a_comment() {
+    let mut commented = false;
+    for line in DEFAULTS.lines() {
+        match line {
+            line if line.starts_with('#') => commented = true,
+            line if line.is_empty() || line.starts_with('[') => commented = false,
+            line => assert!(commented, "no comment above {line}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn reading_any_text_never_panics(text in r#"([a-z_.]{0,8} ?= ?[0-9a-z"\[\]]{0,8}\n|\[[a-z]{0,6}\]\n|\PC{0,10}){0,6}"#, value in "\\PC{0,20}") {
+        let _ = read(&text, &[("MARQUE_FEED", &value)]);
+    }
+}

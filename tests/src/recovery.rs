@@ -1,0 +1,170 @@
+//! A recording goes through the real server, its sandboxed plugins and its database: twice gives the same
+//! orders and the same ledger, and so does a server that is killed again and again on the way.
+
+use crate::harness::Site;
+use marque_domain::{
+    decision::Decision,
+    fixed::Money,
+    ledger::Book,
+    order::{Order, Position},
+    time::Millis,
+};
+use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_history, history::History};
+use marque_store::{Page, Store, TenantDb, Whose};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// How often the server is killed.
+const KILLS: u64 = 20;
+/// Quotes of the recording that are used.
+const QUOTES: usize = 400_000;
+/// A desk that has committed nothing for so long has come to the end of its recording.
+const QUIET: Duration = Duration::from_secs(5);
+const ENDS_WITHIN: Duration = Duration::from_secs(300);
+
+/// A real recording where there is one, else a made-up one; the same each time.
+fn recording() -> TickColumns {
+    if let Some(file) = shared("eurusd-ticks-fxcm-2014-05.csv.gz") {
+        let site = Site::empty();
+        site.succeeds(&["data", "import", "--instrument", "EURUSD", &file.display().to_string()]);
+        let ticks = History::at(site.data().join("history")).ticks("EURUSD").expect("what was imported");
+        let cut = |column: Vec<i64>| column.into_iter().take(QUOTES).collect();
+        return TickColumns { at: cut(ticks.at), bid: cut(ticks.bid), ask: cut(ticks.ask) };
+    }
+    let catalogue = Catalogue::embedded().expect("the catalogue");
+    let eurusd = catalogue.by_symbol("EURUSD").expect("EURUSD").id;
+    let from = Millis(1_398_902_400_000);
+    let to = from.plus(i64::try_from(QUOTES).expect("few") * 250);
+    synthetic_history(7, &catalogue, eurusd, from, to).expect("a made-up recording")
+}
+
+/// A file of the recordings beside the repository, if they are there.
+fn shared(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MARQUE_SHARED_DATA").map(PathBuf::from);
+    let beside = crate::harness::workspace().join("../shared/data");
+    folder.into_iter().chain([beside]).map(|f| f.join(name)).find(|f| f.is_file())
+}
+
+/// A seeded site that replays the recording once, as fast as it can.
+fn site() -> Site {
+    let site = Site::empty()
+        .with("MARQUE_FEED_KIND", "replay")
+        .with("MARQUE_FEED_SYMBOLS", "[EURUSD]")
+        .with("MARQUE_FEED_SPEED", "0")
+        .with("MARQUE_FEED_REPEAT", "false")
+        .with("MARQUE_LOG_FILTER", "error,marque::audit=off");
+    let history = History::at(site.data().join("history"));
+    history.merge_ticks("EURUSD", &recording()).expect("the recording is stored");
+    site.seed()
+}
+
+async fn aurora(site: &Site) -> (Store, TenantDb) {
+    let url = format!("sqlite://{}", site.data().join("marque.db").display());
+    let store = Store::connect(&url).await.expect("the site's database");
+    let tenant =
+        store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
+    let db = store.system("read a test site").tenant_db(tenant.id);
+    (store, db)
+}
+
+/// Lets the server run to the end of its recording, then stops it in order.
+async fn run_to_the_end(site: &Site) {
+    let running = site.serve().await;
+    let (store, db) = aurora(site).await;
+    let (began, mut seen, mut since) = (Instant::now(), 0, Instant::now());
+    while since.elapsed() < QUIET {
+        assert!(began.elapsed() < ENDS_WITHIN, "the recording did not end");
+        let seq = db.load_shard(0).await.expect("the shard").seq;
+        if seq != seen {
+            (seen, since) = (seq, Instant::now());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    store.close().await.expect("the database closes");
+    assert!(running.stop().success());
+}
+
+/// All that trading left behind: what a person, a regulator or a court would compare.
+#[derive(Debug, PartialEq)]
+struct Left {
+    orders: Vec<Order>,
+    positions: Vec<Position>,
+    decisions: Vec<Decision>,
+    books: Vec<Vec<(Book, Money)>>,
+}
+
+async fn left(site: &Site) -> Left {
+    let (store, db) = aurora(site).await;
+    let audit = db.audit_ledger().await.expect("an audit");
+    assert!(audit.faults.is_empty(), "the books do not add up: {:?}", audit.faults);
+    let mut left = Left { orders: vec![], positions: vec![], decisions: vec![], books: vec![] };
+    let mut page = Page::first(200);
+    loop {
+        let got = db.orders(Whose::Everyone, page).await.expect("orders");
+        left.orders.extend(got.items);
+        let Some(next) = got.next else { break };
+        page.after = Some(next);
+    }
+    let mut page = Page::first(200);
+    loop {
+        let got = db.positions(Whose::Everyone, None, page).await.expect("positions");
+        left.positions.extend(got.items);
+        let Some(next) = got.next else { break };
+        page.after = Some(next);
+    }
+    let mut page = Page::first(200);
+    loop {
+        let got = db.decisions(Whose::Everyone, None, page).await.expect("decisions");
+        left.decisions.extend(got.items);
+        let Some(next) = got.next else { break };
+        page.after = Some(next);
+    }
+    for account in db.accounts(Whose::Everyone, Page::first(50)).await.expect("accounts").items {
+        left.books.push(db.balances(Whose::Everyone, account.terms.id).await.expect("balances"));
+    }
+    store.close().await.expect("the database closes");
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_gives_the_same_orders_and_ledger_twice_and_through_twenty_kills() {
+    let first = site();
+    let (second, killed) = (first.copy(), first.copy());
+    run_to_the_end(&first).await;
+    run_to_the_end(&second).await;
+    // Times of death from a fixed walk, 10 to 500 ms, so that a failure can be repeated.
+    let mut walk = 0x9E37_79B9_u64;
+    for _ in 0..KILLS {
+        let running = killed.serve().await;
+        walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_millis(10 + (walk >> 33) % 490)).await;
+        running.kill();
+    }
+    run_to_the_end(&killed).await;
+
+    let (first, second, killed) = (left(&first).await, left(&second).await, left(&killed).await);
+    assert!(first.orders.len() > 100, "only {} orders: the test tests nothing", first.orders.len());
+    assert!(first.decisions.iter().any(|d| !d.answers.is_empty()), "no rule was asked");
+    same(&first, &second);
+    same(&first, &killed);
+}
+
+/// Compares piece by piece, so that a failure shows the first difference and not thousands of lines.
+fn same(a: &Left, b: &Left) {
+    for (x, y) in a.orders.iter().rev().zip(b.orders.iter().rev()) {
+        assert_eq!(x, y);
+    }
+    for (x, y) in a.positions.iter().rev().zip(b.positions.iter().rev()) {
+        assert_eq!(x, y);
+    }
+    for (x, y) in a.decisions.iter().rev().zip(b.decisions.iter().rev()) {
+        assert_eq!(x, y);
+    }
+    assert_eq!(
+        (a.orders.len(), a.positions.len(), a.decisions.len()),
+        (b.orders.len(), b.positions.len(), b.decisions.len())
+    );
+    assert_eq!(a.books, b.books);
+}
