@@ -7,6 +7,7 @@ use super::{
     number,
     page::{List, Listed},
     refused::Refused,
+    text::Text,
 };
 use crate::{
     identity::Operation,
@@ -128,12 +129,12 @@ impl Account {
 #[oai(deny_unknown_fields, example)]
 struct NewAccount {
     /// What its owner calls it: 1 to 60 printable characters.
-    name: String,
+    name: Text,
 }
 
 impl Example for NewAccount {
     fn example() -> Self {
-        Self { name: "First steps".to_owned() }
+        Self { name: "First steps".into() }
     }
 }
 
@@ -191,7 +192,8 @@ impl Accounts {
         let (definition, clock) = (&caller.tenant().definition, &caller.app.0.clock);
         let (user, plan) = (caller.who.user, caller.plan());
         let terms =
-            requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name, plan, clock).await?;
+            requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, plan, clock)
+                .await?;
         let account = caller.db().account(store::Whose::User(user), terms.id).await?;
         Ok(Json(Account::of(&account, &*caller.desk().await?.view())))
     }

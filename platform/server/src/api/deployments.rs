@@ -8,6 +8,7 @@ use super::{
     market::Timeframe,
     page::{List, Listed},
     refused::Refused,
+    text::Text,
 };
 use crate::{
     identity::Operation,
@@ -88,11 +89,11 @@ impl Deployment {
 #[oai(rename = "NewDeployment", deny_unknown_fields, example)]
 struct Wanted {
     /// On which account.
-    account: String,
+    account: Text,
     /// The strategy's name in the catalogue, such as `ema-cross`.
-    strategy: String,
+    strategy: Text,
     /// What it watches and trades, such as `EURUSD`.
-    instrument: String,
+    instrument: Text,
     /// The bars it sees.
     timeframe: Timeframe,
     /// Its settings: a JSON object that its `settings_schema` accepts.
@@ -102,9 +103,9 @@ struct Wanted {
 impl Example for Wanted {
     fn example() -> Self {
         Self {
-            account: "acc_0r3v4k8m2n6p1".to_owned(),
-            strategy: "ema-cross".to_owned(),
-            instrument: "EURUSD".to_owned(),
+            account: "acc_0r3v4k8m2n6p1".into(),
+            strategy: "ema-cross".into(),
+            instrument: "EURUSD".into(),
             timeframe: Timeframe::M1,
             settings: Any(json!({ "fast": 12, "slow": 26, "lots": 0.1 })),
         }
@@ -201,14 +202,14 @@ impl Deployments {
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::CreateDeployment)?;
         let wanted = wanted.0;
-        let account: AccountId = wanted.account.parse().map_err(|_| Problem::not_found())?;
+        let account: AccountId = wanted.account.0.parse().map_err(|_| Problem::not_found())?;
         if !wanted.settings.0.is_object() {
             return Err(invalid("/settings", "must be a JSON object").into());
         }
         let new = NewDeployment {
             account,
-            strategy: wanted.strategy,
-            symbol: wanted.instrument,
+            strategy: wanted.strategy.0,
+            symbol: wanted.instrument.0,
             timeframe: wanted.timeframe.into(),
             settings: wanted.settings.0,
         };

@@ -21,6 +21,7 @@ mod plugins;
 mod positions;
 mod refused;
 mod session;
+mod text;
 
 use crate::{clock::Clock, trading::Floor};
 pub use authorization::Unauthorized;

@@ -8,6 +8,7 @@ use super::{
     number,
     page::{List, Listed},
     refused::Refused,
+    text::{Decimal, Text},
 };
 use crate::{identity::Operation, problem::Problem, trading::requests};
 use marque_domain::{
@@ -186,28 +187,22 @@ impl Order {
 #[oai(deny_unknown_fields, example)]
 struct NewOrder {
     /// What to trade, such as `EURUSD`.
-    instrument: String,
+    instrument: Text,
     /// Which way.
     side: Side,
     /// How much: a decimal above zero. It is rounded down to the instrument's lot step.
-    lots: String,
+    lots: Decimal,
     /// Close the position at this price against it.
     #[oai(skip_serializing_if_is_none)]
-    stop_loss: Option<String>,
+    stop_loss: Option<Decimal>,
     /// Close the position at this price with it.
     #[oai(skip_serializing_if_is_none)]
-    take_profit: Option<String>,
+    take_profit: Option<Decimal>,
 }
 
 impl Example for NewOrder {
     fn example() -> Self {
-        Self {
-            instrument: "EURUSD".to_owned(),
-            side: Side::Buy,
-            lots: "0.10".to_owned(),
-            stop_loss: None,
-            take_profit: None,
-        }
+        Self { instrument: "EURUSD".into(), side: Side::Buy, lots: "0.10".into(), stop_loss: None, take_profit: None }
     }
 }
 
@@ -216,9 +211,9 @@ impl NewOrder {
         let instruments = requests::tradable(caller.floor());
         let instrument = instruments
             .iter()
-            .find(|i| i.symbol == self.instrument)
+            .find(|i| i.symbol == self.instrument.0)
             .ok_or_else(|| invalid("/instrument", "is not offered here; choose one from the list of instruments"))?;
-        let lots: Lots = number::decimal("/lots", &self.lots)?;
+        let lots: Lots = number::decimal("/lots", &self.lots.0)?;
         if lots <= Lots::ZERO {
             return Err(invalid("/lots", "must be above zero"));
         }
@@ -226,15 +221,15 @@ impl NewOrder {
             instrument: instrument.id,
             side: self.side.into(),
             lots,
-            stop_loss: level("/stop_loss", self.stop_loss.as_deref())?,
-            take_profit: level("/take_profit", self.take_profit.as_deref())?,
+            stop_loss: level("/stop_loss", self.stop_loss.as_ref())?,
+            take_profit: level("/take_profit", self.take_profit.as_ref())?,
         })
     }
 }
 
-fn level(field: &str, text: Option<&str>) -> Result<Option<Price>, Problem> {
+fn level(field: &str, text: Option<&Decimal>) -> Result<Option<Price>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let price: Price = number::decimal(field, text)?;
+    let price: Price = number::decimal(field, &text.0)?;
     if price <= Price::ZERO { Err(invalid(field, "must be above zero")) } else { Ok(Some(price)) }
 }
 

@@ -46,8 +46,7 @@ async fn a_key_counts_once() {
         sha2::Digest::update(&mut hash, part);
     }
     let print = sha2::Digest::finalize(hash).into();
-    let now = crate::clock::Clock::system().now();
-    db.begin_key(me, "k3", print, now).await.unwrap();
+    db.begin_key(me, "k3", print, crate::testing::NOON).await.unwrap();
     assert_eq!(ann.post_as("k3", "/accounts", &named("D")).await.refusal(), (409, "idempotency-in-flight"));
 
     let accounts = ann.get("/accounts").await.ok();

@@ -7,14 +7,14 @@ use crate::{
     plugins,
     secrets::Secret,
     serve,
-    testing::{TestServer, TestStore, config, edge},
+    testing::{NOON, TestServer, TestStore, config, edge},
 };
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub const AURORA: &str = "aurora.localhost";
@@ -45,7 +45,9 @@ impl World {
         let store = TestStore::with_demo(&[]).await;
         let data = tempfile::tempdir().unwrap();
         let config = config(&format!("data_dir = {:?}\n[feed]\nspeed = 30.0\n", data.path()));
-        let clock = Clock::system();
+        // A Friday noon: the market is open and has been since Sunday.
+        let started = Instant::now();
+        let clock = Clock::from_fn(move || NOON.plus(i64::try_from(started.elapsed().as_millis()).unwrap()));
         let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
         let identity = Identity::new(&config, clock.clone()).unwrap();
         for tenant in store.system().tenants().await.unwrap() {
