@@ -2,6 +2,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;

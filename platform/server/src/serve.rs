@@ -3,6 +3,7 @@
 //! Owns: start, the routes' outermost layers, shutdown. The rooms behind the routes know nothing of each other.
 
 use crate::{
+    api,
     clock::Clock,
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
@@ -18,7 +19,7 @@ use marque_market::{
 };
 use marque_sandbox::{Limits, Sandbox, SandboxError};
 use marque_store::{Store, StoreError};
-use poem::{Endpoint, EndpointExt as _, Response, Server};
+use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -65,9 +66,9 @@ pub enum ServeError {
     /// The socket failed.
     #[error("the server had to stop: {0}")]
     Io(#[from] std::io::Error),
-    /// A part is not in this program.
-    #[error("{0}")]
-    Missing(&'static str),
+    /// An operation of the API stands in no row of the authorization table.
+    #[error(transparent)]
+    Api(#[from] api::Unauthorized),
 }
 
 /// Serves until SIGTERM or Ctrl-C, then lets requests under way finish and desks commit where they stand.
@@ -79,14 +80,15 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let floor = Arc::new(floor(&config, &store, clock.clone())?);
     let themes = Arc::new(Themes::load()?);
     let identity = Identity::new(&config, clock.clone())?;
-    let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock);
+    let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
+    let routes = api::routes(Route::new(), Arc::clone(&floor), clock)?.nest_no_strip("/", portal.routes());
     open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
-    let app = outer_layers(&config, &store, identity, portal.routes(), portal::error_pages(themes), neutral);
+    let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
     run(listener, app, &config, stop_signal()).await?;
     floor.close().await;
     store.close().await?;
@@ -186,19 +188,10 @@ async fn stop_signal() {
     tracing::info!("stopping: requests under way may finish");
 }
 
-/// The OpenAPI document of `/api/v1`, as JSON.
-///
-/// # Errors
-/// While there is no API.
-pub fn openapi() -> Result<String, ServeError> {
-    Err(ServeError::Missing("this build has no API"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{TestServer, TestStore, config};
-    use poem::Route;
 
     #[tokio::test]
     async fn the_page_of_an_unknown_host_has_its_looks_and_nothing_more() {

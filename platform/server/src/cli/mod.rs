@@ -12,6 +12,7 @@ mod tenant;
 pub use error::CliError;
 
 use crate::{
+    api,
     clock::Clock,
     config::{self, Config},
     demo,
@@ -219,7 +220,7 @@ impl Cli {
             Command::Plugin(PluginCommand::List { slug }) => plugin::list(&open(&config).await?, &slug, out).await?,
             Command::Data(DataCommand::Import(import)) => data::import(&config, import, out).await?,
             Command::Data(DataCommand::List) => data::list(&config, out)?,
-            Command::Openapi => writeln!(out, "{}", serve::openapi()?)?,
+            Command::Openapi => writeln!(out, "{}", api::document())?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
             Command::DemoSeed => {
                 config.require_database()?;

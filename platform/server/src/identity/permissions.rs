@@ -66,7 +66,7 @@ macro_rules! operations {
             /// Every operation.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// Its stable name: the `operationId` of the API.
+            /// Its stable name.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
@@ -115,6 +115,8 @@ operations! {
     ReadDecisions, "read_decisions", Own, Tenant;
     /// Follow an account live.
     StreamAccount, "stream_account", Own, Tenant;
+    /// See who is signed in.
+    ReadSession, "read_session", Own, Own;
     /// End one's own session.
     SignOut, "sign_out", Own, Own;
 }

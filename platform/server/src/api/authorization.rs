@@ -1,0 +1,70 @@
+//! Which row of the authorization table each operation of the API stands under.
+
+use crate::identity::Operation;
+use serde_json::Value;
+
+/// By `operationId`. An operation that is missing here stops the boot.
+const TABLE: &[(&str, Operation)] = &[
+    ("get_session", Operation::ReadSession),
+    ("list_instruments", Operation::ListInstruments),
+    ("list_bars", Operation::ListBars),
+    ("get_market", Operation::ListInstruments),
+    ("list_plugins", Operation::ListPlugins),
+    ("list_accounts", Operation::ReadAccounts),
+    ("get_account", Operation::ReadAccounts),
+    ("open_account", Operation::OpenAccount),
+    ("list_equity", Operation::ReadAccounts),
+    ("list_balances", Operation::ReadAccounts),
+    ("list_distances", Operation::ReadAccounts),
+    ("follow_account", Operation::StreamAccount),
+    ("list_orders", Operation::ReadOrders),
+    ("get_order", Operation::ReadOrders),
+    ("place_order", Operation::PlaceOrder),
+    ("list_positions", Operation::ReadPositions),
+    ("get_position", Operation::ReadPositions),
+    ("close_position", Operation::ClosePosition),
+    ("list_deployments", Operation::ReadDeployments),
+    ("get_deployment", Operation::ReadDeployments),
+    ("create_deployment", Operation::CreateDeployment),
+    ("start_deployment", Operation::StartDeployment),
+    ("stop_deployment", Operation::StopDeployment),
+    ("list_deployment_log", Operation::ReadDeployments),
+    ("list_decisions", Operation::ReadDecisions),
+    ("get_decision", Operation::ReadDecisions),
+];
+
+/// The API and the authorization table do not agree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("operation {0:?} of the API has no row in the authorization table; add it to `api/authorization.rs`")]
+pub struct Unauthorized(pub String);
+
+/// The row of an operation.
+pub(super) fn row(operation_id: &str) -> Option<Operation> {
+    TABLE.iter().find(|(id, _)| *id == operation_id).map(|(_, operation)| *operation)
+}
+
+/// Checks that every operation of an OpenAPI document has a row.
+pub(super) fn check(document: &str) -> Result<(), Unauthorized> {
+    let document: Value = serde_json::from_str(document).map_err(|error| Unauthorized(error.to_string()))?;
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().into_iter().flatten() {
+            let id = operation.get("operationId").and_then(Value::as_str);
+            id.and_then(row).ok_or_else(|| Unauthorized(format!("{method} {path}")))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_without_a_row_is_named() {
+        let document = r#"{"paths": {"/x": {"get": {"operationId": "get_session"}, "post": {"operationId": "grow"}}}}"#;
+        assert_eq!(check(document), Err(Unauthorized("post /x".to_owned())));
+        assert!(check(r#"{"paths": {"/x": {"get": {}}}}"#).is_err());
+        assert!(check("").is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Who calls the API: a signed-in person, with what the resources share.
+
+use super::{App, refused::Refused};
+use crate::{
+    edge::Tenant,
+    identity::SignedIn,
+    problem::{Problem, ProblemCode},
+    trading::{Desk, Floor},
+};
+use marque_domain::{id::AccountId, tenant::Plan};
+use marque_engine::{Command, Record};
+use marque_store::{Account, TenantDb, Whose};
+use poem::{FromRequest, Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+use std::sync::Arc;
+
+const SCHEME: &str = "session";
+
+/// The caller of an operation. Who takes it runs for nobody who is not signed in.
+pub(super) struct Caller {
+    pub who: SignedIn,
+    pub app: App,
+}
+
+impl Caller {
+    pub fn db(&self) -> &TenantDb {
+        self.who.db()
+    }
+
+    pub fn tenant(&self) -> &Tenant {
+        &self.who.tenant
+    }
+
+    pub fn floor(&self) -> &Floor {
+        &self.app.0.floor
+    }
+
+    pub async fn desk(&self) -> Result<Arc<Desk>, Problem> {
+        Ok(self.floor().desk(self.db().tenant()).await?)
+    }
+
+    /// The plan that the caller has. Nobody has one until billing gives them out; then only what the tenant's own
+    /// terms say limits an account.
+    #[expect(clippy::unused_self, reason = "whose plan it is")]
+    pub const fn plan(&self) -> Option<&Plan> {
+        None
+    }
+
+    /// Sends a command to the tenant's desk. What is refused before anything was done says so.
+    pub async fn command(&self, command: Command) -> Result<Vec<Record>, Refused> {
+        Ok(self.desk().await?.command(command).await?)
+    }
+
+    /// An account within reach, by the id of a path.
+    pub async fn account(&self, whose: Whose, id: &str) -> Result<Account, Problem> {
+        let id: AccountId = id.parse().map_err(|_| Problem::not_found())?;
+        Ok(self.db().account(whose, id).await?)
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Caller {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = MetaSecurityScheme {
+            ty: "apiKey",
+            description: Some("The session's cookie, set by signing in at `/sign-in`."),
+            name: Some("__Host-marque"),
+            key_in: Some("cookie"),
+            scheme: None,
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme(SCHEME, scheme);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![SCHEME]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let who = <SignedIn as FromRequest>::from_request(request, body).await?;
+        let app = request.data::<App>().cloned().ok_or_else(|| Problem::internal(&OutsideApi))?;
+        Ok(Self { who, app })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("an operation of the API is routed outside of `api::routes`")]
+struct OutsideApi;
+
+/// A value of a body that is not accepted.
+pub(super) fn invalid(field: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(ProblemCode::Invalid, "Correct the fields that `errors` names and send the request again.")
+        .field(field, detail)
+}

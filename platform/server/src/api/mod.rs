@@ -1,0 +1,166 @@
+//! `/api/v1`: what programs may ask for, described by OpenAPI.
+//!
+//! Owns: the shape of requests and answers, pages and cursors, idempotency. Each resource is a file.
+//! Refuses to know: who is signed in (`identity`), how hosts and bodies are read (`edge`), what a request does to
+//! an account (`trading`). Every refusal leaves as an error and becomes problem+json at the edge, so that a path
+//! that does not exist, a method that is not offered and a body that cannot be read look like all others.
+
+mod accounts;
+mod authorization;
+mod books;
+mod caller;
+mod decisions;
+mod deployments;
+mod idempotency;
+mod live;
+mod market;
+mod number;
+mod orders;
+mod page;
+mod plugins;
+mod positions;
+mod refused;
+mod session;
+
+use crate::{clock::Clock, trading::Floor};
+pub use authorization::Unauthorized;
+
+use marque_domain::{id::InstrumentId, instrument::Instrument};
+use poem::{EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Route, get, handler, web::Data};
+use poem_openapi::{OpenApiService, Tags};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// Live streams at once.
+const STREAMS_MAX: usize = 2_000;
+/// Requests for bars that are read at once: each may read files or make up a market.
+const BARS_AT_ONCE: usize = 2;
+
+const DESCRIPTION: &str = "\
+Everything a trader's pages show and do, for programs.
+
+**Signing in.** Sign in at `/sign-in`; the session's cookie is `__Host-marque`. A request that changes something also \
+carries the session's `csrf_token` (see `GET /api/v1/session`) in `X-CSRF-Token`.
+
+**Numbers and times.** Prices, lots and money are decimal strings with at most eight digits after the point. Times are \
+RFC 3339 in UTC; times of trading are the market's own, which in a replay is the past.
+
+**Refusals** are `application/problem+json` (RFC 9457) with a stable `code`. What is another's is answered exactly like \
+what does not exist: 404.
+
+**Sending once.** Every POST needs an `Idempotency-Key` of your own making. Sent again with the same key and the same \
+body it is answered as it was the first time, and nothing is done twice. A request that was refused with a 4xx changed \
+nothing and does not use its key up. After a 5xx look at the account before you send it again under a new key.
+
+**Lists** are newest first. `next` and the `Link` header with `rel=\"next\"` lead to the next page.";
+
+/// What the resources share. Cloning shares it.
+#[derive(Clone)]
+struct App(Arc<Parts>);
+
+struct Parts {
+    floor: Arc<Floor>,
+    clock: Clock,
+    instruments: BTreeMap<InstrumentId, Instrument>,
+    streams: Arc<Semaphore>,
+    bars: Semaphore,
+}
+
+impl App {
+    fn symbol(&self, id: InstrumentId) -> String {
+        self.0.instruments.get(&id).map_or_else(|| "?".to_owned(), |i| i.symbol.clone())
+    }
+}
+
+/// What operations are about.
+#[derive(Tags)]
+enum Tag {
+    /// Who is signed in.
+    Session,
+    /// What can be traded, and at what price.
+    Market,
+    /// The strategies and rules that are offered.
+    Plugins,
+    /// Accounts, their money and their limits.
+    Accounts,
+    /// Orders: what was approved and sent.
+    Orders,
+    /// Positions, open and closed.
+    Positions,
+    /// Strategies that run on accounts.
+    Deployments,
+    /// What was wanted, what each rule answered, and why.
+    Decisions,
+}
+
+type Resources = (
+    session::Session,
+    market::Market,
+    plugins::Plugins,
+    accounts::Accounts,
+    books::Books,
+    live::LiveAccount,
+    orders::Orders,
+    positions::Positions,
+    deployments::Deployments,
+    decisions::Decisions,
+);
+
+fn service() -> OpenApiService<Resources, ()> {
+    let resources = (
+        session::Session,
+        market::Market,
+        plugins::Plugins,
+        accounts::Accounts,
+        books::Books,
+        live::LiveAccount,
+        orders::Orders,
+        positions::Positions,
+        deployments::Deployments,
+        decisions::Decisions,
+    );
+    OpenApiService::new(resources, "Marque", "1.0").description(DESCRIPTION).url_prefix(PREFIX)
+}
+
+/// Where the API lies.
+pub const PREFIX: &str = "/api/v1";
+
+/// The OpenAPI document, as JSON.
+#[must_use]
+pub fn document() -> String {
+    service().spec()
+}
+
+#[handler]
+fn show_document(Data(document): Data<&Arc<str>>) -> poem::Response {
+    // It is the same for everybody.
+    document
+        .to_string()
+        .with_header("content-type", "application/json")
+        .with_header("cache-control", "public, max-age=300")
+        .into_response()
+}
+
+/// `/api/openapi.json` and everything below `/api/v1`, added to the routes of tenants: inside the identity layer
+/// and the edge.
+///
+/// # Errors
+/// [`Unauthorized`] when an operation does not stand in the authorization table; the server must not start.
+pub fn routes(route: Route, floor: Arc<Floor>, clock: Clock) -> Result<Route, Unauthorized> {
+    let document = document();
+    authorization::check(&document)?;
+    let instruments = floor.instruments().into_iter().map(|i| (i.id, i)).collect();
+    let app = App(Arc::new(Parts {
+        floor,
+        clock,
+        instruments,
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        bars: Semaphore::new(BARS_AT_ONCE),
+    }));
+    let api = service().into_endpoint().data(app);
+    let document: Arc<str> = document.into();
+    Ok(route.at("/api/openapi.json", get(show_document).data(document)).nest(PREFIX, api))
+}
+
+#[cfg(test)]
+mod tests;

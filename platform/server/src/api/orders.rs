@@ -1,0 +1,318 @@
+//! Orders: what was approved and sent to the venue.
+
+use super::{
+    App, Tag,
+    caller::{Caller, invalid},
+    decisions::Decision,
+    idempotency::once,
+    number,
+    page::{List, Listed},
+    refused::Refused,
+};
+use crate::{identity::Operation, problem::Problem, trading::requests};
+use marque_domain::{
+    decision::Intent,
+    fixed::{Lots, Price},
+    id::OrderId,
+    order,
+};
+use marque_engine::{Command, Record};
+use marque_store::Whose;
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::Example,
+};
+
+pub(super) struct Orders;
+
+/// Which way.
+#[derive(Enum, Clone, Copy)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum Side {
+    /// Pays the ask, gains when the price rises.
+    Buy,
+    /// Gets the bid, gains when the price falls.
+    Sell,
+}
+
+impl From<order::Side> for Side {
+    fn from(side: order::Side) -> Self {
+        match side {
+            order::Side::Buy => Self::Buy,
+            order::Side::Sell => Self::Sell,
+        }
+    }
+}
+
+impl From<Side> for order::Side {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Buy => Self::Buy,
+            Side::Sell => Self::Sell,
+        }
+    }
+}
+
+/// Who asked.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum Origin {
+    /// A running strategy.
+    Strategy,
+    /// A person, by page or API.
+    Trader,
+    /// A risk rule that flattens the account.
+    Rule,
+    /// The venue, at the attached stop-loss.
+    StopLoss,
+    /// The venue, at the attached take-profit.
+    TakeProfit,
+}
+
+impl From<order::Origin> for Origin {
+    fn from(origin: order::Origin) -> Self {
+        match origin {
+            order::Origin::Strategy => Self::Strategy,
+            order::Origin::Trader => Self::Trader,
+            order::Origin::Rule => Self::Rule,
+            order::Origin::StopLoss => Self::StopLoss,
+            order::Origin::TakeProfit => Self::TakeProfit,
+        }
+    }
+}
+
+/// Where an order is in its life.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum OrderState {
+    /// Committed; the venue has not heard of it.
+    Intent,
+    /// On its way.
+    Sending,
+    /// The venue has it.
+    Acked,
+    /// The venue refused it. Final.
+    Rejected,
+    /// Sent, and no answer: the account takes no new orders until a query settles it.
+    Unknown,
+    /// Part of it traded.
+    Partial,
+    /// All of it traded. Final.
+    Filled,
+    /// Withdrawn or expired. Final.
+    Cancelled,
+}
+
+impl From<order::OrderState> for OrderState {
+    fn from(state: order::OrderState) -> Self {
+        match state {
+            order::OrderState::Intent => Self::Intent,
+            order::OrderState::Sending => Self::Sending,
+            order::OrderState::Acked => Self::Acked,
+            order::OrderState::Rejected => Self::Rejected,
+            order::OrderState::Unknown => Self::Unknown,
+            order::OrderState::Partial => Self::Partial,
+            order::OrderState::Filled => Self::Filled,
+            order::OrderState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// An order.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(super) struct Order {
+    /// Its id, and the client order id at the venue: `ord_…`.
+    id: String,
+    /// The account it trades for.
+    account: String,
+    /// The deployed strategy it came from.
+    deployment: Option<String>,
+    /// What it trades, such as `EURUSD`.
+    instrument: String,
+    /// Which way.
+    side: Side,
+    /// How much.
+    lots: String,
+    /// The position that it closes; absent when it opens one.
+    closes: Option<String>,
+    /// Who asked for it.
+    origin: Origin,
+    /// Closes the position at this price against it.
+    stop_loss: Option<String>,
+    /// Closes the position at this price with it.
+    take_profit: Option<String>,
+    /// Where it is in its life.
+    state: OrderState,
+    /// The price it traded at.
+    fill_price: Option<String>,
+    /// Why it ended without trading.
+    reason: Option<String>,
+    /// When it was approved, in market time.
+    created_at: String,
+    /// When its state last changed.
+    updated_at: String,
+}
+
+impl Order {
+    pub fn of(found: &order::Order, app: &App) -> Self {
+        Self {
+            id: found.id.to_string(),
+            account: found.account.to_string(),
+            deployment: found.deployment.map(|id| id.to_string()),
+            instrument: app.symbol(found.instrument),
+            side: found.side.into(),
+            lots: found.lots.to_string(),
+            closes: match found.purpose {
+                order::Purpose::Close(position) => Some(position.to_string()),
+                order::Purpose::Open => None,
+            },
+            origin: found.origin.into(),
+            stop_loss: found.stop_loss.map(|price| price.to_string()),
+            take_profit: found.take_profit.map(|price| price.to_string()),
+            state: found.state.into(),
+            fill_price: found.fill_price.map(|price| price.to_string()),
+            reason: found.reason.clone(),
+            created_at: found.created_at.to_rfc3339(),
+            updated_at: found.updated_at.to_rfc3339(),
+        }
+    }
+}
+
+/// A market order that somebody wants.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct NewOrder {
+    /// What to trade, such as `EURUSD`.
+    instrument: String,
+    /// Which way.
+    side: Side,
+    /// How much: a decimal above zero. It is rounded down to the instrument's lot step.
+    lots: String,
+    /// Close the position at this price against it.
+    #[oai(skip_serializing_if_is_none)]
+    stop_loss: Option<String>,
+    /// Close the position at this price with it.
+    #[oai(skip_serializing_if_is_none)]
+    take_profit: Option<String>,
+}
+
+impl Example for NewOrder {
+    fn example() -> Self {
+        Self {
+            instrument: "EURUSD".to_owned(),
+            side: Side::Buy,
+            lots: "0.10".to_owned(),
+            stop_loss: None,
+            take_profit: None,
+        }
+    }
+}
+
+impl NewOrder {
+    fn intent(&self, caller: &Caller) -> Result<Intent, Problem> {
+        let instruments = requests::tradable(caller.floor());
+        let instrument = instruments
+            .iter()
+            .find(|i| i.symbol == self.instrument)
+            .ok_or_else(|| invalid("/instrument", "is not offered here; choose one from the list of instruments"))?;
+        let lots: Lots = number::decimal("/lots", &self.lots)?;
+        if lots <= Lots::ZERO {
+            return Err(invalid("/lots", "must be above zero"));
+        }
+        Ok(Intent::Open {
+            instrument: instrument.id,
+            side: self.side.into(),
+            lots,
+            stop_loss: level("/stop_loss", self.stop_loss.as_deref())?,
+            take_profit: level("/take_profit", self.take_profit.as_deref())?,
+        })
+    }
+}
+
+fn level(field: &str, text: Option<&str>) -> Result<Option<Price>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let price: Price = number::decimal(field, text)?;
+    if price <= Price::ZERO { Err(invalid(field, "must be above zero")) } else { Ok(Some(price)) }
+}
+
+/// Wants something done on an account, and answers what was decided.
+pub(super) async fn want(
+    caller: &Caller,
+    account: marque_domain::id::AccountId,
+    intent: Intent,
+) -> Result<Json<Decision>, Refused> {
+    let records = caller.command(Command::Want { account, intent }).await?;
+    let decided = records.iter().find_map(|record| match record {
+        Record::Decided(decision) if decision.account == account && decision.intent == intent => Some(decision),
+        _ => None,
+    });
+    let decision = decided.ok_or_else(|| Problem::internal(&Undecided))?;
+    Ok(Json(Decision::of(decision, &caller.app)))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a desk carried out a wish without deciding it")]
+struct Undecided;
+
+#[OpenApi(tag = "Tag::Orders")]
+impl Orders {
+    /// List orders
+    ///
+    /// The orders of an account.
+    #[oai(path = "/accounts/:account/orders", method = "get", operation_id = "list_orders")]
+    async fn list_orders(
+        &self,
+        caller: Caller,
+        /// The account's id.
+        account: Path<String>,
+        /// Where the page begins: `next` of the page before.
+        cursor: Query<Option<String>>,
+        /// Entries of a page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
+        limit: Query<Option<u32>>,
+    ) -> Result<Listed<Order>, Refused> {
+        let id = caller.account(caller.who.may(Operation::ReadOrders)?, &account.0).await?.terms.id;
+        let list = List::new(caller.db().tenant(), format!("/accounts/{id}/orders"));
+        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let found = caller.db().orders(Whose::Account(id), page).await?;
+        Ok(list.answer(page, found, |order| Order::of(&order, &caller.app)))
+    }
+
+    /// Get an order
+    #[oai(path = "/orders/:order", method = "get", operation_id = "get_order")]
+    async fn get_order(
+        &self,
+        caller: Caller,
+        /// The order's id.
+        order: Path<String>,
+    ) -> Result<Json<Order>, Refused> {
+        let whose = caller.who.may(Operation::ReadOrders)?;
+        let id: OrderId = order.0.parse().map_err(|_| Problem::not_found())?;
+        Ok(Json(Order::of(&caller.db().order(whose, id).await?, &caller.app)))
+    }
+
+    /// Place an order
+    ///
+    /// A market order by hand. It passes the built-in limits and the account's rules like an order of a strategy; the
+    /// answer is the decision. A denied wish is a decision too: look at `outcome`, and at `denial` for why.
+    #[oai(path = "/accounts/:account/orders", method = "post", operation_id = "place_order", transform = "once")]
+    async fn place_order(
+        &self,
+        caller: Caller,
+        /// The account's id.
+        account: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<String>,
+        /// The session's `csrf_token`.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<String>,
+        wanted: Json<NewOrder>,
+    ) -> Result<Json<Decision>, Refused> {
+        let id = caller.account(caller.who.may(Operation::PlaceOrder)?, &account.0).await?.terms.id;
+        want(&caller, id, wanted.0.intent(&caller)?).await
+    }
+}

@@ -1,0 +1,169 @@
+//! Positions, open and closed.
+
+use super::{
+    App, Tag,
+    caller::Caller,
+    decisions::Decision,
+    idempotency::once,
+    number,
+    orders::{Origin, Side, want},
+    page::{List, Listed},
+    refused::Refused,
+};
+use crate::{identity::Operation, problem::Problem, trading::View};
+use marque_domain::{decision::Intent, id::PositionId, order};
+use marque_store::Whose;
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+
+pub(super) struct Positions;
+
+/// How a position ended.
+#[derive(Object)]
+struct Closed {
+    /// When, in market time.
+    at: String,
+    /// At what price.
+    price: String,
+    /// What it earned, in the account's currency.
+    profit: String,
+    /// Who closed it.
+    origin: Origin,
+}
+
+/// A position in one instrument; each order that opens makes its own.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(super) struct Position {
+    /// Its id: `pos_…`.
+    id: String,
+    /// Whose.
+    account: String,
+    /// The deployed strategy that holds it.
+    deployment: Option<String>,
+    /// In what, such as `EURUSD`.
+    instrument: String,
+    /// Which way.
+    side: Side,
+    /// How much.
+    lots: String,
+    /// At what price it was opened.
+    open_price: String,
+    /// When, in market time.
+    opened_at: String,
+    /// The venue closes it at this price against it.
+    stop_loss: Option<String>,
+    /// The venue closes it at this price with it.
+    take_profit: Option<String>,
+    /// What it would bring now, while it is open and the desk runs.
+    floating: Option<String>,
+    /// How it ended, once it has.
+    closed: Option<Closed>,
+}
+
+impl Position {
+    pub fn of(found: &order::Position, app: &App, view: &View) -> Self {
+        let floating = view.accounts.get(&found.account).and_then(|now| now.floating.get(&found.id));
+        Self {
+            id: found.id.to_string(),
+            account: found.account.to_string(),
+            deployment: found.deployment.map(|id| id.to_string()),
+            instrument: app.symbol(found.instrument),
+            side: found.side.into(),
+            lots: found.lots.to_string(),
+            open_price: found.open_price.to_string(),
+            opened_at: found.opened_at.to_rfc3339(),
+            stop_loss: found.stop_loss.map(|price| price.to_string()),
+            take_profit: found.take_profit.map(|price| price.to_string()),
+            floating: floating.filter(|_| found.closed.is_none()).map(|worth| number::money(*worth)),
+            closed: found.closed.map(|closed| Closed {
+                at: closed.at.to_rfc3339(),
+                price: closed.price.to_string(),
+                profit: number::money(closed.profit),
+                origin: closed.origin.into(),
+            }),
+        }
+    }
+}
+
+/// Which positions.
+#[derive(Enum, Clone, Copy)]
+#[oai(rename_all = "snake_case")]
+enum PositionState {
+    /// Those that are open.
+    Open,
+    /// Those that were closed.
+    Closed,
+}
+
+#[OpenApi(tag = "Tag::Positions")]
+impl Positions {
+    /// List positions
+    ///
+    /// The positions of an account.
+    #[oai(path = "/accounts/:account/positions", method = "get", operation_id = "list_positions")]
+    async fn list_positions(
+        &self,
+        caller: Caller,
+        /// The account's id.
+        account: Path<String>,
+        /// Only the open, or only the closed.
+        state: Query<Option<PositionState>>,
+        /// Where the page begins: `next` of the page before.
+        cursor: Query<Option<String>>,
+        /// Entries of a page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
+        limit: Query<Option<u32>>,
+    ) -> Result<Listed<Position>, Refused> {
+        let id = caller.account(caller.who.may(Operation::ReadPositions)?, &account.0).await?.terms.id;
+        let (open, filter) = match state.0 {
+            None => (None, ""),
+            Some(PositionState::Open) => (Some(true), "?state=open"),
+            Some(PositionState::Closed) => (Some(false), "?state=closed"),
+        };
+        let list = List::new(caller.db().tenant(), format!("/accounts/{id}/positions{filter}"));
+        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let view = caller.desk().await?.view();
+        let found = caller.db().positions(Whose::Account(id), open, page).await?;
+        Ok(list.answer(page, found, |position| Position::of(&position, &caller.app, &view)))
+    }
+
+    /// Get a position
+    #[oai(path = "/positions/:position", method = "get", operation_id = "get_position")]
+    async fn get_position(
+        &self,
+        caller: Caller,
+        /// The position's id.
+        position: Path<String>,
+    ) -> Result<Json<Position>, Refused> {
+        let whose = caller.who.may(Operation::ReadPositions)?;
+        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().position(whose, id).await?;
+        Ok(Json(Position::of(&found, &caller.app, &*caller.desk().await?.view())))
+    }
+
+    /// Close a position
+    ///
+    /// Wholly, at the market. The answer is the decision; closing is allowed where opening is held.
+    #[oai(path = "/positions/:position/close", method = "post", operation_id = "close_position", transform = "once")]
+    async fn close_position(
+        &self,
+        caller: Caller,
+        /// The position's id.
+        position: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<String>,
+        /// The session's `csrf_token`.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<String>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::ClosePosition)?;
+        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().position(whose, id).await?;
+        want(&caller, found.account, Intent::Close { position: id }).await
+    }
+}

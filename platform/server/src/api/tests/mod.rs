@@ -1,0 +1,54 @@
+//! The API over HTTP: a real server on a loopback port, a real database, real desks with real plugins.
+
+mod bodies;
+mod matrix;
+mod once;
+mod trading;
+mod world;
+
+use super::{authorization, document};
+use serde_json::Value;
+use std::path::Path;
+
+/// Every operation of the document: method, path, id.
+fn operations() -> Vec<(String, String, String)> {
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            found.push((method.to_uppercase(), path.clone(), id));
+        }
+    }
+    found
+}
+
+/// `MARQUE_UPDATE=1` writes it anew.
+#[test]
+fn the_document_is_the_one_in_the_sdk() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/openapi.json");
+    let now = document() + "\n";
+    if std::env::var_os("MARQUE_UPDATE").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == now, "the API has changed: look at it, then refresh sdk/openapi.json with MARQUE_UPDATE=1");
+}
+
+#[test]
+fn every_operation_is_authorized_and_says_what_it_refuses() {
+    authorization::check(&document()).unwrap();
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    for (method, path, id) in operations() {
+        let operation = &document["paths"][&path][method.to_lowercase()];
+        assert!(operation["summary"].is_string(), "{id} has no summary");
+        assert_eq!(operation["security"][0]["session"], serde_json::json!([]), "{id}");
+        for status in ["400", "401", "404", "422", "500", "503"] {
+            let content = &operation["responses"][status]["content"]["application/problem+json"];
+            assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{id} {status}");
+        }
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let key = parameters.iter().any(|p| p["name"] == "Idempotency-Key" && p["required"] == true);
+        assert_eq!(key, method == "POST", "{id}");
+    }
+}

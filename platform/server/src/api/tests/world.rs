@@ -1,0 +1,241 @@
+//! A market with people who call the API.
+
+use crate::{
+    api,
+    clock::Clock,
+    identity::{self, Identity, IdentityLayer, NewPerson, RenderSignIn, Role, create_person},
+    plugins,
+    secrets::Secret,
+    serve,
+    testing::{TestServer, TestStore, config, edge},
+};
+use poem::{EndpointExt as _, Route, http::Method};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+pub const AURORA: &str = "aurora.localhost";
+pub const BOREALIS: &str = "borealis.localhost";
+const PASSWORD: &str = "correct horse battery";
+
+/// The built components, in the folder that `cargo xtask test` builds them into.
+fn components() -> &'static [PathBuf] {
+    static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        let me = std::env::current_exe().unwrap();
+        let target = me.ancestors().nth(3).expect("tests run from target/<profile>/deps");
+        let built = marque_pluginbuild::build(&root, &target.join("plugins")).unwrap();
+        built.into_iter().map(|plugin| plugin.path).collect()
+    })
+}
+
+pub struct World {
+    server: TestServer,
+    pub store: TestStore,
+    _data: tempfile::TempDir,
+}
+
+impl World {
+    /// Both demo brands with their plugins, each with the traders ann and bob and an owner; prices move.
+    pub async fn start() -> Self {
+        let store = TestStore::with_demo(&[]).await;
+        let data = tempfile::tempdir().unwrap();
+        let config = config(&format!("data_dir = {:?}\n[feed]\nspeed = 30.0\n", data.path()));
+        let clock = Clock::system();
+        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
+        let identity = Identity::new(&config, clock.clone()).unwrap();
+        for tenant in store.system().tenants().await.unwrap() {
+            let db = store.system().tenant_db(tenant.id);
+            for component in components() {
+                let bytes = std::fs::read(component).unwrap();
+                plugins::publish(&store.store, &db, floor.sandbox(), bytes, &clock).await.unwrap();
+            }
+            for (name, role) in [("ann", Role::Trader), ("bob", Role::Trader), ("owner", Role::Owner)] {
+                let person = NewPerson {
+                    email: format!("{name}@x.example"),
+                    display_name: name.to_owned(),
+                    password: Secret::new(PASSWORD.to_owned()),
+                    role,
+                };
+                create_person(&db, identity.passwords(), person, clock.now()).await.unwrap();
+            }
+        }
+        let render: RenderSignIn = Arc::new(|_, view| Ok(view.csrf.to_owned()));
+        let routes = api::routes(Route::new(), floor, clock).unwrap();
+        let app = identity::routes(routes, render).with(IdentityLayer::new(identity)).with(edge(&config, &store));
+        Self { server: TestServer::start(app).await, store, _data: data }
+    }
+
+    /// Someone who is not signed in.
+    pub fn stranger(&self, host: &'static str) -> Person<'_> {
+        let http = self.server.client(host).build().unwrap();
+        Person { world: self, host, http, cookie: String::new(), csrf: String::new() }
+    }
+
+    /// Signs a person in.
+    pub async fn person(&self, host: &'static str, name: &str) -> Person<'_> {
+        let mut person = self.stranger(host);
+        let page = person.http.get(self.server.url(host, "/sign-in")).send().await.unwrap();
+        let cookie = cookie_of(&page);
+        let csrf = page.text().await.unwrap();
+        let form = [("csrf", csrf.as_str()), ("email", &format!("{name}@x.example")), ("password", PASSWORD)];
+        let request = person.http.post(self.server.url(host, "/sign-in")).header("cookie", cookie).form(&form);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        person.cookie = cookie_of(&answer);
+        person.csrf = person.get("/session").await.ok()["csrf_token"].as_str().unwrap().to_owned();
+        person
+    }
+
+    pub async fn raw(&self, request: &[u8]) -> String {
+        self.server.raw(request).await
+    }
+}
+
+fn cookie_of(answer: &reqwest::Response) -> String {
+    let cookies = answer.headers().get_all("set-cookie").iter().map(|c| c.to_str().unwrap());
+    let kept = cookies.filter(|c| !c.contains("Max-Age=0")).map(|c| c.split(';').next().unwrap());
+    kept.collect::<Vec<_>>().join("; ")
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub kind: String,
+    pub link: Option<String>,
+    pub body: Value,
+}
+
+impl Answer {
+    async fn of(response: reqwest::Response) -> Self {
+        let header = |name: &str| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+        let (status, link) = (response.status().as_u16(), header("link"));
+        let kind = header("content-type").unwrap_or_default();
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is not JSON: {text}"));
+        if status >= 400 {
+            assert_eq!(kind, "application/problem+json", "{text}");
+        }
+        Self { status, kind, link, body }
+    }
+
+    /// The body of a 200.
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    /// Status and code of a refusal.
+    pub fn refusal(&self) -> (u16, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+
+    /// A refusal without what differs from request to request.
+    pub fn anonymous(mut self) -> Self {
+        if let Some(body) = self.body.as_object_mut() {
+            body.remove("request_id");
+        }
+        self
+    }
+}
+
+/// Somebody who calls the API.
+pub struct Person<'a> {
+    world: &'a World,
+    pub host: &'static str,
+    http: reqwest::Client,
+    pub cookie: String,
+    pub csrf: String,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = self.world.server.url(self.host, &format!("/api/v1{path}"));
+        self.http.request(method, url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Posts under a key of its own.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let key: String = crate::secrets::Token::new().unwrap().expose();
+        self.post_as(&key, path, body).await
+    }
+
+    pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        self.send(if body.is_null() { request } else { request.json(body) }).await
+    }
+
+    /// Opens an account.
+    pub async fn account(&self) -> String {
+        let opened = self.post("/accounts", &json!({ "name": "Mine" })).await.ok();
+        opened["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until EURUSD has a price.
+    pub async fn until_prices(&self) -> Value {
+        self.until("/market", |market| {
+            market["state"] == "running" && market["quotes"].as_array().unwrap().iter().any(|q| q["symbol"] == "EURUSD")
+        })
+        .await
+    }
+
+    /// Reads until what is read is right.
+    pub async fn until(&self, path: &str, right: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..200 {
+            last = self.get(path).await.ok();
+            if right(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} stays {last}");
+    }
+
+    /// Has a trade: account, order, position, decision and deployment.
+    pub async fn trade(&self) -> Ids {
+        self.until_prices().await;
+        let account = self.account().await;
+        let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.10" });
+        let decision = self.post(&format!("/accounts/{account}/orders"), &order).await.ok();
+        assert_eq!(decision["outcome"], "approved", "{decision}");
+        let open = format!("/accounts/{account}/positions?state=open");
+        let positions = self.until(&open, |found| found["items"].as_array().unwrap().len() == 1).await;
+        let strategy = json!({
+            "account": account, "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M1",
+            "settings": { "fast": 3, "slow": 8, "lots": 0.1 },
+        });
+        let deployed = self.post("/deployments", &strategy).await.ok();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Ids {
+            account,
+            order: text(&decision["order"]),
+            decision: text(&decision["id"]),
+            position: text(&positions["items"][0]["id"]),
+            deployment: text(&deployed["id"]),
+        }
+    }
+}
+
+/// What a trade left.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    pub account: String,
+    pub order: String,
+    pub decision: String,
+    pub position: String,
+    pub deployment: String,
+}
