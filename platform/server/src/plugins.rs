@@ -30,7 +30,7 @@ impl Described {
     fn of(description: &Description) -> Self {
         Self {
             summary: description.summary.clone(),
-            settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_else(|_| Value::Bool(true)),
+            settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or(Value::Bool(true)),
             hooks: description.hooks,
         }
     }

@@ -16,7 +16,7 @@ impl Test<'_> {
         let due = self.desk.shard().next_due();
         let end = self.quotes.first_at(self.next, limit, due.0);
         match self.triggers() {
-            Some(triggers) => self.quotes.first_hit(self.next, end, &triggers),
+            Some(triggers) => self.bars.first_hit(self.quotes, self.bar, self.next, end, &triggers),
             None => self.next,
         }
     }

@@ -103,8 +103,7 @@ pub fn run<C: Commit>(
     host: Arc<dyn PluginHost>,
     observer: &mut C,
 ) -> Result<Summary, BacktestError<C::Error>> {
-    let quotes = Quotes::new(setup.instrument.id, recording);
-    let bars = Arc::new(BarTable::build(setup.deployment.timeframe, &quotes));
+    let (quotes, bars) = prepare(setup, recording);
     let shard = Shard::new(core::slice::from_ref(&setup.instrument), host, Box::new(Past(Arc::clone(&bars))));
     let mut desk = Desk::new(shard, SimulatedVenue::new(setup.commission_per_lot));
     if let Some(first) = quotes.get(0) {
@@ -132,6 +131,18 @@ pub fn run<C: Commit>(
     }
     .map_err(BacktestError::Stopped)?;
     Ok(test.summary())
+}
+
+/// The recording as quotes and bars. Most recordings need one pass; one with crossed quotes needs another.
+fn prepare<'a>(setup: &Setup, recording: Recording<'a>) -> (Quotes<'a>, Arc<BarTable>) {
+    let timeframe = setup.deployment.timeframe;
+    let quotes = Quotes::new(setup.instrument.id, recording);
+    if let Some(bars) = BarTable::build(timeframe, &quotes) {
+        return (quotes, Arc::new(bars));
+    }
+    let quotes = quotes.tradable();
+    let bars = BarTable::build(timeframe, &quotes).unwrap_or_else(|| BarTable::empty(timeframe));
+    (quotes, Arc::new(bars))
 }
 
 /// The equity curve at evenly spaced quotes.

@@ -51,6 +51,11 @@ enum Kind<'a> {
     Minutes(BarRun<'a>),
 }
 
+/// As [`Quote::is_tradable`], on columns.
+const fn is_tradable(bid: i64, ask: i64) -> bool {
+    bid > 0 && bid <= ask
+}
+
 /// Columns of quotes, borrowed or made.
 pub(super) struct Columns<'a> {
     at: Cow<'a, [i64]>,
@@ -65,28 +70,26 @@ impl Columns<'_> {
 }
 
 impl<'a> Quotes<'a> {
-    /// Quotes that cannot be traded on are left out, as a shard leaves them out.
+    /// The recording as it is. Building bars tells whether all of it can be traded on.
     pub fn new(instrument: InstrumentId, recording: Recording<'a>) -> Self {
         let kind = match recording {
             Recording::Minutes(bars) => Kind::Minutes(bars),
             Recording::Ticks(ticks) => {
-                let good = |(bid, ask): (&i64, &i64)| *bid > 0 && bid <= ask;
-                if ticks.bid.iter().zip(ticks.ask).all(good) {
-                    Kind::Ticks { at: ticks.at.into(), bid: ticks.bid.into(), ask: ticks.ask.into() }
-                } else {
-                    let keep: Vec<bool> = ticks.bid.iter().zip(ticks.ask).map(good).collect();
-                    let filter = |column: &[i64]| {
-                        column.iter().zip(&keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect::<Vec<_>>()
-                    };
-                    Kind::Ticks {
-                        at: filter(ticks.at).into(),
-                        bid: filter(ticks.bid).into(),
-                        ask: filter(ticks.ask).into(),
-                    }
-                }
+                Kind::Ticks { at: ticks.at.into(), bid: ticks.bid.into(), ask: ticks.ask.into() }
             }
         };
         Self { instrument, kind }
+    }
+
+    /// Without the quotes that cannot be traded on, as a shard leaves them out.
+    pub fn tradable(self) -> Self {
+        let Kind::Ticks { at, bid, ask } = &self.kind else { return self };
+        let keep: Vec<bool> = bid.iter().zip(&**ask).map(|(bid, ask)| is_tradable(*bid, *ask)).collect();
+        let filter = |column: &[i64]| {
+            column.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| *value).collect::<Vec<_>>()
+        };
+        let kind = Kind::Ticks { at: filter(at).into(), bid: filter(bid).into(), ask: filter(ask).into() };
+        Self { kind, ..self }
     }
 
     pub fn len(&self) -> usize {
@@ -193,11 +196,19 @@ pub(super) struct BarTable {
     pub timeframe: Timeframe,
     columns: [Vec<i64>; 7],
     closed_by: Vec<usize>,
+    /// Of bars built from quotes: the lowest and the highest ask.
+    asks: Vec<(i64, i64)>,
 }
 
 impl BarTable {
-    pub fn build(timeframe: Timeframe, quotes: &Quotes<'_>) -> Self {
-        let mut table = Self { timeframe, columns: Default::default(), closed_by: Vec::new() };
+    /// No bars.
+    pub fn empty(timeframe: Timeframe) -> Self {
+        Self { timeframe, columns: Default::default(), closed_by: Vec::new(), asks: Vec::new() }
+    }
+
+    /// Builds all bars in one pass; none when there is a quote that cannot be traded on.
+    pub fn build(timeframe: Timeframe, quotes: &Quotes<'_>) -> Option<Self> {
+        let mut table = Self::empty(timeframe);
         match &quotes.kind {
             Kind::Minutes(bars) if timeframe == Timeframe::M1 => {
                 table.columns = [bars.open_at, bars.open, bars.high, bars.low, bars.close, bars.spread, bars.volume]
@@ -223,13 +234,47 @@ impl BarTable {
             }
             Kind::Ticks { at, bid, ask } => {
                 let mut builder = BarBuilder::new(timeframe);
+                let mut extremes = (i64::MAX, i64::MIN);
                 for (index, ((at, bid), ask)) in at.iter().zip(&**bid).zip(&**ask).enumerate() {
-                    table.push(builder.take(Millis(*at), Price::from_units(*bid), Price::from_units(*ask)), index);
+                    if !is_tradable(*bid, *ask) {
+                        return None;
+                    }
+                    let closed = builder.take(Millis(*at), Price::from_units(*bid), Price::from_units(*ask));
+                    if closed.is_some() {
+                        table.asks.push(core::mem::replace(&mut extremes, (i64::MAX, i64::MIN)));
+                        table.push(closed, index);
+                    }
+                    extremes = (extremes.0.min(*ask), extremes.1.max(*ask));
                 }
+                table.asks.push(extremes);
                 table.last(builder.current());
             }
         }
-        table
+        Some(table)
+    }
+
+    /// As [`Quotes::first_hit`]; `bar` is the first bar that quote `from` does not lie behind. Bars that no
+    /// trigger lies in are passed over whole.
+    pub fn first_hit(&self, quotes: &Quotes<'_>, bar: usize, from: usize, end: usize, triggers: &Triggers) -> usize {
+        if self.asks.is_empty() || *triggers == Triggers::NONE {
+            return quotes.first_hit(from, end, triggers);
+        }
+        let [_, _, highs, lows, ..] = &self.columns;
+        for index in bar..self.asks.len() {
+            let begins = if index == 0 { 0 } else { self.closed_by[index - 1] };
+            if begins >= end {
+                break;
+            }
+            let ends = self.closed_by.get(index).copied().unwrap_or(end).min(end);
+            let (ask_low, ask_high) = self.asks[index];
+            if triggers.hit(lows[index], ask_low) || triggers.hit(highs[index], ask_high) {
+                let hit = quotes.first_hit(begins.max(from), ends, triggers);
+                if hit < ends {
+                    return hit;
+                }
+            }
+        }
+        end
     }
 
     fn push(&mut self, closed: Option<Bar>, by: usize) {
