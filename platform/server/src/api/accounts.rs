@@ -169,7 +169,7 @@ impl Accounts {
         account: Path<String>,
     ) -> Result<Json<Account>, Refused> {
         let account = caller.account(caller.who.may(Operation::ReadAccounts)?, &account.0).await?;
-        Ok(Json(Account::of(&account, &*caller.desk().await?.view())))
+        Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }
 
     /// Open an account
@@ -195,6 +195,6 @@ impl Accounts {
             requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, plan, clock)
                 .await?;
         let account = caller.db().account(store::Whose::User(user), terms.id).await?;
-        Ok(Json(Account::of(&account, &*caller.desk().await?.view())))
+        Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }
 }

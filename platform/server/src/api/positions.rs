@@ -142,7 +142,7 @@ impl Positions {
         let whose = caller.who.may(Operation::ReadPositions)?;
         let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
         let found = caller.db().position(whose, id).await?;
-        Ok(Json(Position::of(&found, &caller.app, &*caller.desk().await?.view())))
+        Ok(Json(Position::of(&found, &caller.app, &caller.desk().await?.view())))
     }
 
     /// Close a position
