@@ -23,16 +23,16 @@ fn operations() -> Vec<(String, String, String)> {
     found
 }
 
-/// `MARQUE_UPDATE=1` writes it anew.
+/// `UPDATE_OPENAPI=1` writes it anew. (`MARQUE_…` would be a setting.)
 #[test]
 fn the_document_is_the_one_in_the_sdk() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/openapi.json");
     let now = document() + "\n";
-    if std::env::var_os("MARQUE_UPDATE").is_some() {
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(&path, &now).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == now, "the API has changed: look at it, then refresh sdk/openapi.json with MARQUE_UPDATE=1");
+    assert!(kept == now, "the API has changed: look at it, then refresh sdk/openapi.json with UPDATE_OPENAPI=1");
 }
 
 #[test]
