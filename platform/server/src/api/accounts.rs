@@ -148,6 +148,7 @@ impl Accounts {
         &self,
         caller: Caller,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Entries of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
@@ -169,7 +170,7 @@ impl Accounts {
         account: Path<String>,
     ) -> Result<Json<Account>, Refused> {
         let account = caller.account(caller.who.may(Operation::ReadAccounts)?, &account.0).await?;
-        Ok(Json(Account::of(&account, &*caller.desk().await?.view())))
+        Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }
 
     /// Open an account
@@ -181,7 +182,7 @@ impl Accounts {
         &self,
         caller: Caller,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]
@@ -195,6 +196,6 @@ impl Accounts {
             requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, plan, clock)
                 .await?;
         let account = caller.db().account(store::Whose::User(user), terms.id).await?;
-        Ok(Json(Account::of(&account, &*caller.desk().await?.view())))
+        Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }
 }

@@ -112,6 +112,7 @@ impl Books {
         /// The account's id.
         account: Path<String>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Points of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]

@@ -211,6 +211,7 @@ impl Decisions {
         /// Only the approved, or only the denied.
         outcome: Query<Option<OutcomeFilter>>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Entries of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]

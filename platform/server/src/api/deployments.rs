@@ -155,6 +155,7 @@ impl Deployments {
         /// Only those of this account.
         account: Query<Option<String>>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Entries of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
@@ -193,7 +194,7 @@ impl Deployments {
         &self,
         caller: Caller,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]
@@ -234,7 +235,7 @@ impl Deployments {
         /// The deployment's id.
         deployment: Path<String>,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]
@@ -260,7 +261,7 @@ impl Deployments {
         /// The deployment's id.
         deployment: Path<String>,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]
@@ -281,6 +282,7 @@ impl Deployments {
         /// The deployment's id.
         deployment: Path<String>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Lines of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]

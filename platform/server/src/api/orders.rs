@@ -264,6 +264,7 @@ impl Orders {
         /// The account's id.
         account: Path<String>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Entries of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
@@ -300,7 +301,7 @@ impl Orders {
         /// The account's id.
         account: Path<String>,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]

@@ -113,6 +113,7 @@ impl Positions {
         /// Only the open, or only the closed.
         state: Query<Option<PositionState>>,
         /// Where the page begins: `next` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
         cursor: Query<Option<String>>,
         /// Entries of a page.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
@@ -142,7 +143,7 @@ impl Positions {
         let whose = caller.who.may(Operation::ReadPositions)?;
         let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
         let found = caller.db().position(whose, id).await?;
-        Ok(Json(Position::of(&found, &caller.app, &*caller.desk().await?.view())))
+        Ok(Json(Position::of(&found, &caller.app, &caller.desk().await?.view())))
     }
 
     /// Close a position
@@ -155,7 +156,7 @@ impl Positions {
         /// The position's id.
         position: Path<String>,
         /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
         /// The session's `csrf_token`.
         #[oai(name = "X-CSRF-Token")]
