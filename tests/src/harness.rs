@@ -71,6 +71,11 @@ impl Site {
         self
     }
 
+    /// A setting that it was given.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Its data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("var")

@@ -18,25 +18,26 @@ use std::{
 
 /// How often the server is killed.
 const KILLS: u64 = 20;
-/// Quotes of the recording that are used.
+/// Quotes of the recording that are used, and how many where two databases are compared.
 const QUOTES: usize = 400_000;
+const QUOTES_COMPARED: usize = 60_000;
 /// A desk that has committed nothing for so long has come to the end of its recording.
 const QUIET: Duration = Duration::from_secs(5);
 const ENDS_WITHIN: Duration = Duration::from_secs(300);
 
 /// A real recording where there is one, else a made-up one; the same each time.
-fn recording() -> TickColumns {
+fn recording(quotes: usize) -> TickColumns {
     if let Some(file) = shared("eurusd-ticks-fxcm-2014-05.csv.gz") {
         let site = Site::empty();
         site.succeeds(&["data", "import", "--instrument", "EURUSD", &file.display().to_string()]);
         let ticks = History::at(site.data().join("history")).ticks("EURUSD").expect("what was imported");
-        let cut = |column: Vec<i64>| column.into_iter().take(QUOTES).collect();
+        let cut = |column: Vec<i64>| column.into_iter().take(quotes).collect();
         return TickColumns { at: cut(ticks.at), bid: cut(ticks.bid), ask: cut(ticks.ask) };
     }
     let catalogue = Catalogue::embedded().expect("the catalogue");
     let eurusd = catalogue.by_symbol("EURUSD").expect("EURUSD").id;
     let from = Millis(1_398_902_400_000);
-    let to = from.plus(i64::try_from(QUOTES).expect("few") * 250);
+    let to = from.plus(i64::try_from(quotes).expect("few") * 250);
     synthetic_history(7, &catalogue, eurusd, from, to).expect("a made-up recording")
 }
 
@@ -47,21 +48,23 @@ fn shared(name: &str) -> Option<PathBuf> {
     folder.into_iter().chain([beside]).map(|f| f.join(name)).find(|f| f.is_file())
 }
 
-/// A seeded site that replays the recording once, as fast as it can.
-fn site() -> Site {
-    let site = Site::empty()
+/// A seeded site that replays so many quotes of the recording once, as fast as it can.
+fn site(quotes: usize, on: Site) -> Site {
+    let site = on
         .with("MARQUE_FEED_KIND", "replay")
         .with("MARQUE_FEED_SYMBOLS", "[EURUSD]")
-        .with("MARQUE_FEED_SPEED", "0")
+        .with("MARQUE_FEED_SPEED", "1")
         .with("MARQUE_FEED_REPEAT", "false")
         .with("MARQUE_LOG_FILTER", "error,marque::audit=off");
     let history = History::at(site.data().join("history"));
-    history.merge_ticks("EURUSD", &recording()).expect("the recording is stored");
-    site.seed()
+    history.merge_ticks("EURUSD", &recording(quotes)).expect("the recording is stored");
+    // While accounts are opened the market goes at its own pace, so that all are there in its first minute.
+    site.seed().with("MARQUE_FEED_SPEED", "0")
 }
 
 async fn aurora(site: &Site) -> (Store, TenantDb) {
-    let url = format!("sqlite://{}", site.data().join("marque.db").display());
+    let sqlite = || format!("sqlite://{}", site.data().join("marque.db").display());
+    let url = site.setting("MARQUE_DATABASE_URL").map_or_else(sqlite, str::to_owned);
     let store = Store::connect(&url).await.expect("the site's database");
     let tenant =
         store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
@@ -130,7 +133,7 @@ async fn left(site: &Site) -> Left {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_gives_the_same_orders_and_ledger_twice_and_through_twenty_kills() {
-    let first = site();
+    let first = site(QUOTES, Site::empty());
     let (second, killed) = (first.copy(), first.copy());
     run_to_the_end(&first).await;
     run_to_the_end(&second).await;
@@ -167,4 +170,36 @@ fn same(a: &Left, b: &Left) {
         (b.orders.len(), b.positions.len(), b.decisions.len())
     );
     assert_eq!(a.books, b.books);
+}
+
+/// What a trade is besides its id and its owner, which differ from seeding to seeding.
+fn traded(left: &Left) -> Vec<String> {
+    let mut trades: Vec<String> = left
+        .orders
+        .iter()
+        .map(|o| format!("{} {:?} {} {:?} {:?} {:?}", o.id, o.side, o.lots, o.fill_price, o.state, o.created_at))
+        .collect();
+    trades.sort();
+    trades
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_trades_as_sqlite_does_also_when_killed() {
+    let Some(cluster) = marque_testkit::shared_postgres("postgresql_trades_as_sqlite_does_also_when_killed") else {
+        return;
+    };
+    let database = cluster.database().expect("a database");
+    let sqlite = site(QUOTES_COMPARED, Site::empty());
+    let postgres = site(QUOTES_COMPARED, Site::empty().with("MARQUE_DATABASE_URL", database.url()));
+    for pause_ms in [40, 160, 320] {
+        let running = postgres.serve().await;
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        running.kill();
+    }
+    run_to_the_end(&sqlite).await;
+    run_to_the_end(&postgres).await;
+    let (sqlite, postgres) = (left(&sqlite).await, left(&postgres).await);
+    assert!(sqlite.orders.len() > 20, "only {} orders: the test tests nothing", sqlite.orders.len());
+    assert_eq!(traded(&sqlite), traded(&postgres));
+    assert_eq!(sqlite.decisions.len(), postgres.decisions.len());
 }
