@@ -5,10 +5,8 @@ use crate::{
     config::{Feed, FeedKind},
 };
 use marque_domain::{
-    calendar::CalendarId,
     fixed::Money,
     id::InstrumentId,
-    instrument::Instrument,
     time::{DAY_MS, Millis},
 };
 use marque_market::{
@@ -82,12 +80,6 @@ impl FeedPlan {
     #[must_use]
     pub fn instruments(&self) -> Vec<InstrumentId> {
         self.instruments.iter().map(|t| t.instrument).collect()
-    }
-
-    /// An instrument with the calendar that this market keeps: the synthetic one never closes.
-    pub(super) fn calendar_of(&self, instrument: &Instrument) -> Instrument {
-        let calendar = if self.synthetic { CalendarId::Continuous } else { instrument.calendar };
-        Instrument { calendar, ..instrument.clone() }
     }
 }
 

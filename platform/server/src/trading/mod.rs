@@ -68,10 +68,10 @@ impl Floor {
         Self { store, sandbox, catalogue, history, plan, clock, desks: Mutex::default() }
     }
 
-    /// What can be traded. The synthetic market never closes.
+    /// What can be traded.
     #[must_use]
     pub fn instruments(&self) -> Vec<Instrument> {
-        self.catalogue.all().iter().map(|i| self.plan.calendar_of(i)).collect()
+        self.catalogue.all().to_vec()
     }
 
     /// The market that all desks follow.

@@ -2,10 +2,10 @@
 
 use super::feed::FeedPlan;
 use marque_domain::{
-    bar::{BarBuilder, Timeframe},
+    bar::{Bar, BarBuilder, Timeframe},
     fixed::Price,
     id::InstrumentId,
-    time::Millis,
+    time::{DAY_MS, Millis},
 };
 use marque_engine::port::HistorySource;
 use marque_market::{
@@ -21,6 +21,10 @@ use std::sync::{
 
 /// Most bars that are made up at once from the synthetic market.
 const SYNTHETIC_BARS_MAX: u32 = 2_000;
+/// How far back it is made up at once.
+const SYNTHETIC_SPAN_MS_MAX: i64 = 14 * DAY_MS;
+/// Longer than any market is closed in a week.
+const WEEKEND_MS: i64 = 3 * DAY_MS;
 
 /// The past of one desk. A replay shows recorded times moved by whole weeks; so does this.
 pub struct Past {
@@ -64,17 +68,26 @@ impl Past {
 
     fn synthetic(&self, instrument: InstrumentId, timeframe: Timeframe, before: Millis, count: u32) -> BarColumns {
         let end = timeframe.open_of(before);
-        let from = end.plus(-timeframe.length_ms() * i64::from(count));
+        let span = (timeframe.length_ms() * i64::from(count)).min(SYNTHETIC_SPAN_MS_MAX);
+        let mut bars = self.made_up(instrument, timeframe, end.plus(-span), end);
+        if bars.len() < count as usize && span < SYNTHETIC_SPAN_MS_MAX {
+            // The market was closed for a part of it: look over a weekend.
+            bars = self.made_up(instrument, timeframe, end.plus(-span - WEEKEND_MS), end);
+        }
+        let mut columns = BarColumns::default();
+        bars.iter().skip(bars.len().saturating_sub(count as usize)).for_each(|bar| columns.push(bar));
+        columns
+    }
+
+    fn made_up(&self, instrument: InstrumentId, timeframe: Timeframe, from: Millis, end: Millis) -> Vec<Bar> {
         let ticks = synthetic_history(self.plan.seed, &self.catalogue, instrument, from, end).unwrap_or_default();
         let mut builder = BarBuilder::new(timeframe);
         let price = Price::from_units;
         let rows = ticks.at.iter().zip(&ticks.bid).zip(&ticks.ask);
-        let mut bars: Vec<_> =
-            rows.filter_map(|((at, bid), ask)| builder.take(Millis(*at), price(*bid), price(*ask))).collect();
+        let taken = rows.filter_map(|((at, bid), ask)| builder.take(Millis(*at), price(*bid), price(*ask)));
+        let mut bars: Vec<_> = taken.collect();
         bars.extend(builder.current().copied());
-        let mut columns = BarColumns::default();
-        bars.iter().for_each(|bar| columns.push(bar));
-        columns
+        bars
     }
 }
 
