@@ -1,4 +1,5 @@
 //! Runs and steps are one engine: whatever the strategy, the market and the rules, the records are equal.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod support;
 

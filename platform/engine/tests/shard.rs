@@ -1,5 +1,6 @@
 //! The laws of a shard: equal events give equal bytes, the state is the fold of the records, and a restart
 //! at any commit goes on as if nothing had happened.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod support;
 
@@ -236,6 +237,7 @@ fn a_breach_latches_and_flattens() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn limits_name_the_numbers_that_decided() {
     let (mut desk, mut journal) = (desk(), Journal::default());
     open(&mut desk, vec![], &mut journal);

@@ -170,7 +170,7 @@ impl Dice {
         if self.faulty && roll % 97 == 3 {
             return Err(Fault::Plugin("rolled a three".into()));
         }
-        if roll % self.every != 0 {
+        if !roll.is_multiple_of(self.every) {
             return Ok(());
         }
         if let Some(position) = self.position {
