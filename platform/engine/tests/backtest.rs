@@ -33,7 +33,7 @@ fn go(setup: &Setup, recording: Recording<'_>, pace: Pace) -> (Vec<Record>, Summ
 }
 
 /// A walk of quotes: some crossed, some far apart.
-fn ticks() -> impl proptest::strategy::Strategy<Value = [Vec<i64>; 3]> {
+fn ticks() -> impl Strategy<Value = [Vec<i64>; 3]> {
     prop::collection::vec((0..9_000_i64, -6..=6_i64, -1..4_i64), 50..1_500).prop_map(|steps| {
         let (mut at, mut bid) = (START.0, 138_000_000);
         let mut columns: [Vec<i64>; 3] = Default::default();
@@ -48,7 +48,7 @@ fn ticks() -> impl proptest::strategy::Strategy<Value = [Vec<i64>; 3]> {
     })
 }
 
-fn rules() -> impl proptest::strategy::Strategy<Value = Option<(&'static str, &'static str)>> {
+fn rules() -> impl Strategy<Value = Option<(&'static str, &'static str)>> {
     prop::sample::select(vec![
         None,
         Some(("floor", "9990")),
