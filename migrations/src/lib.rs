@@ -8,6 +8,7 @@
 
 mod dialect;
 mod m0001_spine;
+mod m0002_identity;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -16,28 +17,12 @@ use sea_orm_migration::{MigrationTrait, async_trait::async_trait};
 /// Tables that belong to no tenant: what must be readable before a tenant is known.
 pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts"];
 
-/// Tables whose every row belongs to one tenant. PostgreSQL guards each with row-level security.
-pub const TENANT_TABLES: &[&str] = &[
-    "users",
-    "sessions",
-    "idempotency",
-    "plugins",
-    "accounts",
-    "deployments",
-    "positions",
-    "orders",
-    "decisions",
-    "equity_points",
-    "deployment_logs",
-    "ledger_transactions",
-    "ledger_postings",
-    "journal",
-    "shard_marks",
-    "shard_checkpoints",
-];
+/// Tables whose every row belongs to one tenant, by the migration that made them. PostgreSQL guards each with
+/// row-level security.
+pub const TENANT_TABLES: &[&[&str]] = &[m0001_spine::TENANT_TABLES, m0002_identity::TENANT_TABLES];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
-pub const APPEND_ONLY_TABLES: &[&str] = &["ledger_transactions", "ledger_postings"];
+pub const APPEND_ONLY_TABLES: &[&[&str]] = &[m0001_spine::APPEND_ONLY_TABLES, m0002_identity::APPEND_ONLY_TABLES];
 
 /// The list of migrations, oldest first.
 #[derive(Debug)]
@@ -46,6 +31,6 @@ pub struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_spine::Migration)]
+        vec![Box::new(m0001_spine::Migration), Box::new(m0002_identity::Migration)]
     }
 }

@@ -1,11 +1,34 @@
 //! Tenants, people, plugins, accounts, orders, books and journal.
 
-use crate::{APPEND_ONLY_TABLES, TENANT_TABLES, dialect};
+use crate::dialect;
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager,
     async_trait::async_trait,
     sea_orm::{ConnectionTrait, DbErr},
 };
+
+/// The tenant tables that this migration makes.
+pub(crate) const TENANT_TABLES: &[&str] = &[
+    "users",
+    "sessions",
+    "idempotency",
+    "plugins",
+    "accounts",
+    "deployments",
+    "positions",
+    "orders",
+    "decisions",
+    "equity_points",
+    "deployment_logs",
+    "ledger_transactions",
+    "ledger_postings",
+    "journal",
+    "shard_marks",
+    "shard_checkpoints",
+];
+
+/// Those of them whose rows are never changed or deleted.
+pub(crate) const APPEND_ONLY_TABLES: &[&str] = &["ledger_transactions", "ledger_postings"];
 
 /// See the module.
 pub(crate) struct Migration;

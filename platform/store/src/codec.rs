@@ -6,7 +6,10 @@ use crate::{
         positions, sessions, tenants, users,
     },
     error::StoreError,
-    record::{Account, Concealed, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User},
+    record::{
+        Account, Concealed, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User, UserStatus,
+        normalise_email,
+    },
 };
 use core::str::FromStr;
 use marque_domain::{
@@ -90,14 +93,36 @@ pub(crate) fn tenant_row(spec: &TenantSpec, id: TenantId, created_at: Millis, up
     }
 }
 
-pub(crate) fn user(row: users::Model) -> User {
-    User {
+pub(crate) fn user(row: users::Model) -> Decoded<User> {
+    Ok(User {
         id: UserId(row.id),
         email: row.email,
         display_name: row.display_name,
         password_hash: Concealed::new(row.password_hash),
         role: row.role,
         created_at: Millis(row.created_at),
+        email_verified_at: row.email_verified_at.map(Millis),
+        status: named("user", UserStatus::ALL, UserStatus::name, &row.status)?,
+        plan: row.plan,
+        failures: row.failures,
+        failed_at: row.failed_at.map(Millis),
+    })
+}
+
+pub(crate) fn user_row(user: &User, tenant_id: i64) -> users::Model {
+    users::Model {
+        tenant_id,
+        id: user.id.0,
+        email: normalise_email(&user.email),
+        display_name: user.display_name.clone(),
+        password_hash: user.password_hash.expose().to_owned(),
+        role: user.role.clone(),
+        created_at: user.created_at.0,
+        email_verified_at: user.email_verified_at.map(|at| at.0),
+        status: user.status.name().to_owned(),
+        plan: user.plan.clone(),
+        failures: user.failures,
+        failed_at: user.failed_at.map(|at| at.0),
     }
 }
 
@@ -113,6 +138,10 @@ pub(crate) fn session(row: sessions::Model) -> Decoded<Session> {
         expires_at: Millis(row.expires_at),
         address: row.address,
         agent: row.agent,
+        method: row.method,
+        proved_at: Millis(row.proved_at),
+        country: row.country,
+        device: row.device_id,
     })
 }
 

@@ -68,10 +68,11 @@ impl SystemEntity for plugin_artifacts::Entity {}
 
 entity!(users, "users", key { tenant_id: i64, id: i64 }, {
     email: String, display_name: String, password_hash: String, role: String, created_at: i64,
+    email_verified_at: Option<i64>, status: String, plan: Option<String>, failures: i64, failed_at: Option<i64>,
 });
 entity!(sessions, "sessions", key { tenant_id: i64, id: i64 }, {
     token_hash: Vec<u8>, user_id: i64, csrf: String, created_at: i64, last_seen_at: i64, expires_at: i64,
-    address: String, agent: String,
+    address: String, agent: String, method: String, proved_at: i64, country: Option<String>, device_id: Option<i64>,
 });
 entity!(idempotency, "idempotency", key { tenant_id: i64, user_id: i64, key: String }, {
     request_hash: Vec<u8>, status: Option<i64>, body: Option<Vec<u8>>, created_at: i64,

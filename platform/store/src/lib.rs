@@ -29,7 +29,8 @@ pub use connect::{Store, migrate};
 pub use error::StoreError;
 pub use page::{PAGE_MAX, Page, Paged, Whose};
 pub use record::{
-    Account, Concealed, LoggedLine, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User, normalise_email,
+    Account, Concealed, LoggedLine, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User, UserStatus,
+    normalise_email,
 };
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};

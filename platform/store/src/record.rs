@@ -83,12 +83,45 @@ pub struct User {
     pub email: String,
     /// What they are called.
     pub display_name: String,
-    /// The Argon2id hash of their password, in PHC format.
+    /// The Argon2id hash of their password, in PHC format. Empty for who has none and comes by single sign-on.
     pub password_hash: Concealed,
     /// What they may do, such as `trader` or `owner`.
     pub role: String,
     /// When they joined.
     pub created_at: Millis,
+    /// When they showed that mail to their address reaches them.
+    pub email_verified_at: Option<Millis>,
+    /// Whether they may sign in.
+    pub status: UserStatus,
+    /// The plan they are on, by its name in the tenant's file; none is the tenant's first.
+    pub plan: Option<String>,
+    /// Failed sign-ins since the last one that succeeded.
+    pub failures: i64,
+    /// When the last of them was.
+    pub failed_at: Option<Millis>,
+}
+
+/// Whether a person may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserStatus {
+    /// They may.
+    Active,
+    /// The tenant has shut them out; what they have stays.
+    Suspended,
+}
+
+impl UserStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[Self::Active, Self::Suspended];
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
 }
 
 /// The form in which an address is stored and compared: no outer spaces, lower case.
@@ -118,6 +151,14 @@ pub struct Session {
     pub address: String,
     /// The client's own name for itself.
     pub agent: String,
+    /// How it was opened: `password`, `passkey` or `sso`.
+    pub method: String,
+    /// When the person last proved themselves in it.
+    pub proved_at: Millis,
+    /// The country of the address when it was opened, as ISO 3166-1 writes it; none when it is not known.
+    pub country: Option<String>,
+    /// The browser it was opened in, when that is known.
+    pub device: Option<i64>,
 }
 
 /// A plugin to be put into a tenant's catalogue.

@@ -6,7 +6,7 @@ use crate::{
     secrets::{self, NoRandomness, Secret},
 };
 use marque_domain::{id::UserId, time::Millis};
-use marque_store::{StoreError, TenantDb, User, normalise_email};
+use marque_store::{StoreError, TenantDb, User, UserStatus, normalise_email};
 
 /// RFC 5321, errata 1690.
 const EMAIL_BYTES_MAX: usize = 254;
@@ -69,6 +69,12 @@ pub async fn create_person(
         password_hash: passwords.hash(person.password).await?,
         role: person.role.name().to_owned(),
         created_at: at,
+        // Whoever adds them vouches for their address.
+        email_verified_at: Some(at),
+        status: UserStatus::Active,
+        plan: None,
+        failures: 0,
+        failed_at: None,
     };
     match db.create_user(&user).await {
         Ok(()) => Ok(user),

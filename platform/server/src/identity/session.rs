@@ -86,6 +86,10 @@ impl SessionPolicy {
             expires_at: self.end(now, now),
             address,
             agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
+            method: "password".to_owned(),
+            proved_at: now,
+            country: None,
+            device: None,
         };
         db.create_session(&session).await?;
         // Swept here, where it is rare: one that ended must not come back with a clock that is set back.

@@ -20,15 +20,7 @@ impl TenantDb {
     /// [`StoreError::Conflict`] when this tenant has someone with that address; [`StoreError::Unavailable`].
     pub async fn create_user(&self, user: &User) -> Result<(), StoreError> {
         let tx = self.write().await?;
-        let row = users::Model {
-            tenant_id: tx.tenant_id(),
-            id: user.id.0,
-            email: normalise_email(&user.email),
-            display_name: user.display_name.clone(),
-            password_hash: user.password_hash.expose().to_owned(),
-            role: user.role.clone(),
-            created_at: user.created_at.0,
-        };
+        let row = codec::user_row(user, tx.tenant_id());
         tx.insert::<users::Entity>(vec![row], None).await?;
         tx.commit().await
     }
@@ -40,7 +32,7 @@ impl TenantDb {
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
         let email = normalise_email(email);
         let found = self.first(|tx| tx.find::<users::Entity>().filter(users::Column::Email.eq(email))).await?;
-        Ok(found.map(codec::user))
+        found.map(codec::user).transpose()
     }
 
     /// The person with this id.
@@ -49,7 +41,7 @@ impl TenantDb {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn user(&self, id: UserId) -> Result<User, StoreError> {
         let found = self.first(|tx| tx.find::<users::Entity>().filter(users::Column::Id.eq(id.0))).await?;
-        found.map(codec::user).ok_or(StoreError::NotFound("user"))
+        found.map(codec::user).transpose()?.ok_or(StoreError::NotFound("user"))
     }
 
     /// Opens a session.
@@ -70,6 +62,10 @@ impl TenantDb {
             expires_at: session.expires_at.0,
             address: session.address.clone(),
             agent: session.agent.clone(),
+            method: session.method.clone(),
+            proved_at: session.proved_at.0,
+            country: session.country.clone(),
+            device_id: session.device,
         };
         tx.insert::<sessions::Entity>(vec![row], None).await?;
         tx.commit().await

@@ -13,7 +13,7 @@ use marque_domain::{
     tenant::TenantStatus,
     time::Millis,
 };
-use marque_store::{Account, CommitBatch, Concealed, Store, TenantDb, TenantSpec, User};
+use marque_store::{Account, CommitBatch, Concealed, Store, TenantDb, TenantSpec, User, UserStatus};
 use marque_testkit::{Database, shared_postgres};
 use sea_orm::ConnectionTrait as _;
 
@@ -97,6 +97,11 @@ pub fn user(id: i64, email: &str) -> User {
         password_hash: Concealed::new("$argon2id$hash".to_owned()),
         role: "trader".to_owned(),
         created_at: NOW,
+        email_verified_at: Some(NOW),
+        status: UserStatus::Active,
+        plan: None,
+        failures: 0,
+        failed_at: None,
     }
 }
 

@@ -81,6 +81,10 @@ async fn sessions_and_keys_stay_with_their_tenant(bench: Bench) {
         expires_at: Millis(NOW.0 + 10),
         address: "127.0.0.1".to_owned(),
         agent: "test".to_owned(),
+        method: "password".to_owned(),
+        proved_at: NOW,
+        country: None,
+        device: None,
     };
     one.create_session(&session).await.unwrap();
     assert_eq!(two.session(TokenHash([5; 32]), NOW).await.unwrap(), None);

@@ -20,7 +20,10 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("new.db").display());
     let refusal = Store::connect(&url).await.unwrap_err();
-    assert!(matches!(&refusal, StoreError::SchemaBehind { pending } if pending == &["0001_spine"]), "{refusal}");
+    assert!(
+        matches!(&refusal, StoreError::SchemaBehind { pending } if pending == &["0001_spine", "0002_identity"]),
+        "{refusal}"
+    );
     assert!(refusal.to_string().contains("marque migrate"));
     marque_store::migrate(&url, None).await.unwrap();
     Store::connect(&url).await.unwrap();

@@ -31,6 +31,10 @@ fn session(id: i64, expires_at: i64) -> Session {
         expires_at: Millis(expires_at),
         address: "127.0.0.1".to_owned(),
         agent: "test".to_owned(),
+        method: "password".to_owned(),
+        proved_at: NOW,
+        country: None,
+        device: None,
     }
 }
 
