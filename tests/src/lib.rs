@@ -4,7 +4,6 @@
 //! what a single room can test by itself. `browser/` holds the tests of the pages, in the language of Playwright.
 #![cfg(test)]
 
-mod harness;
 mod recovery;
 mod rooms;
 mod running;

@@ -1,7 +1,6 @@
 //! A recording goes through the real server, its sandboxed plugins and its database: twice gives the same
 //! orders and the same ledger, and so does a server that is killed again and again on the way.
 
-use crate::harness::Site;
 use marque_domain::{
     decision::Decision,
     fixed::Money,
@@ -11,6 +10,7 @@ use marque_domain::{
 };
 use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_history, history::History};
 use marque_store::{Page, Store, TenantDb, Whose};
+use marque_testkit::site::Site;
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -44,7 +44,7 @@ fn recording(quotes: usize) -> TickColumns {
 /// A file of the recordings beside the repository, if they are there.
 fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("MARQUE_SHARED_DATA").map(PathBuf::from);
-    let beside = crate::harness::workspace().join("../shared/data");
+    let beside = marque_testkit::site::workspace().join("../shared/data");
     folder.into_iter().chain([beside]).map(|f| f.join(name)).find(|f| f.is_file())
 }
 

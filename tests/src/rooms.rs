@@ -29,9 +29,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ema-cross", &["marque-plugin"]),
     ("daily-loss", &["marque-plugin"]),
     // Developers' tools: nobody ships them.
-    ("marque-testkit", &[]),
+    ("marque-testkit", &["marque-pluginbuild"]),
     ("marque-pluginbuild", &[]),
-    ("marque-bench", &["marque-domain", "marque-engine", "marque-market", "marque-sandbox", "marque-pluginbuild"]),
+    (
+        "marque-bench",
+        &["marque-domain", "marque-engine", "marque-market", "marque-sandbox", "marque-pluginbuild", "marque-testkit"],
+    ),
     ("xtask", &["marque-pluginbuild"]),
     ("marque-tests", &[]),
 ];
@@ -47,7 +50,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("wasmtime", &["marque-sandbox", "marque-bench"]),
     ("sea-orm", &["marque-store"]),
     ("sea-orm-migration", &["marque-migrations"]),
-    ("poem", &["marque-server"]),
+    ("poem", &["marque-server", "marque-bench"]),
     ("poem-openapi", &["marque-server"]),
     ("handlebars", &["marque-server"]),
     ("async-stripe", &["marque-server"]),

@@ -1,6 +1,6 @@
 //! What anybody can see of the running binary.
 
-use crate::harness::Site;
+use marque_testkit::site::Site;
 
 #[tokio::test]
 async fn each_brand_answers_under_its_own_host_and_an_unknown_one_is_refused() {
@@ -31,7 +31,7 @@ async fn it_stops_when_asked_and_starts_again_after_a_kill() {
 #[test]
 fn applying_the_tenants_twice_changes_nothing() {
     let site = Site::seeded();
-    let tenants = crate::harness::workspace().join("tenants").display().to_string();
+    let tenants = marque_testkit::site::workspace().join("tenants").display().to_string();
     let before = site.succeeds(&["tenant", "list"]);
     site.succeeds(&["tenant", "apply", &tenants]);
     assert_eq!(site.succeeds(&["tenant", "list"]), before);

@@ -6,6 +6,7 @@
 
 pub mod fixture;
 pub mod groups;
+pub mod http;
 pub mod raw;
 pub mod row;
 pub mod sample;

@@ -2,7 +2,9 @@
 //!
 //! `cargo xtask test` builds the binary and the plugins once and passes their paths; run by hand, the harness
 //! builds them at the first use. Nothing here knows the inside of the server: it is started as an operator
-//! would, and asked over HTTP.
+//! would, and asked over HTTP. What goes wrong panics: that is how a test fails.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a site that cannot be set up fails the test that asked for it")]
 
 use std::{
     fs,
@@ -21,7 +23,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The workspace's root.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this crate lies in platform/").to_path_buf()
 }
 
 /// The `marque` binary, built when nobody passed one.
@@ -61,6 +63,7 @@ pub struct Site {
 
 impl Site {
     /// An empty one.
+    #[must_use]
     pub fn empty() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder"), variables: Vec::new() }
     }
