@@ -32,7 +32,7 @@ pub struct Answer {
 
 impl Answer {
     /// The value of the first header of this name, given in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.headers(name).next()
     }
 
