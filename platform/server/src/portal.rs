@@ -5,6 +5,7 @@
 
 mod account;
 mod actions;
+mod admin;
 mod brand;
 mod decision;
 mod deploy;
@@ -18,11 +19,14 @@ pub use scene::Scene;
 
 use crate::{
     clock::Clock,
-    identity::{RenderSignIn, SignInView},
+    identity::{
+        Operation, RenderSignIn, SignInView,
+        gate::{Pages, may, public},
+    },
     theme::Themes,
     trading::Floor,
 };
-use poem::{EndpointExt as _, Request, Route, endpoint::BoxEndpoint, get, post};
+use poem::{EndpointExt as _, Request, endpoint::BoxEndpoint};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -72,24 +76,45 @@ impl Portal {
     /// All pages, behind the edge and the identity layer.
     #[must_use]
     pub fn routes(&self) -> BoxEndpoint<'static> {
-        let route = Route::new()
-            .at("/", get(brand::front))
-            .at("/brand.css", get(brand::style))
-            .at("/favicon.svg", get(brand::favicon))
-            .at("/favicon.ico", get(brand::favicon))
-            .at("/robots.txt", get(brand::robots))
-            .at("/assets/:hash/*path", get(brand::asset))
-            .at("/theme-mode", post(brand::theme_mode))
-            .at("/api/docs", get(brand::api_docs))
-            .at("/dashboard", get(overview::dashboard))
-            .at("/accounts/:account", get(account::show_account))
-            .at("/accounts/:account/live", get(live::follow))
-            .at("/accounts/:account/stop", post(actions::stop_all))
-            .at("/accounts/:account/deploy", get(deploy::show_form).post(deploy::send_form))
-            .at("/deployments/:deployment/start", post(actions::start))
-            .at("/deployments/:deployment/stop", post(actions::stop))
-            .at("/positions/:position/close", post(actions::close))
-            .at("/decisions/:decision", get(decision::show_decision));
-        crate::identity::routes(route, self.sign_in_page()).data(self.clone()).boxed()
+        pages(self.sign_in_page()).into_route().data(self.clone()).boxed()
+    }
+}
+
+/// Every page with who may ask for it.
+fn pages(sign_in: RenderSignIn) -> Pages {
+    let pages = Pages::new()
+        .at("/", public().get(brand::front))
+        .at("/brand.css", public().get(brand::style))
+        .at("/favicon.svg", public().get(brand::favicon))
+        .at("/favicon.ico", public().get(brand::favicon))
+        .at("/robots.txt", public().get(brand::robots))
+        .at("/assets/:hash/*path", public().get(brand::asset))
+        .at("/theme-mode", public().post(brand::theme_mode))
+        .at("/api/docs", public().get(brand::api_docs))
+        .at("/dashboard", may(Operation::ReadAccounts).get(overview::dashboard))
+        .at("/accounts/:account", may(Operation::ReadAccounts).get(account::show_account))
+        .at("/accounts/:account/live", may(Operation::StreamAccount).get(live::follow))
+        .at("/accounts/:account/stop", may(Operation::StopDeployment).post(actions::stop_all))
+        .at(
+            "/accounts/:account/deploy",
+            may(Operation::CreateDeployment).get(deploy::show_form).post(deploy::send_form),
+        )
+        .at("/deployments/:deployment/start", may(Operation::StartDeployment).post(actions::start))
+        .at("/deployments/:deployment/stop", may(Operation::StopDeployment).post(actions::stop))
+        .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
+        .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
+    admin::pages(crate::identity::pages(pages, sign_in))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who may ask for which page, as a golden file.
+    #[test]
+    fn the_pages_and_who_may_ask_for_them() {
+        let pages = pages(Arc::new(|_, _| Ok(String::new())));
+        let table: String = pages.rows().iter().map(|(m, path, access)| format!("{m:4} {path} {access}\n")).collect();
+        insta::assert_snapshot!(table);
     }
 }

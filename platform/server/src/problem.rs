@@ -124,13 +124,15 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Seconds after which a further try makes sense.
     pub retry_after_s: Option<u64>,
+    /// The methods that are offered instead, as `Allow` lists them.
+    pub allow: Option<String>,
 }
 
 impl Problem {
     /// A problem with what to do next.
     #[must_use]
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, allow: None }
     }
 
     /// Adds a field that is wrong.
@@ -151,6 +153,13 @@ impl Problem {
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(ProblemCode::NotFound, "Check the address; what it named may have been removed, or may not be yours.")
+    }
+
+    /// The path is there, the method is not; these are.
+    #[must_use]
+    pub fn not_offered(allow: &str) -> Self {
+        let detail = format!("Use one of these methods: {allow}.");
+        Self { allow: Some(allow.to_owned()), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
     /// Logs `cause` and answers with a fault of ours that shows nothing of it.
@@ -190,6 +199,9 @@ impl Problem {
     pub fn add_headers(&self, response: &mut Response) {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            response.headers_mut().insert(header::ALLOW, allow);
         }
     }
 }

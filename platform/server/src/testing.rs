@@ -111,6 +111,8 @@ impl TestServer {
 
     /// A client for which `host` leads to this server, without following redirects.
     pub fn client(&self, host: &str) -> reqwest::ClientBuilder {
+        // As `main` does; another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::builder().resolve(host, self.address).redirect(reqwest::redirect::Policy::none()).no_proxy()
     }
 

@@ -12,8 +12,29 @@ pub(super) struct Session;
 enum RoleName {
     /// Has accounts and trades on them.
     Trader,
-    /// Runs the brand and sees everything.
+    /// Writes strategies, and trades as a trader does.
+    Author,
+    /// Helps traders: sees what they see, changes nothing of it.
+    Support,
+    /// Watches the risk: sees everything that trades, stops and closes it.
+    Risk,
+    /// Runs the site day by day.
+    Admin,
+    /// Has the last word.
     Owner,
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Trader => Self::Trader,
+            Role::Author => Self::Author,
+            Role::Support => Self::Support,
+            Role::Risk => Self::Risk,
+            Role::Admin => Self::Admin,
+            Role::Owner => Self::Owner,
+        }
+    }
 }
 
 /// The caller's session.
@@ -49,10 +70,7 @@ impl Session {
             user: who.user.to_string(),
             email: who.email.clone(),
             display_name: who.display_name.clone(),
-            role: match who.role {
-                Role::Trader => RoleName::Trader,
-                Role::Owner => RoleName::Owner,
-            },
+            role: who.role.into(),
             brand: caller.tenant().definition.name.clone(),
             time_zone: caller.tenant().definition.time_zone.name().to_owned(),
             csrf_token: csrf.0,

@@ -119,7 +119,7 @@ struct AddPerson {
     /// What they are called.
     #[arg(long)]
     name: String,
-    /// trader or owner.
+    /// trader, author, support, risk, admin or owner.
     #[arg(long, default_value = "trader")]
     role: Role,
 }

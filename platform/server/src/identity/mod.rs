@@ -1,6 +1,6 @@
 //! People: who signs in, who is signed in, and what they may do.
 //!
-//! Owns: passwords, sessions, CSRF, attempt limits, the authorization table. A person belongs to one tenant: the
+//! Owns: passwords, sessions, CSRF, attempt limits, roles, the authorization table and the gate before each page. A person belongs to one tenant: the
 //! same e-mail at two tenants is two people, and a session of one tenant is unknown to another, because it is looked
 //! up through the [`Tenant`](crate::edge::Tenant) of the request's host and nothing else.
 //!
@@ -9,10 +9,12 @@
 mod attempts;
 mod cookies;
 mod csrf;
+pub mod gate;
 mod layer;
 mod password;
 mod people;
 pub mod permissions;
+mod role;
 mod session;
 mod sign_in;
 mod signed_in;
@@ -22,8 +24,9 @@ pub use csrf::Csrf;
 pub use layer::IdentityLayer;
 pub use password::{PasswordError, Passwords};
 pub use people::{NewPerson, PersonError, create_person};
-pub use permissions::{Operation, Reach, Role};
-pub use sign_in::{RenderSignIn, SignInView, routes};
+pub use permissions::{Operation, Reach, Scope};
+pub use role::{Role, UnknownRole};
+pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::SignedIn;
 
 use crate::{clock::Clock, config::Config};

@@ -1,6 +1,6 @@
 //! Adding people to a tenant.
 
-use super::{PasswordError, Passwords, permissions::Role};
+use super::{PasswordError, Passwords, Role};
 use crate::{
     edge::HostName,
     secrets::{self, NoRandomness, Secret},

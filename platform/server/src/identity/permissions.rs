@@ -1,47 +1,9 @@
 //! Who may do what: one table, deny by default. A handler names its operation and is told how far it reaches.
+//!
+//! Every operation of the API (`api/authorization.rs`), every page (`Pages`) and every command for one tenant stands
+//! under a row. The golden file beside this shows the whole of it.
 
-use core::{fmt, str::FromStr};
-
-/// What a person is at a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Has accounts and trades on them.
-    Trader,
-    /// Runs the brand: sees everything, may stop anything, trades on accounts of their own only.
-    Owner,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: &'static [Self] = &[Self::Trader, Self::Owner];
-
-    /// A stable lower-case name, as it is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Trader => "trader",
-            Self::Owner => "owner",
-        }
-    }
-}
-
-/// A role that this program does not know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no role {0:?}: a person is a trader or an owner")]
-pub struct UnknownRole(pub String);
-
-impl FromStr for Role {
-    type Err = UnknownRole;
-    fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.iter().copied().find(|role| role.name() == name).ok_or_else(|| UnknownRole(name.to_owned()))
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use super::role::Role;
 
 /// Whose rows an operation reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,9 +16,40 @@ pub enum Reach {
     Tenant,
 }
 
+/// What a program's token must carry to do something in a person's name. It only takes away: nobody's token reaches
+/// further than their role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Looking.
+    Read,
+    /// Opening accounts, orders, strategies.
+    Trade,
+    /// Running the brand.
+    Manage,
+    /// No token will do: only who is there in person, signed in with a browser.
+    Person,
+}
+
+impl Scope {
+    /// The scopes that a token can have.
+    pub const GRANTED: &'static [Self] = &[Self::Read, Self::Trade, Self::Manage];
+
+    /// A stable lower-case name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Trade => "trade",
+            Self::Manage => "manage",
+            Self::Person => "person",
+        }
+    }
+}
+
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident, $code:literal, $trader:ident, $owner:ident;)*) => {
-        /// Everything that a signed-in person can ask for.
+    ($($(#[$doc:meta])* $name:ident, $code:literal, $scope:ident:
+        $trader:ident $author:ident $support:ident $risk:ident $admin:ident $owner:ident / $operator:ident;)*) => {
+        /// Everything that a person can ask for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Operation {
             $($(#[$doc])* $name,)*
@@ -76,49 +69,91 @@ macro_rules! operations {
             #[must_use]
             pub const fn reach(self, role: Role) -> Reach {
                 match (self, role) {
-                    $((Self::$name, Role::Trader) => Reach::$trader,
-                    (Self::$name, Role::Owner) => Reach::$owner,)*
+                    $((Self::$name, Role::Trader) => $trader,
+                    (Self::$name, Role::Author) => $author,
+                    (Self::$name, Role::Support) => $support,
+                    (Self::$name, Role::Risk) => $risk,
+                    (Self::$name, Role::Admin) => $admin,
+                    (Self::$name, Role::Owner) => $owner,)*
                 }
+            }
+
+            /// How far it reaches for who runs the platform, through the commands of `marque` on its machine.
+            #[must_use]
+            pub const fn operator(self) -> Reach {
+                match self { $(Self::$name => $operator,)* }
+            }
+
+            /// What a program's token must carry for it.
+            #[must_use]
+            pub const fn scope(self) -> Scope {
+                match self { $(Self::$name => Scope::$scope,)* }
             }
         }
     };
 }
 
+const NO: Reach = Reach::Nothing;
+const OWN: Reach = Reach::Own;
+const ALL: Reach = Reach::Tenant;
+
 operations! {
+    //                                          trader author support risk admin owner / operator
+
     /// See what can be traded.
-    ListInstruments, "list_instruments", Tenant, Tenant;
+    ListInstruments, "list_instruments", Read:         ALL ALL ALL ALL ALL ALL / NO;
     /// See recorded prices.
-    ListBars, "list_bars", Tenant, Tenant;
+    ListBars, "list_bars", Read:                       ALL ALL ALL ALL ALL ALL / NO;
     /// See the strategies and rules that are offered.
-    ListPlugins, "list_plugins", Tenant, Tenant;
+    ListPlugins, "list_plugins", Read:                 ALL ALL ALL ALL ALL ALL / ALL;
+    /// Put a strategy or a rule into the catalogue.
+    PublishPlugin, "publish_plugin", Manage:           NO  NO  NO  NO  NO  NO  / ALL;
+
     /// See accounts, their balance and their equity curve.
-    ReadAccounts, "read_accounts", Own, Tenant;
+    ReadAccounts, "read_accounts", Read:               OWN OWN ALL ALL ALL ALL / NO;
     /// Open an account.
-    OpenAccount, "open_account", Own, Own;
+    OpenAccount, "open_account", Trade:                OWN OWN NO  NO  OWN OWN / NO;
     /// See orders.
-    ReadOrders, "read_orders", Own, Tenant;
+    ReadOrders, "read_orders", Read:                   OWN OWN ALL ALL ALL ALL / NO;
     /// Place an order by hand.
-    PlaceOrder, "place_order", Own, Own;
+    PlaceOrder, "place_order", Trade:                  OWN OWN NO  NO  OWN OWN / NO;
     /// See positions.
-    ReadPositions, "read_positions", Own, Tenant;
+    ReadPositions, "read_positions", Read:             OWN OWN ALL ALL ALL ALL / NO;
     /// Close a position by hand.
-    ClosePosition, "close_position", Own, Tenant;
+    ClosePosition, "close_position", Trade:            OWN OWN NO  ALL ALL ALL / NO;
     /// See deployments and their logs.
-    ReadDeployments, "read_deployments", Own, Tenant;
+    ReadDeployments, "read_deployments", Read:         OWN OWN ALL ALL ALL ALL / NO;
     /// Deploy a strategy.
-    CreateDeployment, "create_deployment", Own, Own;
+    CreateDeployment, "create_deployment", Trade:      OWN OWN NO  NO  OWN OWN / NO;
     /// Let a deployed strategy run.
-    StartDeployment, "start_deployment", Own, Own;
+    StartDeployment, "start_deployment", Trade:        OWN OWN NO  NO  OWN OWN / NO;
     /// Stop a deployed strategy.
-    StopDeployment, "stop_deployment", Own, Tenant;
+    StopDeployment, "stop_deployment", Trade:          OWN OWN NO  ALL ALL ALL / NO;
     /// See what strategies wanted and what rules answered.
-    ReadDecisions, "read_decisions", Own, Tenant;
+    ReadDecisions, "read_decisions", Read:             OWN OWN ALL ALL ALL ALL / NO;
     /// Follow an account live.
-    StreamAccount, "stream_account", Own, Tenant;
+    StreamAccount, "stream_account", Read:             OWN OWN ALL ALL ALL ALL / NO;
+
     /// See who is signed in.
-    ReadSession, "read_session", Own, Own;
+    ReadSession, "read_session", Read:                 OWN OWN OWN OWN OWN OWN / NO;
     /// End one's own session.
-    SignOut, "sign_out", Own, Own;
+    SignOut, "sign_out", Person:                       OWN OWN OWN OWN OWN OWN / NO;
+
+    /// Open the part of the site that runs it.
+    OpenAdmin, "open_admin", Person:                   NO  NO  ALL ALL ALL ALL / NO;
+    /// See who belongs to the brand.
+    ReadPeople, "read_people", Manage:                 NO  NO  ALL ALL ALL ALL / NO;
+    /// Ask somebody in, as what the inviter may decide about.
+    InvitePerson, "invite_person", Manage:             NO  NO  NO  NO  ALL ALL / ALL;
+    /// Say what somebody is and on which plan.
+    ChangePerson, "change_person", Manage:             NO  NO  NO  NO  ALL ALL / NO;
+    /// Shut somebody out, and let them in again.
+    SuspendPerson, "suspend_person", Manage:           NO  NO  NO  NO  ALL ALL / NO;
+    /// Take away a second factor that its owner has lost.
+    ResetFactor, "reset_factor", Manage:               NO  NO  NO  NO  ALL ALL / NO;
+
+    /// See and change the brand's own definition.
+    ApplyTenant, "apply_tenant", Manage:               NO  NO  NO  NO  NO  NO  / ALL;
 }
 
 #[cfg(test)]
@@ -128,23 +163,31 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let table: String = Operation::ALL
-            .iter()
-            .map(|op| {
-                let cells = Role::ALL.iter().map(|role| format!(" {role}={:?}", op.reach(*role))).collect::<String>();
-                format!("{}{cells}\n", op.code())
-            })
-            .collect();
-        insta::assert_snapshot!(table);
+        let head = format!("{:20} {:7}", "operation", "scope");
+        let roles: String = Role::ALL.iter().map(|role| format!(" {role:8}")).collect();
+        let rows = Operation::ALL.iter().map(|op| {
+            let cells: String = Role::ALL.iter().map(|role| format!(" {:8}", cell(op.reach(*role)))).collect();
+            format!("{:20} {:7}{cells} {}\n", op.code(), op.scope().name(), cell(op.operator()))
+        });
+        insta::assert_snapshot!(format!("{head}{roles} operator\n{}", rows.collect::<String>()));
         let codes: BTreeSet<_> = Operation::ALL.iter().map(|op| op.code()).collect();
         assert_eq!(codes.len(), Operation::ALL.len());
     }
 
-    #[test]
-    fn roles_are_read_as_they_are_written() {
-        for role in Role::ALL {
-            assert_eq!(role.name().parse(), Ok(*role));
+    fn cell(reach: Reach) -> &'static str {
+        match reach {
+            Reach::Nothing => "-",
+            Reach::Own => "own",
+            Reach::Tenant => "tenant",
         }
-        assert!("Owner".parse::<Role>().is_err() && "".parse::<Role>().is_err());
+    }
+
+    #[test]
+    fn more_to_say_never_means_less_to_see() {
+        // Trading is one's own affair; everything else only grows from role to role.
+        for op in Operation::ALL.iter().filter(|op| op.scope() != Scope::Trade) {
+            let reaches: Vec<_> = Role::ALL.iter().map(|role| op.reach(*role)).collect();
+            assert!(reaches.is_sorted(), "{} {reaches:?}", op.code());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions: opened at sign-in, found by the hash of a random token, ended by time or by their owner.
 
-use super::permissions::Role;
+use super::Role;
 use crate::{
     config::Sessions,
     problem::Problem,

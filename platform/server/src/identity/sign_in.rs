@@ -1,15 +1,20 @@
 //! Signing in and out. What the page looks like comes from outside.
 
-use super::{Identity, PasswordError, cookies, csrf::Csrf, permissions::Operation, signed_in::SignedIn};
+use super::{
+    Identity, PasswordError, cookies,
+    csrf::Csrf,
+    gate::{Pages, may, public},
+    permissions::Operation,
+    signed_in::SignedIn,
+};
 use crate::{
     edge::{ClientAddress, Tenant},
     problem::{Problem, ProblemCode},
     secrets::{Secret, Token},
 };
 use poem::{
-    IntoResponse as _, Request, Response, Route, get, handler,
+    EndpointExt as _, IntoResponse as _, Request, Response, handler,
     http::{StatusCode, header},
-    post,
     web::{Data, Form, Query},
 };
 use serde::Deserialize;
@@ -38,9 +43,11 @@ pub struct SignInView<'a> {
 pub type RenderSignIn = Arc<dyn Fn(&Request, &SignInView<'_>) -> Result<String, Problem> + Send + Sync>;
 
 /// `GET` and `POST /sign-in`, `POST /sign-out`.
-pub fn routes(route: Route, render: RenderSignIn) -> Route {
-    use poem::EndpointExt as _;
-    route.at("/sign-in", get(show).post(sign_in).data(render)).at("/sign-out", post(sign_out))
+#[must_use]
+pub fn pages(pages: Pages, render: RenderSignIn) -> Pages {
+    pages
+        .at("/sign-in", public().get(show.data(Arc::clone(&render))).post(sign_in.data(render)))
+        .at("/sign-out", may(Operation::SignOut).post(sign_out))
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Who asks, as an extractor: a handler that takes a [`SignedIn`] cannot run without one.
 
-use super::permissions::{Operation, Reach, Role};
+use super::{Operation, Reach, Role};
 use crate::{
     edge::Tenant,
     problem::{Problem, ProblemCode},
@@ -41,9 +41,10 @@ impl SignedIn {
         match operation.reach(self.role) {
             Reach::Tenant => Ok(Whose::Everyone),
             Reach::Own => Ok(Whose::User(self.user)),
-            Reach::Nothing => {
-                Err(Problem::new(ProblemCode::Forbidden, format!("A {} may not do this; ask an owner.", self.role)))
-            }
+            Reach::Nothing => Err(Problem::new(
+                ProblemCode::Forbidden,
+                format!("As {} you may not do this; ask an owner.", self.role.title().to_lowercase()),
+            )),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Signing in as browsers do it, and as they must not be able to.
 
-use super::{Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, SignedIn, create_person, routes};
+use super::{
+    Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, SignedIn, create_person, gate::Pages, pages,
+};
 use crate::{
     clock::Clock,
     secrets::Secret,
@@ -71,7 +73,10 @@ async fn world(settings: &str) -> World {
         .at("/public", get(public).post(public))
         .at("/api/v1/me", get(me))
         .at("/api/v1/change", post(change));
-    let app = routes(app, render).with(IdentityLayer::new(identity)).with(edge(&config, &store));
+    let app = app
+        .nest_no_strip("/", pages(Pages::new(), render).into_route())
+        .with(IdentityLayer::new(identity))
+        .with(edge(&config, &store));
     World { server: TestServer::start(app).await, store, now }
 }
 

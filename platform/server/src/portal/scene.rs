@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     edge::Tenant,
-    identity::{Csrf, SignedIn, cookie},
+    identity::{Csrf, Role, SignedIn, cookie},
     problem::Problem,
     tenants::Definition,
     theme::{API_DOCS_POLICY, Mode, ThemeError, Themes},
@@ -31,17 +31,19 @@ pub struct Scene {
     pub csrf: String,
     pub(super) portal: Portal,
     person: Option<Person>,
+    role: Option<Role>,
     path: String,
     mode: Option<Mode>,
 }
 
 impl Scene {
     pub(super) fn new(request: &Request, portal: &Portal, tenant: Tenant, csrf: String) -> Self {
-        let person =
-            request.data::<SignedIn>().map(|who| Person { email: who.email.clone(), role: who.role.to_string() });
+        let who = request.data::<SignedIn>();
+        let person = who.map(|who| Person { email: who.email.clone(), role: who.role.title().to_owned() });
+        let role = who.map(|who| who.role);
         let chosen = cookie(request.headers(), MODE_COOKIE).and_then(Mode::named);
         let mode = chosen.or(tenant.definition.tokens.mode);
-        Self { portal: portal.clone(), tenant, csrf, person, path: request.uri().path().to_owned(), mode }
+        Self { portal: portal.clone(), tenant, csrf, person, role, path: request.uri().path().to_owned(), mode }
     }
 
     /// Whether somebody is signed in.
@@ -64,7 +66,7 @@ impl Scene {
         let definition = &self.tenant.definition;
         let themes = self.portal.themes();
         let mut shell = shell(themes, definition, title, &self.path)?;
-        shell.nav = if self.person.is_some() { Shell::navigation(&self.path) } else { Vec::new() };
+        shell.nav = self.role.map_or_else(Vec::new, |role| Shell::navigation(&self.path, role));
         shell.person.clone_from(&self.person);
         shell.csrf.clone_from(&self.csrf);
         shell.mode = self.mode;

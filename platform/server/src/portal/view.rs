@@ -16,6 +16,7 @@
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/decisions/{id}` | [`DecisionPage`] | |
 //! | `/api/docs` | [`ApiDocs`] | |
+//! | `/admin` | [`AdminHome`] | |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -27,6 +28,7 @@
 //! so a row looks the same whether it came with the page or later.
 
 mod account;
+mod admin;
 mod component;
 mod decision;
 mod deploy;
@@ -40,6 +42,7 @@ mod schema;
 mod shell;
 
 pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
+pub use admin::{AdminHome, AdminLink};
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};

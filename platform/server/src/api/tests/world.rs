@@ -3,7 +3,7 @@
 use crate::{
     api,
     clock::Clock,
-    identity::{self, Identity, IdentityLayer, NewPerson, RenderSignIn, Role, create_person},
+    identity::{self, Identity, IdentityLayer, NewPerson, RenderSignIn, Role, create_person, gate::Pages},
     plugins,
     secrets::Secret,
     serve,
@@ -68,7 +68,10 @@ impl World {
         }
         let render: RenderSignIn = Arc::new(|_, view| Ok(view.csrf.to_owned()));
         let routes = api::routes(Route::new(), floor, clock).unwrap();
-        let app = identity::routes(routes, render).with(IdentityLayer::new(identity)).with(edge(&config, &store));
+        let app = routes
+            .nest_no_strip("/", identity::pages(Pages::new(), render).into_route())
+            .with(IdentityLayer::new(identity))
+            .with(edge(&config, &store));
         Self { server: TestServer::start(app).await, store, _data: data }
     }
 

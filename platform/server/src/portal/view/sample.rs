@@ -2,6 +2,7 @@
 //!
 //! The figures are made up and fixed, so that a render is the same each time.
 
+mod admin;
 mod desk;
 
 use self::desk::{
@@ -11,7 +12,10 @@ use super::{
     AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link, Page,
     Pager, Person, RuleCard, Shell, SignIn, UnknownHost, fields_of,
 };
-use crate::theme::{ThemeError, Themes};
+use crate::{
+    identity::Role,
+    theme::{ThemeError, Themes},
+};
 use marque_domain::{
     account::AccountStatus,
     instrument::Currency,
@@ -89,6 +93,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("deploy", shell("Run a strategy", "/accounts/x/deploy", true), &deploy()),
         Sample::page("api-docs", shell("API", "/api/docs", true), &api_docs()),
     ];
+    all.extend(admin::samples(&shell));
     let reference = || Some("req_01h4k9qz7m".to_owned());
     for (name, status) in [("error-403", 403), ("error-404", 404), ("error-500", 500)] {
         all.push(Sample::page(name, shell("Error", "/x", true), &ErrorPage::of(status, reference())));
@@ -121,8 +126,13 @@ fn shell(brand: &Brand, title: &str, path: &str, signed_in: bool) -> Shell {
         title: title.to_owned(),
         brand: brand.clone(),
         brand_css: "/brand.css?v=0000000000000000".to_owned(),
-        person: signed_in.then(|| Person { email: "trader@example.com".to_owned(), role: "trader".to_owned() }),
-        nav: if signed_in { Shell::navigation(path) } else { Vec::new() },
+        person: signed_in
+            .then(|| Person { email: "trader@example.com".to_owned(), role: Role::Trader.title().to_owned() }),
+        nav: if signed_in {
+            Shell::navigation(path, if path.starts_with("/admin") { Role::Owner } else { Role::Trader })
+        } else {
+            Vec::new()
+        },
         csrf: "csrf-token".to_owned(),
         path: path.to_owned(),
         mode: None,

@@ -1,7 +1,10 @@
 //! What surrounds every page.
 
 use super::{Page, component::Banner};
-use crate::theme::Mode;
+use crate::{
+    identity::{Operation, Reach, Role},
+    theme::Mode,
+};
 use serde::Serialize;
 
 /// The brand as the page names it.
@@ -38,7 +41,7 @@ impl Brand {
 pub struct Person {
     /// By what address.
     pub email: String,
-    /// As what: `trader`, `owner`.
+    /// As what, such as `Trader`.
     pub role: String,
 }
 
@@ -79,18 +82,22 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// The usual navigation of a person, with the place of `path` marked.
+    /// The navigation of a person of this role, with the place of `path` marked.
     #[must_use]
-    pub fn navigation(path: &str) -> Vec<NavItem> {
-        let at = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-        vec![
-            NavItem {
-                label: "Accounts".to_owned(),
-                href: "/dashboard".to_owned(),
-                current: at(&["/dashboard", "/accounts", "/decisions"]),
-            },
-            NavItem { label: "API".to_owned(), href: "/api/docs".to_owned(), current: at(&["/api/docs"]) },
-        ]
+    pub fn navigation(path: &str, role: Role) -> Vec<NavItem> {
+        let mut places: Vec<(&str, &str, &[&str])> = vec![
+            ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions"]),
+            ("API", "/api/docs", &["/api/docs"]),
+        ];
+        if Operation::OpenAdmin.reach(role) > Reach::Nothing {
+            places.push(("Admin", "/admin", &["/admin"]));
+        }
+        let item = |(label, href, below): (&str, &str, &[&str])| NavItem {
+            label: label.to_owned(),
+            href: href.to_owned(),
+            current: below.iter().any(|prefix| path.starts_with(prefix)),
+        };
+        places.into_iter().map(item).collect()
     }
 }
 
