@@ -1,5 +1,9 @@
 //! Between rows and the domain's nouns. A row that makes no sense is reported, never guessed at.
 
+mod mail;
+
+pub(crate) use mail::{mail, mail_row, one_time, one_time_row};
+
 use crate::{
     entity::{
         accounts, decisions, deployments, equity_points, ledger_postings, ledger_transactions, orders, plugins,

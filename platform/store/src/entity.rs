@@ -74,6 +74,14 @@ entity!(sessions, "sessions", key { tenant_id: i64, id: i64 }, {
     token_hash: Vec<u8>, user_id: i64, csrf: String, created_at: i64, last_seen_at: i64, expires_at: i64,
     address: String, agent: String, method: String, proved_at: i64, country: Option<String>, device_id: Option<i64>,
 });
+entity!(one_time_tokens, "one_time_tokens", key { tenant_id: i64, id: i64 }, {
+    user_id: i64, kind: String, digest: Vec<u8>, data: String, attempts: i64, created_at: i64, expires_at: i64,
+    used_at: Option<i64>,
+});
+entity!(mails, "mails", key { tenant_id: i64, id: i64 }, {
+    kind: String, recipient: String, content: Vec<u8>, status: String, attempts: i64, next_attempt_at: i64,
+    last_error: Option<String>, created_at: i64, sent_at: Option<i64>,
+});
 entity!(idempotency, "idempotency", key { tenant_id: i64, user_id: i64, key: String }, {
     request_hash: Vec<u8>, status: Option<i64>, body: Option<Vec<u8>>, created_at: i64,
 });
@@ -145,3 +153,4 @@ of_account!(
     decisions: AccountId,
     ledger_transactions: AccountId
 );
+of_tenant!(one_time_tokens, mails);

@@ -29,9 +29,11 @@ pub use connect::{Store, migrate};
 pub use error::StoreError;
 pub use page::{PAGE_MAX, Page, Paged, Whose};
 pub use record::{
-    Account, Concealed, LoggedLine, NewPlugin, Plugin, Session, Tenant, TenantSpec, TokenHash, User, UserStatus,
-    normalise_email,
+    Account, Concealed, LoggedLine, MailStatus, NewPlugin, OneTimeToken, Plugin, QueuedMail, Session, Tenant,
+    TenantSpec, TokenHash, User, UserStatus, normalise_email,
 };
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
-pub use tenant_db::{EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, TenantDb};
+pub use tenant_db::{
+    EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, Registered, TOKENS_OF_A_KIND_MAX, TenantDb,
+};

@@ -1,5 +1,11 @@
 //! What the store hands out that is not already a noun of the domain.
 
+mod mail;
+mod one_time;
+
+pub use mail::{MailStatus, QueuedMail};
+pub use one_time::OneTimeToken;
+
 use core::fmt;
 use marque_domain::{
     account::{AccountStatus, AccountTerms},

@@ -1,9 +1,12 @@
 //! One tenant's rows: the only way to them.
 
 mod catalogue;
+mod credentials;
 mod idempotency;
 mod ledger;
 mod lists;
+mod mail;
+mod one_time;
 mod people;
 
 use crate::{
@@ -13,10 +16,13 @@ use crate::{
     scope::{Access, Pools, TenantTx},
     shard::{self, ShardImage},
 };
+pub use credentials::Registered;
 pub use idempotency::KeyUse;
 pub use ledger::{LedgerAudit, LedgerFault};
 pub use lists::EQUITY_PAGE_MAX;
+pub use mail::MAILS_QUEUED_MAX;
 use marque_domain::id::TenantId;
+pub use one_time::TOKENS_OF_A_KIND_MAX;
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
 use std::sync::Arc;
 

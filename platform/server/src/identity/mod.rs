@@ -11,6 +11,7 @@ mod cookies;
 mod csrf;
 pub mod gate;
 mod layer;
+pub mod one_time;
 mod password;
 mod people;
 pub mod permissions;
