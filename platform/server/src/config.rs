@@ -40,6 +40,8 @@ pub struct Config {
     database_url: Secret,
     /// Empty means `database_url`; see [`Config::database_admin`].
     database_admin_url: Secret,
+    /// Whether the outbound client may also ask this machine, over http too. For tests only.
+    pub outbound_allow_loopback: bool,
     /// Whose forwarded headers count.
     pub proxies: Proxies,
     /// Where prices come from.

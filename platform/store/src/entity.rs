@@ -127,6 +127,9 @@ entity!(journal, "journal", key { tenant_id: i64, shard: i64, seq: i64 }, { at: 
 entity!(shard_marks, "shard_marks", key { tenant_id: i64, shard: i64 }, { seq: i64, mark: Vec<u8> });
 entity!(shard_checkpoints, "shard_checkpoints", key { tenant_id: i64, shard: i64 }, { seq: i64, state: Vec<u8> });
 
+mod sso;
+pub(crate) use sso::{sso_attempts, sso_connections, sso_identities};
+
 of_tenant!(
     users,
     sessions,

@@ -2,9 +2,11 @@
 
 mod mail;
 mod one_time;
+mod sso;
 
 pub use mail::{MailStatus, QueuedMail};
 pub use one_time::OneTimeToken;
+pub use sso::{SsoAttempt, SsoConnection, SsoIdentity};
 
 use core::fmt;
 use marque_domain::{

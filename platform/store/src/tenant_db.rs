@@ -8,6 +8,7 @@ mod lists;
 mod mail;
 mod one_time;
 mod people;
+mod sso;
 
 use crate::{
     commit::{self, CommitBatch},
@@ -24,6 +25,7 @@ pub use mail::MAILS_QUEUED_MAX;
 use marque_domain::id::TenantId;
 pub use one_time::TOKENS_OF_A_KIND_MAX;
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
+pub use sso::SSO_LIST_MAX;
 use std::sync::Arc;
 
 /// The rows of one tenant. Nothing it does can see or touch another's. Cloning is cheap.

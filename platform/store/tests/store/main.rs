@@ -32,5 +32,6 @@ mod migrations;
 mod one_time;
 mod people;
 mod row_security;
+mod sso;
 mod system;
 mod writers;

@@ -1,0 +1,87 @@
+//! Whether an ID token says who somebody is: pure decisions over a token, an issuer's keys and the time.
+//!
+//! The library checks signature, issuer, audience, expiry and nonce when it is told with what; this module tells it, and
+//! adds what it leaves open: which algorithms, `at_hash`, `azp`, and when the token was made.
+
+use super::{Refused, provider::Metadata};
+use marque_domain::time::{MINUTE_MS, Millis};
+use openidconnect::{
+    AccessToken, AccessTokenHash, ClientId, Nonce,
+    core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJwsSigningAlgorithm},
+};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// How far an issuer's clock may be ahead of ours.
+const CLOCK_SKEW_MS: i64 = 2 * MINUTE_MS;
+/// How old a token may be when it reaches us: it comes straight from the issuer, which has just made it.
+const AGE_MS_MAX: i64 = 10 * MINUTE_MS;
+/// OpenID Connect Core, section 2.
+const SUBJECT_BYTES_MAX: usize = 255;
+
+/// Signatures with a key that only the issuer has. Never `none`, never one made with a secret that we also know.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// What a token must fit.
+pub(super) struct Expected<'a> {
+    pub(super) metadata: &'a Metadata,
+    pub(super) client_id: &'a str,
+    pub(super) nonce: &'a str,
+    pub(super) access_token: &'a AccessToken,
+    pub(super) now: Millis,
+}
+
+/// Verifies a token and answers what it says.
+pub(super) fn verify(token: &CoreIdToken, expected: &Expected<'_>) -> Result<CoreIdTokenClaims, Refused> {
+    let now = UNIX_EPOCH + Duration::from_millis(u64::try_from(expected.now.0).unwrap_or_default());
+    // A public client's verifier knows no secret, so no token can be signed with it.
+    let verifier = CoreIdTokenVerifier::new_public_client(
+        ClientId::new(expected.client_id.to_owned()),
+        expected.metadata.issuer().clone(),
+        expected.metadata.jwks().clone(),
+    )
+    .set_allowed_algs(ALGORITHMS)
+    .set_time_fn(|| now.into());
+    let claims = token.claims(&verifier, &Nonce::new(expected.nonce.to_owned())).map_err(Refused::Token)?;
+    check_maker(claims, expected)?;
+    check_access_token(token, claims, &verifier, expected.access_token)?;
+    Ok(claims.clone())
+}
+
+fn check_maker(claims: &CoreIdTokenClaims, expected: &Expected<'_>) -> Result<(), Refused> {
+    // Made for another client, though we are among those who may read it.
+    if claims.authorized_party().is_some_and(|party| party.as_str() != expected.client_id) {
+        return Err(Refused::OtherClient);
+    }
+    let age_ms = expected.now.since(Millis(claims.issue_time().timestamp_millis()));
+    if !(-CLOCK_SKEW_MS..=AGE_MS_MAX).contains(&age_ms) {
+        return Err(Refused::Stale);
+    }
+    let subject = claims.subject().as_str();
+    let good =
+        (1..=SUBJECT_BYTES_MAX).contains(&subject.len()) && subject.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if good { Ok(()) } else { Err(Refused::Subject) }
+}
+
+/// The access token must be the one that the ID token was made with, where it says so.
+fn check_access_token(
+    token: &CoreIdToken,
+    claims: &CoreIdTokenClaims,
+    verifier: &CoreIdTokenVerifier<'_>,
+    access_token: &AccessToken,
+) -> Result<(), Refused> {
+    let Some(said) = claims.access_token_hash() else { return Ok(()) };
+    let algorithm = token.signing_alg().map_err(|_| Refused::AccessToken)?;
+    let key = token.signing_key(verifier).map_err(|_| Refused::AccessToken)?;
+    let hash = AccessTokenHash::from_token(access_token, algorithm, key).map_err(|_| Refused::AccessToken)?;
+    if hash == *said { Ok(()) } else { Err(Refused::AccessToken) }
+}

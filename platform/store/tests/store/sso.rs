@@ -1,0 +1,133 @@
+//! Single sign-on: identities belong to one tenant, attempts count once.
+
+use crate::harness::*;
+use marque_domain::{id::UserId, time::Millis};
+use marque_store::{SsoAttempt, SsoConnection, SsoIdentity, StoreError, TenantDb};
+
+on_both!(connections_are_kept, an_identity_is_one_persons, a_person_comes_with_an_identity, an_attempt_is_taken_once,);
+
+fn connection(id: i64, slug: &str) -> SsoConnection {
+    SsoConnection {
+        id,
+        slug: slug.to_owned(),
+        name: format!("{slug} login"),
+        preset: "oidc".to_owned(),
+        issuer: "https://issuer.example".to_owned(),
+        client_id: "client".to_owned(),
+        secret: vec![1, 2, 3],
+        settings: "{}".to_owned(),
+        domains: vec!["x.example".to_owned(), "y.example".to_owned()],
+        enabled: true,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn identity(subject: &str, user: i64) -> SsoIdentity {
+    SsoIdentity {
+        issuer: "https://issuer.example".to_owned(),
+        subject: subject.to_owned(),
+        user: UserId(user),
+        connection: 7,
+        email: "ann@x.example".to_owned(),
+        created_at: NOW,
+        last_used_at: NOW,
+    }
+}
+
+fn attempt(state: u8, browser: u8) -> SsoAttempt {
+    SsoAttempt {
+        digest: [state; 32],
+        connection: 7,
+        browser: [browser; 32],
+        secrets: vec![9; 40],
+        next: "/dashboard".to_owned(),
+        user: None,
+        created_at: NOW,
+        expires_at: NOW.plus(1_000),
+    }
+}
+
+async fn with_connection(bench: &Bench) -> TenantDb {
+    for tenant in [AURORA, BOREALIS] {
+        bench.db(tenant).create_sso_connection(&connection(7, "acme")).await.unwrap();
+    }
+    bench.db(AURORA)
+}
+
+async fn connections_are_kept(bench: Bench) {
+    let db = bench.db(AURORA);
+    db.create_sso_connection(&connection(7, "acme")).await.unwrap();
+    assert!(matches!(db.create_sso_connection(&connection(8, "acme")).await, Err(StoreError::Conflict(_))));
+    assert_eq!(db.sso_connection("acme").await.unwrap(), Some(connection(7, "acme")));
+    let changed = SsoConnection { enabled: false, domains: Vec::new(), secret: vec![4], ..connection(7, "acme") };
+    assert!(db.update_sso_connection(&changed).await.unwrap());
+    assert_eq!(db.sso_connections().await.unwrap(), std::slice::from_ref(&changed));
+    // Another tenant has neither it nor a way to change it.
+    let other = bench.db(BOREALIS);
+    assert_eq!(other.sso_connection("acme").await.unwrap(), None);
+    assert!(!other.update_sso_connection(&connection(7, "acme")).await.unwrap());
+    assert_eq!(db.sso_connection("acme").await.unwrap(), Some(changed));
+}
+
+async fn an_identity_is_one_persons(bench: Bench) {
+    let db = with_connection(&bench).await;
+    let other = bench.db(BOREALIS);
+    db.link_sso_identity(&identity("ann", 1)).await.unwrap();
+    assert!(matches!(db.link_sso_identity(&identity("ann", 2)).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(db.link_sso_identity(&identity("bob", 99)).await, Err(StoreError::BrokenReference(_))));
+    // The same subject of another issuer, and the same identity at another tenant, are others.
+    assert_eq!(db.sso_identity("https://issuer.example/", "ann").await.unwrap(), None);
+    assert_eq!(other.sso_identity("https://issuer.example", "ann").await.unwrap(), None);
+    other.link_sso_identity(&identity("ann", 2)).await.unwrap();
+    let used = SsoIdentity { last_used_at: NOW.plus(5), email: "new@x.example".to_owned(), ..identity("ann", 1) };
+    db.touch_sso_identity(&used).await.unwrap();
+    assert_eq!(db.sso_identities_of(UserId(1)).await.unwrap(), [used]);
+    assert_eq!(other.sso_identities_of(UserId(2)).await.unwrap(), [identity("ann", 2)]);
+    // Only its owner can take it away.
+    assert!(!db.unlink_sso_identity(UserId(2), "https://issuer.example", "ann").await.unwrap());
+    assert!(db.unlink_sso_identity(UserId(1), "https://issuer.example", "ann").await.unwrap());
+    assert_eq!(db.sso_identities_of(UserId(1)).await.unwrap(), []);
+}
+
+async fn a_person_comes_with_an_identity(bench: Bench) {
+    let db = with_connection(&bench).await;
+    db.create_user_of_sso(&user(3, "new@x.example"), &identity("new", 3)).await.unwrap();
+    assert_eq!(db.sso_identity("https://issuer.example", "new").await.unwrap().unwrap().user, UserId(3));
+    // Both or neither.
+    let taken = db.create_user_of_sso(&user(4, "four@x.example"), &identity("new", 4)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict(_))));
+    assert_eq!(db.user_by_email("four@x.example").await.unwrap(), None);
+    let taken = db.create_user_of_sso(&user(4, "trader@x.example"), &identity("four", 4)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict(_))));
+    assert_eq!(db.sso_identity("https://issuer.example", "four").await.unwrap(), None);
+}
+
+async fn an_attempt_is_taken_once(bench: Bench) {
+    let db = with_connection(&bench).await;
+    db.begin_sso_attempt(&attempt(1, 1)).await.unwrap();
+    // Not with another state, connection, browser, tenant or time.
+    for (tenant, state, connection, browser, now) in [
+        (AURORA, 2, 7, 1, NOW),
+        (AURORA, 1, 8, 1, NOW),
+        (AURORA, 1, 7, 2, NOW),
+        (BOREALIS, 1, 7, 1, NOW),
+        (AURORA, 1, 7, 1, NOW.plus(1_000)),
+    ] {
+        let taken = bench.db(tenant).take_sso_attempt([state; 32], connection, [browser; 32], now).await.unwrap();
+        assert_eq!(taken, None, "{tenant} {state} {connection} {browser}");
+    }
+    let mut takers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let db = db.clone();
+        takers.spawn(async move { db.take_sso_attempt([1; 32], 7, [1; 32], NOW).await.unwrap() });
+    }
+    let taken: Vec<_> = takers.join_all().await.into_iter().flatten().collect();
+    assert_eq!(taken, [attempt(1, 1)], "one of a hundred");
+
+    // What ended is forgotten, also for a clock that is set back.
+    db.begin_sso_attempt(&attempt(2, 1)).await.unwrap();
+    let later = SsoAttempt { created_at: NOW.plus(1_000), expires_at: NOW.plus(2_000), ..attempt(3, 1) };
+    db.begin_sso_attempt(&later).await.unwrap();
+    assert_eq!(db.take_sso_attempt([2; 32], 7, [1; 32], Millis(0)).await.unwrap(), None);
+}
