@@ -10,6 +10,7 @@ mod brand;
 mod decision;
 mod deploy;
 mod live;
+mod open;
 mod overview;
 mod scene;
 pub mod view;
@@ -63,6 +64,12 @@ impl Portal {
         &self.0.floor
     }
 
+    /// The time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// How the sign-in page is rendered.
     #[must_use]
     pub fn sign_in_page(&self) -> RenderSignIn {
@@ -92,6 +99,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/theme-mode", public().post(brand::theme_mode))
         .at("/api/docs", public().get(brand::api_docs))
         .at("/dashboard", may(Operation::ReadAccounts).get(overview::dashboard))
+        .at("/accounts/new", may(Operation::OpenAccount).get(open::show_form).post(open::send_form))
         .at("/accounts/:account", may(Operation::ReadAccounts).get(account::show_account))
         .at("/accounts/:account/live", may(Operation::StreamAccount).get(live::follow))
         .at("/accounts/:account/stop", may(Operation::StopDeployment).post(actions::stop_all))

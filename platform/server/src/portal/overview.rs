@@ -3,7 +3,7 @@
 use super::{
     Scene,
     account::{RowSource, curve, stats},
-    view::{AccountCard, Dashboard, DecisionRow},
+    view::{AccountCard, Dashboard, DecisionRow, Pager},
 };
 use crate::{
     identity::{Operation, SignedIn},
@@ -12,25 +12,47 @@ use crate::{
 };
 use marque_domain::account::DeploymentStatus;
 use marque_store::{Account, Page, Whose};
-use poem::{Response, handler};
+use poem::{Response, handler, web::Query};
+use serde::Deserialize;
 
 /// Accounts on the page.
 const ACCOUNTS: u32 = 20;
 /// Decisions on the page.
 const DECISIONS: u32 = 8;
 
+#[derive(Deserialize)]
+struct From {
+    after: Option<i64>,
+}
+
 #[handler]
-pub(super) async fn dashboard(scene: Scene, who: SignedIn) -> poem::Result<Response> {
+pub(super) async fn dashboard(scene: Scene, who: SignedIn, Query(from): Query<From>) -> poem::Result<Response> {
     let whose = who.may(Operation::ReadAccounts)?;
     let view = scene.portal.floor().desk(who.db().tenant()).await.map_err(Problem::from)?.view();
-    let accounts = who.db().accounts(whose, Page::first(ACCOUNTS)).await.map_err(Problem::from)?.items;
-    let mut cards = Vec::with_capacity(accounts.len());
-    for account in &accounts {
-        cards.push(card(&scene, &who, account, &view).await?);
+    let page = Page { after: from.after, limit: ACCOUNTS };
+    let accounts = who.db().accounts(whose, page).await.map_err(Problem::from)?;
+    let everyones = whose == Whose::Everyone;
+    let mut cards = Vec::with_capacity(accounts.items.len());
+    for account in &accounts.items {
+        let mut card = card(&scene, &who, account, &view).await?;
+        if everyones {
+            card.owner = Some(who.db().user(account.terms.user).await.map_err(Problem::from)?.email);
+        }
+        cards.push(card);
     }
-    let recent = recent(&scene, &who, &accounts).await?;
-    let clock = scene.clock();
-    scene.page("Accounts", &Dashboard { accounts: cards, recent, zone: clock.name().to_owned() })
+    let recent = recent(&scene, &who, &accounts.items).await?;
+    let dashboard = Dashboard {
+        title: if everyones { "All accounts" } else { "Your accounts" },
+        accounts: cards,
+        pager: Pager {
+            newer: from.after.map(|_| "/dashboard".to_owned()),
+            older: accounts.next.map(|next| format!("/dashboard?after={next}")),
+        },
+        open: who.may(Operation::OpenAccount).is_ok().then_some("/accounts/new"),
+        recent,
+        zone: scene.clock().name().to_owned(),
+    };
+    scene.page("Accounts", &dashboard)
 }
 
 async fn card(scene: &Scene, who: &SignedIn, account: &Account, view: &View) -> Result<AccountCard, Problem> {

@@ -12,6 +12,7 @@
 //! | `/` | [`Front`] | |
 //! | `/sign-in` | [`SignIn`] | `POST /sign-in`: `email`, `password`, `next` |
 //! | `/dashboard` | [`Dashboard`] | |
+//! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
 //! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/decisions/{id}` | [`DecisionPage`] | |
@@ -36,6 +37,7 @@ mod error;
 mod figure;
 mod front;
 mod live;
+mod open;
 mod row;
 pub mod sample;
 mod schema;
@@ -50,6 +52,7 @@ pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn};
 pub use live::{EquityEvent, PatchEvent, Placement};
+pub use open::OpenAccount;
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
 pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};

@@ -159,7 +159,13 @@ impl RuleCard {
     /// A rule with its settings.
     #[must_use]
     pub fn of(rule: &PluginRef) -> Self {
-        Self { name: words(&rule.name), settings: settings_list(&rule.settings) }
+        Self::named(&rule.name, &rule.settings)
+    }
+
+    /// A rule by its name in the catalogue, with its settings as JSON.
+    #[must_use]
+    pub fn named(name: &str, settings: &str) -> Self {
+        Self { name: words(name), settings: settings_list(settings) }
     }
 }
 
@@ -194,6 +200,8 @@ fn status_banner(status: &AccountStatus) -> Option<Banner> {
 pub struct AccountCard {
     /// What its owner calls it.
     pub name: String,
+    /// Who its owner is, for who sees accounts of others.
+    pub owner: Option<String>,
     /// Its id.
     pub id: String,
     /// Its page.
@@ -223,6 +231,7 @@ impl AccountCard {
     ) -> Self {
         Self {
             name: name.to_owned(),
+            owner: None,
             id: id.to_owned(),
             href: format!("/accounts/{id}"),
             status: status_badge(status),
@@ -240,8 +249,14 @@ impl AccountCard {
 /// The first page of who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dashboard {
-    /// The accounts, the one last used first.
+    /// `Your accounts`, or `All accounts` for who sees those of others.
+    pub title: &'static str,
+    /// The accounts, newest first.
     pub accounts: Vec<AccountCard>,
+    /// Towards older accounts.
+    pub pager: Pager,
+    /// The page that opens one, for who may.
+    pub open: Option<&'static str>,
     /// The latest decisions on all of them, newest first.
     pub recent: Vec<DecisionRow>,
     /// The zone of their times.

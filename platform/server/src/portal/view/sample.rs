@@ -9,8 +9,8 @@ use self::desk::{
     ACCOUNT, curve, decisions, deployments, instruments, orders, plugin, positions, stats, strategies, trades,
 };
 use super::{
-    AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link, Page,
-    Pager, Person, RuleCard, Shell, SignIn, UnknownHost, fields_of,
+    AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
+    OpenAccount, Page, Pager, Person, RuleCard, Shell, SignIn, UnknownHost, fields_of,
 };
 use crate::{
     identity::Role,
@@ -85,6 +85,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("sign-in-error", shell("Sign in", "/sign-in", false), &refused_sign_in()),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
         Sample::page("dashboard-empty", shell("Accounts", "/dashboard", true), &empty_dashboard()),
+        Sample::page("open-account", shell("Open an account", "/accounts/new", true), &open_account()),
         Sample::page("account", shell("Evaluation 100K", "/accounts/x", true), &account),
         Sample::page("account-empty", shell("Paper", "/accounts/x", true), &empty_account()),
         Sample::page("account-ended", shell("Evaluation 50K", "/accounts/x", true), &ended_account()),
@@ -221,10 +222,14 @@ fn ended_account() -> AccountPage {
 
 fn dashboard() -> Dashboard {
     let card = |name: &str, status: &AccountStatus, stats, curve, running| {
-        AccountCard::new(&ACCOUNT.to_string(), name, status, stats, curve, running)
+        let card = AccountCard::new(&ACCOUNT.to_string(), name, status, stats, curve, running);
+        AccountCard { owner: Some("trader@marque.example".to_owned()), ..card }
     };
     let held = AccountStatus::Held("The rule exposure-cap could not be asked.".to_owned());
     Dashboard {
+        title: "All accounts",
+        pager: Pager { newer: None, older: Some("/dashboard?after=1".to_owned()) },
+        open: None,
         accounts: vec![
             card(
                 "Evaluation 100K",
@@ -247,8 +252,21 @@ fn dashboard() -> Dashboard {
     }
 }
 
+fn open_account() -> OpenAccount {
+    let rules = vec![RuleCard::of(&plugin("daily-loss", &json!({ "amount": 5, "zone": "Europe/Prague" })))];
+    let refused = "Give the account a name of 1 to 60 characters.".to_owned();
+    OpenAccount::new("", stats("100000", "100000", "100000", None).balance, 30, rules, Some(refused), "csrf-token")
+}
+
 fn empty_dashboard() -> Dashboard {
-    Dashboard { accounts: Vec::new(), recent: Vec::new(), zone: "UTC".to_owned() }
+    Dashboard {
+        title: "Your accounts",
+        accounts: Vec::new(),
+        pager: Pager { newer: None, older: None },
+        open: Some("/accounts/new"),
+        recent: Vec::new(),
+        zone: "UTC".to_owned(),
+    }
 }
 
 fn decision_page(index: usize) -> DecisionPage {
