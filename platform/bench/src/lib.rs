@@ -4,6 +4,7 @@
 //! program's speed, that program is measured in the same run on the same machine, sample by sample in turn.
 //! Refuses to know: what a good machine is. A ratio travels between machines, a bare number does not.
 
+pub mod bare;
 pub mod fixture;
 pub mod groups;
 pub mod http;

@@ -189,6 +189,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
     /// Asks for a page of a host, as a browser would that knows nothing yet.
     pub async fn get(&self, host: &str, path: &str) -> reqwest::Result<reqwest::Response> {
         // Not every system's resolver knows names below localhost; browsers do.

@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{plugins, run, setup};
+use crate::{build, plugins, run, setup};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::wasm_target()?;
     let plugins = plugins::ensure()?;
+    let marque = build::release_server()?;
     let mut bench = run::cargo();
     bench.args(["run", "--release", "--package", "marque-bench", "--"]).args(&options.filter);
     if let Some(samples) = options.samples {
@@ -27,6 +28,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let status = bench
         .env("XTASK_PLUGINS", plugins.folder())
+        .env("XTASK_MARQUE", marque)
         .stdin(Stdio::null())
         .status()
         .context("`cargo` could not be started. Install Rust 1.95 with rustup.")?;

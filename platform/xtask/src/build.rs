@@ -19,6 +19,16 @@ pub fn server() -> Result<PathBuf> {
     build(step, run::cargo().args(["build", "--package", "marque-server", "--bin", "marque"]), "Server built")
 }
 
+/// Builds the server as it ships, to be measured, and answers where the binary is.
+pub fn release_server() -> Result<PathBuf> {
+    let step = Step::begin("Building the server in the release profile (the first time takes a quarter of an hour)");
+    build(
+        step,
+        run::cargo().args(["build", "--release", "--package", "marque-server", "--bin", "marque"]),
+        "Server built",
+    )
+}
+
 /// Builds the whole workspace and its tests in one go and answers where the `marque` binary is. One
 /// invocation means one set of features: nothing is compiled twice.
 pub fn everything() -> Result<PathBuf> {

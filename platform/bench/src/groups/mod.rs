@@ -1,6 +1,7 @@
 //! The rows, one file per group.
 
 mod engine;
+mod identity;
 mod sandbox;
 
 use crate::{row::Row, sample::Samples};
@@ -14,5 +15,8 @@ pub struct Group {
 }
 
 /// Every group, in the order of the table.
-pub const ALL: &[Group] =
-    &[Group { name: "sandbox", measure: sandbox::measure }, Group { name: "engine", measure: engine::measure }];
+pub const ALL: &[Group] = &[
+    Group { name: "sandbox", measure: sandbox::measure },
+    Group { name: "engine", measure: engine::measure },
+    Group { name: "identity", measure: identity::measure },
+];
