@@ -9,6 +9,9 @@ ALTER TABLE users ADD COLUMN plan TEXT;
 -- Failed sign-ins since the last one that succeeded.
 ALTER TABLE users ADD COLUMN failures BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN failed_at BIGINT;
+-- Second proofs tried since the last right one, and when the first of them was: a limit that no restart forgets.
+ALTER TABLE users ADD COLUMN proof_tries BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN proof_tries_since BIGINT NOT NULL DEFAULT 0;
 
 -- How this session was opened: password, passkey, sso.
 ALTER TABLE sessions ADD COLUMN method TEXT NOT NULL DEFAULT 'password';

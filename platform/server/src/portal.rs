@@ -10,6 +10,7 @@ mod brand;
 mod decision;
 mod deploy;
 mod live;
+mod more;
 mod open;
 mod overview;
 mod scene;
@@ -111,6 +112,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/deployments/:deployment/stop", may(Operation::StopDeployment).post(actions::stop))
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
+    let pages = more::pages(pages);
     admin::pages(crate::identity::pages(pages, sign_in))
 }
 

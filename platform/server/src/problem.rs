@@ -56,6 +56,10 @@ codes! {
     SignInRequired, "sign-in-required", UNAUTHORIZED, "Sign in first";
     /// E-mail and password do not belong together.
     WrongCredentials, "wrong-credentials", UNAUTHORIZED, "E-mail and password do not match";
+    /// The person may not sign in.
+    Suspended, "suspended", FORBIDDEN, "Your access is suspended";
+    /// Signed in, but too long ago for this.
+    StepUpRequired, "step-up-required", FORBIDDEN, "Confirm that it is you first";
     /// Signed in, but this role may not.
     Forbidden, "forbidden", FORBIDDEN, "Your role does not allow this";
     /// The form or call does not come from this site's own page.

@@ -56,6 +56,10 @@ macro_rules! of_account {
     };
 }
 
+mod factors;
+
+pub(crate) use factors::{authenticators, backup_codes, passkeys, proof_tries, spent_proofs};
+
 entity!(tenants, "tenants", key { id: i64 }, {
     slug: String, name: String, status: String, theme: String, definition: String, created_at: i64, updated_at: i64,
 });

@@ -32,9 +32,11 @@ pub use record::{
     Account, Concealed, LoggedLine, MailStatus, NewPlugin, OneTimeToken, Plugin, QueuedMail, Session, Tenant,
     TenantSpec, TokenHash, User, UserStatus, normalise_email,
 };
+pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
+pub use tenant_db::PASSKEYS_MAX;
 pub use tenant_db::SSO_LIST_MAX;
 pub use tenant_db::{
     EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, Registered, TOKENS_OF_A_KIND_MAX, TenantDb,

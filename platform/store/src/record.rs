@@ -7,6 +7,9 @@ mod sso;
 pub use mail::{MailStatus, QueuedMail};
 pub use one_time::OneTimeToken;
 pub use sso::{SsoAttempt, SsoConnection, SsoIdentity};
+mod factors;
+
+pub use factors::{Authenticator, BackupCode, Passkey, SecondFactors};
 
 use core::fmt;
 use marque_domain::{

@@ -2,11 +2,13 @@
 
 mod catalogue;
 mod credentials;
+mod factors;
 mod idempotency;
 mod ledger;
 mod lists;
 mod mail;
 mod one_time;
+mod passkeys;
 mod people;
 mod sso;
 
@@ -24,6 +26,7 @@ pub use lists::EQUITY_PAGE_MAX;
 pub use mail::MAILS_QUEUED_MAX;
 use marque_domain::id::TenantId;
 pub use one_time::TOKENS_OF_A_KIND_MAX;
+pub use passkeys::PASSKEYS_MAX;
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
 pub use sso::SSO_LIST_MAX;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The two cookies of the server. `__Host-` makes browsers refuse them from another host, without TLS (except on
+//! The three cookies of the server. `__Host-` makes browsers refuse them from another host, without TLS (except on
 //! `*.localhost`), or with a narrower path: nobody beside this site can set them.
 
 use crate::secrets::Token;
@@ -11,6 +11,9 @@ use poem::{
 pub(super) const SESSION: &str = "__Host-marque";
 /// The CSRF token of forms before there is a session.
 pub(super) const FORM: &str = "__Host-marque-form";
+
+/// A sign-in that waits for a second proof.
+pub(super) const MORE: &str = "__Host-marque-more";
 
 /// The token in a cookie. One that stands there twice is not believed.
 pub(super) fn token(headers: &HeaderMap, name: &str) -> Option<Token> {

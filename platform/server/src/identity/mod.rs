@@ -1,14 +1,17 @@
 //! People: who signs in, who is signed in, and what they may do.
 //!
-//! Owns: passwords, sessions, CSRF, attempt limits, roles, the authorization table and the gate before each page. A person belongs to one tenant: the
-//! same e-mail at two tenants is two people, and a session of one tenant is unknown to another, because it is looked
-//! up through the [`Tenant`](crate::edge::Tenant) of the request's host and nothing else.
+//! Owns: passwords, second factors, admission, sessions, CSRF, attempt limits, roles, the authorization table and the gate
+//! before each page. A person belongs to one tenant: the same e-mail at two tenants is two people, and a session of one
+//! tenant is unknown to another, because it is looked up through the [`Tenant`](crate::edge::Tenant) of the request's
+//! host and nothing else.
 //!
 //! Refuses to know: how the sign-in page looks (a function is handed in) and what the operations do.
 
+pub mod admission;
 mod attempts;
 mod cookies;
 mod csrf;
+mod factors;
 pub mod gate;
 mod layer;
 pub mod one_time;

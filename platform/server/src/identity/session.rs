@@ -1,6 +1,6 @@
 //! Sessions: opened at sign-in, found by the hash of a random token, ended by time or by their owner.
 
-use super::Role;
+use super::{Role, admission::Proven};
 use crate::{
     config::Sessions,
     problem::Problem,
@@ -10,7 +10,7 @@ use marque_domain::{
     id::SessionId,
     time::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
 };
-use marque_store::{Concealed, Session, StoreError, TenantDb, TokenHash, User};
+use marque_store::{Concealed, Session, StoreError, TenantDb, TokenHash, User, UserStatus};
 
 /// That a session was used is written at most this often: a page with twenty parts is one write, not twenty.
 const TOUCH_EVERY_MS: i64 = MINUTE_MS;
@@ -67,26 +67,19 @@ impl SessionPolicy {
     }
 
     /// Opens a session and answers the token for the cookie.
-    pub(super) async fn open(
-        self,
-        db: &TenantDb,
-        user: &User,
-        address: String,
-        agent: &str,
-        now: Millis,
-    ) -> Result<Token, SessionError> {
+    pub(super) async fn open(self, db: &TenantDb, proven: &Proven<'_>, now: Millis) -> Result<Token, SessionError> {
         let token = Token::new()?;
         let session = Session {
             id: SessionId(secrets::new_id(now)?),
             token_hash: TokenHash(token.digest().0),
-            user: user.id,
+            user: proven.user.id,
             csrf: Concealed::new(Token::new()?.expose()),
             created_at: now,
             last_seen_at: now,
             expires_at: self.end(now, now),
-            address,
-            agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
-            method: "password".to_owned(),
+            address: proven.client.to_string(),
+            agent: proven.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
+            method: proven.method.name().to_owned(),
             proved_at: now,
             country: None,
             device: None,
@@ -110,8 +103,9 @@ impl SessionPolicy {
             return Ok(None);
         }
         let user = match db.user(session.user).await {
-            Ok(user) => user,
-            Err(StoreError::NotFound(_)) => return Ok(None),
+            // Whoever is shut out is out at once, whatever sessions they had.
+            Ok(user) if user.status == UserStatus::Active => user,
+            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         match user.role.parse::<Role>() {

@@ -1,7 +1,9 @@
 //! Signing in and out. What the page looks like comes from outside.
 
 use super::{
-    Identity, PasswordError, cookies,
+    Identity, PasswordError,
+    admission::{Admission, Method, Proven, see_other},
+    cookies,
     csrf::Csrf,
     gate::{Pages, may, public},
     permissions::Operation,
@@ -10,10 +12,10 @@ use super::{
 use crate::{
     edge::{ClientAddress, Tenant},
     problem::{Problem, ProblemCode},
-    secrets::{Secret, Token},
+    secrets::Secret,
 };
 use poem::{
-    EndpointExt as _, IntoResponse as _, Request, Response, handler,
+    EndpointExt as _, Request, Response, handler,
     http::{StatusCode, header},
     web::{Data, Form, Query},
 };
@@ -54,6 +56,9 @@ pub fn pages(pages: Pages, render: RenderSignIn) -> Pages {
 struct Where {
     #[serde(default)]
     next: String,
+    /// Set when a sign-in waited too long for its second proof.
+    #[serde(default)]
+    again: String,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +82,9 @@ async fn show(
     if request.data::<SignedIn>().is_some() {
         return Ok(see_other(next));
     }
-    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem: None };
+    let over = Problem::new(ProblemCode::SignInRequired, "That took too long or too many tries. Sign in again.");
+    let problem = Some(&over).filter(|_| query.again == "1");
+    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem };
     page(StatusCode::OK, render(request, &view)?)
 }
 
@@ -93,17 +100,8 @@ async fn sign_in(
 ) -> poem::Result<Response> {
     let next = own_path(&form.next);
     let agent = request.header(header::USER_AGENT).unwrap_or_default();
-    match identity.sign_in(&tenant, client, &form.email, form.password, agent).await {
-        Ok(token) => {
-            // A new session for a new sign-in: what was known before it opens nothing after it.
-            if let Some(old) = request.data::<SignedIn>() {
-                tenant.db().delete_session(old.session).await.map_err(Problem::from)?;
-            }
-            let mut response = see_other(next);
-            cookies::set(&mut response, cookies::SESSION, &token.expose(), Some(identity.0.sessions.cookie_s()));
-            cookies::remove(&mut response, cookies::FORM);
-            Ok(response)
-        }
+    match identity.sign_in(&tenant, client, &form.email, form.password, agent, next).await {
+        Ok(admission) => Ok(identity.respond(&tenant, request, admission).await?),
         Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
         Err(problem) => {
             let shown: String = form.email.chars().take(254).collect();
@@ -125,7 +123,7 @@ async fn sign_out(who: SignedIn) -> poem::Result<Response> {
 }
 
 impl Identity {
-    /// Signs a person in: the token of a new session, or one answer for a wrong address and a wrong password.
+    /// Signs a person in by their password; one answer for a wrong address and a wrong password.
     async fn sign_in(
         &self,
         tenant: &Tenant,
@@ -133,7 +131,8 @@ impl Identity {
         email: &str,
         password: Secret,
         agent: &str,
-    ) -> Result<Token, Problem> {
+        next: &str,
+    ) -> Result<Admission, Problem> {
         let (parts, now) = (&self.0, self.0.clock.now());
         // An address is at most 254 characters (RFC 5321, errata 1690); more is nobody's, and not worth counting by.
         let email = if email.len() <= 254 { email } else { "" };
@@ -149,9 +148,7 @@ impl Identity {
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         };
         parts.attempts.succeeded(tenant.id, client, email).await;
-        let token = parts.sessions.open(tenant.db(), &user, client.to_string(), agent, now).await?;
-        tracing::info!(user = %user.id, %client, "signed in");
-        Ok(token)
+        self.admit(tenant, Proven { user, method: Method::Password, client, agent, next }).await
     }
 }
 
@@ -176,10 +173,6 @@ fn minutes(seconds: u64) -> String {
         1 => "a minute".to_owned(),
         minutes => format!("{minutes} minutes"),
     }
-}
-
-fn see_other(path: &str) -> Response {
-    StatusCode::SEE_OTHER.with_header(header::LOCATION, path).into_response()
 }
 
 fn page(status: StatusCode, html: String) -> poem::Result<Response> {

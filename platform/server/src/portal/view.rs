@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `/` | [`Front`] | |
 //! | `/sign-in` | [`SignIn`] | `POST /sign-in`: `email`, `password`, `next` |
+//! | `/sign-in/more` | [`SignInMore`] | `POST` to the same path: `code` |
 //! | `/dashboard` | [`Dashboard`] | |
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
 //! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
@@ -50,7 +51,7 @@ pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
-pub use front::{Feature, Front, PlanCard, SignIn};
+pub use front::{Feature, Front, PlanCard, SignIn, SignInMore};
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use open::OpenAccount;
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};

@@ -132,6 +132,38 @@ impl Page for SignIn {
     const TEMPLATE: &'static str = "sign-in";
 }
 
+/// The page that asks for a second proof before a sign-in is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignInMore {
+    /// What is asked for.
+    pub title: &'static str,
+    /// Where to find it.
+    pub lead: String,
+    /// Where the person types it.
+    pub code: Field,
+    /// Why the last try failed and what to do.
+    pub error: Option<String>,
+}
+
+impl SignInMore {
+    /// Asks for a code of the authenticator app, or a backup code.
+    #[must_use]
+    pub fn second_factor(error: Option<String>) -> Self {
+        Self {
+            title: "One more step",
+            lead: "Open your authenticator app and enter the code it shows for this site.".to_owned(),
+            code: Field::new(FieldKind::Text, "code", "Code")
+                .hint("Six digits from the app, or one of your backup codes.")
+                .autocomplete("one-time-code"),
+            error,
+        }
+    }
+}
+
+impl Page for SignInMore {
+    const TEMPLATE: &'static str = "sign-in-more";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

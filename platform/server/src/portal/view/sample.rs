@@ -10,7 +10,7 @@ use self::desk::{
 };
 use super::{
     AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
-    OpenAccount, Page, Pager, Person, RuleCard, Shell, SignIn, UnknownHost, fields_of,
+    OpenAccount, Page, Pager, Person, RuleCard, Shell, SignIn, SignInMore, UnknownHost, fields_of,
 };
 use crate::{
     identity::Role,
@@ -83,6 +83,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         ),
         Sample::page("sign-in", shell("Sign in", "/sign-in", false), &SignIn::new("", "/dashboard", None)),
         Sample::page("sign-in-error", shell("Sign in", "/sign-in", false), &refused_sign_in()),
+        Sample::page("sign-in-more", shell("One more step", "/sign-in/more", false), &SignInMore::second_factor(None)),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
         Sample::page("dashboard-empty", shell("Accounts", "/dashboard", true), &empty_dashboard()),
         Sample::page("open-account", shell("Open an account", "/accounts/new", true), &open_account()),

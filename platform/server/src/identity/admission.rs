@@ -1,0 +1,293 @@
+//! Admission: the one place where a proven person gets a session or must show more.
+//!
+//! Owns: what is demanded of whom, and sign-ins that wait for it. However somebody proved who they are (password,
+//! passkey, another site), they end here, so that nothing which is asked of one way can be forgotten on another.
+//! Refuses to know: how a proof is checked (`factors`) and what the pages look like.
+//!
+//! A sign-in that waits is a one-time token in a cookie of its own: it opens nothing. Tries are counted on its row before
+//! a proof is looked at, so that a hundred at once are five; the row is used up before a session is opened, so that
+//! a hundred right ones are one.
+
+use super::{
+    Identity, cookies, factors,
+    one_time::{self, TokenKind},
+    signed_in::SignedIn,
+};
+use crate::{
+    edge::Tenant,
+    problem::{Problem, ProblemCode},
+    secrets::Token,
+};
+use core::net::IpAddr;
+use marque_domain::time::{MINUTE_MS, Millis};
+use marque_store::{User, UserStatus};
+use poem::{
+    IntoResponse as _, Request, Response,
+    http::{StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+
+/// Wrong proofs after which a sign-in must begin anew.
+const TRIES_OF_CHALLENGE: i64 = 5;
+/// Wrong proofs of one person, over all their sign-ins and confirmations, in [`WINDOW_MS`].
+const TRIES_OF_PERSON: i64 = 10;
+const WINDOW_MS: i64 = 15 * MINUTE_MS;
+/// Where a sign-in that waits goes on.
+pub(crate) const MORE: &str = "/sign-in/more";
+/// Where it begins anew after it waited too long or was tried too often.
+const ANEW: &str = "/sign-in?again=1";
+
+/// How somebody proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// By a password.
+    Password,
+    /// By a passkey, which needed its owner's finger, face or PIN.
+    Passkey,
+    /// By another site that the brand trusts.
+    Sso,
+}
+
+impl Method {
+    /// A stable name, as it is stored with the session.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Passkey => "passkey",
+            Self::Sso => "sso",
+        }
+    }
+}
+
+/// Somebody who proved who they are, and from where.
+pub struct Proven<'a> {
+    /// Who.
+    pub user: User,
+    /// How.
+    pub method: Method,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The client's own name for itself.
+    pub agent: &'a str,
+    /// Where they want to go: a path of this site.
+    pub next: &'a str,
+}
+
+/// What somebody must show besides. Met one after the other, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Demand {
+    /// A code of their app, a backup code or a passkey.
+    SecondFactor,
+}
+
+/// What came of a sign-in.
+pub enum Admission {
+    /// A session; its token is for the cookie.
+    Session {
+        /// The session's token.
+        token: Token,
+        /// Where to go.
+        next: String,
+    },
+    /// More is asked for.
+    Challenge {
+        /// What the browser keeps until it is answered.
+        token: Token,
+    },
+}
+
+/// A sign-in that waits for a proof.
+pub struct Waiting {
+    /// Whose it is.
+    pub user: User,
+    demands: Vec<Demand>,
+}
+
+impl Waiting {
+    /// What it waits for now.
+    #[must_use]
+    pub fn demand(&self) -> Option<&Demand> {
+        self.demands.first()
+    }
+}
+
+/// What is stored of it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    method: Method,
+    demands: Vec<Demand>,
+    next: String,
+}
+
+/// A proof for what a sign-in waits for.
+pub enum Proof<'a> {
+    /// What was typed.
+    Code(&'a str),
+}
+
+/// What came of a proof.
+pub enum Answered {
+    /// It was right.
+    Admitted(Admission),
+    /// It was not; so many tries are left.
+    Wrong {
+        /// How many.
+        left: i64,
+    },
+    /// The sign-in must begin anew.
+    Over,
+}
+
+impl Identity {
+    /// Gives a proven person a session, or says what they must show besides. Every way of signing in ends here.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Suspended`] when the brand has shut them out; that the database does not answer.
+    pub async fn admit(&self, tenant: &Tenant, proven: Proven<'_>) -> Result<Admission, Problem> {
+        let demands = self.demands(tenant, &proven).await?;
+        self.proceed(tenant, proven, demands).await
+    }
+
+    /// What is asked of somebody besides what they have shown. What asks for more adds its demand here.
+    async fn demands(&self, tenant: &Tenant, proven: &Proven<'_>) -> Result<Vec<Demand>, Problem> {
+        let mut demands = Vec::new();
+        // A passkey is two factors: the device, and the finger, face or PIN that it asked for.
+        if proven.method != Method::Passkey && tenant.db().second_factors(proven.user.id).await?.are_on() {
+            demands.push(Demand::SecondFactor);
+        }
+        Ok(demands)
+    }
+
+    async fn proceed(&self, tenant: &Tenant, proven: Proven<'_>, demands: Vec<Demand>) -> Result<Admission, Problem> {
+        let (parts, now, user) = (&self.0, self.0.clock.now(), &proven.user);
+        if user.status != UserStatus::Active {
+            tracing::info!(user = %user.id, "somebody who is suspended proved who they are");
+            let detail = "Ask the people who run this site; what you keep here is not lost.";
+            return Err(Problem::new(ProblemCode::Suspended, detail));
+        }
+        if demands.is_empty() {
+            let opened = parts.sessions.open(tenant.db(), &proven, now).await?;
+            tracing::info!(user = %user.id, client = %proven.client, method = proven.method.name(), "signed in");
+            return Ok(Admission::Session { token: opened, next: proven.next.to_owned() });
+        }
+        let stored = Stored { method: proven.method, demands, next: proven.next.to_owned() };
+        let token = one_time::issue(tenant.db(), TokenKind::Challenge, user.id, &stored, now).await?;
+        Ok(Admission::Challenge { token })
+    }
+
+    /// The sign-in of this browser that waits, if there is one.
+    ///
+    /// # Errors
+    /// That the database does not answer.
+    pub async fn waiting(&self, tenant: &Tenant, request: &Request) -> Result<Option<Waiting>, Problem> {
+        let Some(token) = cookies::token(request.headers(), cookies::MORE) else { return Ok(None) };
+        let found = one_time::look(tenant.db(), TokenKind::Challenge, &token, self.0.clock.now()).await?;
+        let Some(found) = found.filter(|found| found.attempts < TRIES_OF_CHALLENGE) else { return Ok(None) };
+        let Stored { demands, .. } = found.data()?;
+        let user = tenant.db().user(found.user).await?;
+        Ok(Some(Waiting { user, demands }))
+    }
+
+    /// Takes a proof for the sign-in of this browser that waits.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooManyRequests`] when this person's proofs were wrong too often; as [`Identity::admit`].
+    pub async fn answer(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        client: IpAddr,
+        proof: Proof<'_>,
+    ) -> Result<Answered, Problem> {
+        let (db, now) = (tenant.db(), self.0.clock.now());
+        let Some(token) = cookies::token(request.headers(), cookies::MORE) else { return Ok(Answered::Over) };
+        let tried = one_time::attempt(db, TokenKind::Challenge, &token, TRIES_OF_CHALLENGE, now).await?;
+        let Some(tried) = tried else { return Ok(Answered::Over) };
+        let Stored { method, demands, next } = tried.data()?;
+        let Some((demand, rest)) = demands.split_first() else { return Ok(Answered::Over) };
+        let user = db.user(tried.user).await?;
+        if !self.meets(tenant, &user, demand, proof, now).await? {
+            tracing::info!(user = %user.id, %client, "a second proof was wrong");
+            let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);
+            return Ok(if left > 0 { Answered::Wrong { left } } else { Answered::Over });
+        }
+        // Used up before anything is opened: of many right answers at once one goes on.
+        if one_time::redeem(db, TokenKind::Challenge, &token, now).await?.is_none() {
+            return Ok(Answered::Over);
+        }
+        let agent = request.header(header::USER_AGENT).unwrap_or_default();
+        let proven = Proven { user, method, client, agent, next: &next };
+        Ok(Answered::Admitted(self.proceed(tenant, proven, rest.to_vec()).await?))
+    }
+
+    async fn meets(
+        &self,
+        tenant: &Tenant,
+        user: &User,
+        demand: &Demand,
+        proof: Proof<'_>,
+        now: Millis,
+    ) -> Result<bool, Problem> {
+        self.count_proof_try(tenant, user, now).await?;
+        let met = match (demand, proof) {
+            (Demand::SecondFactor, Proof::Code(code)) => factors::check(tenant.db(), user.id, code, now).await?,
+        };
+        if met {
+            tenant.db().forget_proof_tries(user.id).await?;
+        }
+        Ok(met)
+    }
+
+    /// Counts a second proof of a person before it is looked at.
+    pub(super) async fn count_proof_try(&self, tenant: &Tenant, user: &User, now: Millis) -> Result<(), Problem> {
+        if tenant.db().count_proof_try(user.id, TRIES_OF_PERSON, WINDOW_MS, now).await? {
+            return Ok(());
+        }
+        let detail = "Too many codes were wrong. Wait 15 minutes and try again.";
+        let seconds = u64::try_from(WINDOW_MS / 1_000).unwrap_or_default();
+        Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(seconds))
+    }
+
+    /// The answer to a sign-in: on to where the person wanted to go, or to what they must show besides.
+    ///
+    /// # Errors
+    /// That the database does not answer.
+    pub async fn respond(&self, tenant: &Tenant, request: &Request, admission: Admission) -> Result<Response, Problem> {
+        match admission {
+            Admission::Challenge { token } => {
+                let mut response = see_other(MORE);
+                let age = TokenKind::Challenge.ttl_ms() / 1_000;
+                cookies::set(&mut response, cookies::MORE, &token.expose(), Some(age));
+                Ok(response)
+            }
+            Admission::Session { token, next } => {
+                // A new session for a new sign-in: what was known before it opens nothing after it.
+                if let Some(old) = request.data::<SignedIn>() {
+                    tenant.db().delete_session(old.session).await?;
+                }
+                let mut response = see_other(&next);
+                cookies::set(&mut response, cookies::SESSION, &token.expose(), Some(self.0.sessions.cookie_s()));
+                cookies::remove(&mut response, cookies::FORM);
+                if cookies::token(request.headers(), cookies::MORE).is_some() {
+                    cookies::remove(&mut response, cookies::MORE);
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    /// The answer when a sign-in must begin anew.
+    #[must_use]
+    pub fn begin_anew(&self) -> Response {
+        let mut response = see_other(ANEW);
+        cookies::remove(&mut response, cookies::MORE);
+        response
+    }
+}
+
+pub(super) fn see_other(path: &str) -> Response {
+    StatusCode::SEE_OTHER.with_header(header::LOCATION, path).into_response()
+}

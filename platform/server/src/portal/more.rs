@@ -1,0 +1,73 @@
+//! The page of a sign-in that waits for a second proof.
+
+use super::{Scene, view::SignInMore};
+use crate::{
+    edge::ClientAddress,
+    identity::{
+        Identity,
+        admission::{Answered, Demand, MORE, Proof, Waiting},
+        gate::{Pages, public},
+    },
+    problem::Problem,
+};
+use poem::{
+    Request, Response, handler,
+    http::StatusCode,
+    web::{Data, Form},
+};
+use serde::Deserialize;
+
+/// `GET` and `POST /sign-in/more`.
+pub(super) fn pages(pages: Pages) -> Pages {
+    pages.at(MORE, public().get(show).post(answer))
+}
+
+#[derive(Deserialize)]
+struct Filled {
+    #[serde(default)]
+    code: String,
+}
+
+#[handler]
+async fn show(request: &Request, scene: Scene, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    match identity.waiting(&scene.tenant, request).await? {
+        Some(waiting) => page(&scene, &waiting, StatusCode::OK, None),
+        None => Ok(identity.begin_anew()),
+    }
+}
+
+#[handler]
+async fn answer(
+    request: &Request,
+    scene: Scene,
+    ClientAddress(client): ClientAddress,
+    Data(identity): Data<&Identity>,
+    Form(form): Form<Filled>,
+) -> poem::Result<Response> {
+    let Some(waiting) = identity.waiting(&scene.tenant, request).await? else { return Ok(identity.begin_anew()) };
+    match identity.answer(&scene.tenant, request, client, Proof::Code(&form.code)).await {
+        Ok(Answered::Admitted(admission)) => Ok(identity.respond(&scene.tenant, request, admission).await?),
+        Ok(Answered::Over) => Ok(identity.begin_anew()),
+        Ok(Answered::Wrong { left }) => {
+            let tries = if left == 1 { "One try is left.".to_owned() } else { format!("{left} tries are left.") };
+            let text = format!("That code is not right, or it was used before. {tries}");
+            page(&scene, &waiting, StatusCode::UNAUTHORIZED, Some(text))
+        }
+        Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
+        Err(problem) => {
+            let mut response = page(&scene, &waiting, problem.code.status(), Some(problem.detail.clone()))?;
+            problem.add_headers(&mut response);
+            Ok(response)
+        }
+    }
+}
+
+fn page(scene: &Scene, waiting: &Waiting, status: StatusCode, error: Option<String>) -> poem::Result<Response> {
+    let view = match waiting.demand() {
+        Some(Demand::SecondFactor) => SignInMore::second_factor(error),
+        None => return Err(Problem::not_found().into()),
+    };
+    let mut response = scene.page(view.title, &view)?;
+    response.set_status(status);
+    Ok(response)
+}
