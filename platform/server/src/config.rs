@@ -42,6 +42,10 @@ pub struct Config {
     database_admin_url: Secret,
     /// Whether the outbound client may also ask this machine, over http too. For tests only.
     pub outbound_allow_loopback: bool,
+    /// Empty means that limits are counted in this process; see [`Config::redis`].
+    redis_url: Secret,
+    /// Whom to tell of a hole in this server; empty for nobody.
+    pub security_contact: String,
     /// Whose forwarded headers count.
     pub proxies: Proxies,
     /// Where prices come from.
@@ -62,6 +66,8 @@ pub struct Proxies {
     pub trusted: Vec<IpNet>,
     /// Which headers they set.
     pub headers: ForwardedHeaders,
+    /// Whether who comes by http is sent to https.
+    pub https_only: bool,
 }
 
 /// Which headers the proxies set. Only one kind: a proxy that sets one often passes a client's other through.
@@ -150,6 +156,14 @@ pub struct Limits {
     pub sign_in_attempts: u32,
     /// Seconds in which failed sign-ins are forgotten.
     pub sign_in_window_s: u32,
+    /// Registrations from one address in an hour.
+    pub registrations_per_hour: u32,
+    /// Mails that reset a password, for one person in an hour.
+    pub resets_per_hour: u32,
+    /// Calls of the API by one person in a minute.
+    pub api_per_minute: u32,
+    /// Orders and other acts of trading by one person in a minute.
+    pub trading_per_minute: u32,
 }
 
 /// Settings that cannot be used.
@@ -265,6 +279,12 @@ impl Config {
         Some(self.database_admin_url.clone()).filter(|url| !url.expose().is_empty())
     }
 
+    /// The address of Redis, when there is one.
+    #[must_use]
+    pub fn redis(&self) -> Option<Secret> {
+        Some(self.redis_url.clone()).filter(|url| !url.expose().is_empty())
+    }
+
     /// Where recorded prices are.
     #[must_use]
     pub fn history_dir(&self) -> PathBuf {
@@ -288,6 +308,10 @@ impl Config {
             ("limits.password_queue", l.password_queue, 1, 10_000),
             ("limits.sign_in_attempts", l.sign_in_attempts, 1, 1_000),
             ("limits.sign_in_window_s", l.sign_in_window_s, 1, 86_400),
+            ("limits.registrations_per_hour", l.registrations_per_hour, 1, 10_000),
+            ("limits.resets_per_hour", l.resets_per_hour, 1, 10_000),
+            ("limits.api_per_minute", l.api_per_minute, 1, 10_000_000),
+            ("limits.trading_per_minute", l.trading_per_minute, 1, 10_000_000),
             ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
             ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
         ];
@@ -304,6 +328,11 @@ impl Config {
             let value = self.feed.speed.to_string();
             return Err(ConfigError::Range { key: "feed.speed", value, range: "from 0 to 1000000000".to_owned() });
         }
+        let contact = &self.security_contact;
+        if !contact.is_empty() && !is_contact(contact) {
+            let (value, range) = (format!("{contact:?}"), "mailto:… or https://… on one line".to_owned());
+            return Err(ConfigError::Range { key: "security_contact", value, range });
+        }
         if self.feed.symbols.is_empty() {
             let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
             return Err(ConfigError::Range { key: "feed.symbols", value, range });
@@ -314,6 +343,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Only what RFC 9116 takes, and nothing that could begin another line.
+fn is_contact(text: &str) -> bool {
+    let body = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("https://"));
+    body.is_some_and(|body| body.len() > 2 && body.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 /// A provider under the name a person knows it by.

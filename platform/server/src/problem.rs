@@ -3,12 +3,13 @@
 //! Owns: the table of codes, what of an error a client may see. Refuses to know how a page looks; `edge`
 //! decides whether an answer is JSON or a page and hands the problem on.
 
+use crate::identity::limits::{self, Left};
 use core::fmt;
 use marque_store::StoreError;
 use poem::{
     Body, Response,
     error::ResponseError,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
 
@@ -64,6 +65,8 @@ codes! {
     Forbidden, "forbidden", FORBIDDEN, "Your role does not allow this";
     /// The form or call does not come from this site's own page.
     CsrfRefused, "csrf-refused", FORBIDDEN, "The request does not come from this site's own page";
+    /// The call came over plain http.
+    HttpsRequired, "https-required", FORBIDDEN, "This is served over https only";
     /// The plan does not open this.
     PlanRefused, "plan-refused", FORBIDDEN, "Your plan does not include this";
     /// There is no such page or row, or it is another's: the two are answered alike.
@@ -128,15 +131,15 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Seconds after which a further try makes sense.
     pub retry_after_s: Option<u64>,
-    /// The methods that are offered instead, as `Allow` lists them.
-    pub allow: Option<String>,
+    /// Headers that go with it: what is offered instead, which limits were reached.
+    pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Problem {
     /// A problem with what to do next.
     #[must_use]
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, allow: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, headers: Vec::new() }
     }
 
     /// Adds a field that is wrong.
@@ -153,6 +156,13 @@ impl Problem {
         self
     }
 
+    /// Says which limits were reached.
+    #[must_use]
+    pub fn limits(mut self, left: &Left) -> Self {
+        self.headers.extend([(limits::POLICY, left.policy()), (limits::REMAINING, left.remaining())]);
+        self
+    }
+
     /// There is nothing here, or nothing for you: the two are answered alike.
     #[must_use]
     pub fn not_found() -> Self {
@@ -163,7 +173,8 @@ impl Problem {
     #[must_use]
     pub fn not_offered(allow: &str) -> Self {
         let detail = format!("Use one of these methods: {allow}.");
-        Self { allow: Some(allow.to_owned()), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+        let headers = vec![(header::ALLOW, allow.to_owned())];
+        Self { headers, ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
     /// Logs `cause` and answers with a fault of ours that shows nothing of it.
@@ -204,8 +215,10 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
-            response.headers_mut().insert(header::ALLOW, allow);
+        for (name, value) in &self.headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(name, value);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
-    identity::{Identity, IdentityLayer, PasswordError},
+    identity::{Identity, IdentityError, IdentityLayer},
     portal::{self, Portal},
     theme::{ThemeError, Themes},
     trading::{FeedPlan, Floor, FloorError, PlanError},
@@ -46,8 +46,8 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Signing in cannot work.
-    #[error("people could not sign in: {0}")]
-    Identity(#[from] PasswordError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

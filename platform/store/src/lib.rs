@@ -39,5 +39,6 @@ pub use system::{Applied, Change, SystemDb};
 pub use tenant_db::PASSKEYS_MAX;
 pub use tenant_db::SSO_LIST_MAX;
 pub use tenant_db::{
-    EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, Registered, TOKENS_OF_A_KIND_MAX, TenantDb,
+    EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, PeopleFilter, Registered, Standing,
+    TOKENS_OF_A_KIND_MAX, TenantDb,
 };

@@ -10,6 +10,7 @@ mod mail;
 mod one_time;
 mod passkeys;
 mod people;
+mod roster;
 mod sso;
 
 use crate::{
@@ -27,6 +28,7 @@ pub use mail::MAILS_QUEUED_MAX;
 use marque_domain::id::TenantId;
 pub use one_time::TOKENS_OF_A_KIND_MAX;
 pub use passkeys::PASSKEYS_MAX;
+pub use roster::{PeopleFilter, Standing};
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
 pub use sso::SSO_LIST_MAX;
 use std::sync::Arc;

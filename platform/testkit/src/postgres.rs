@@ -6,7 +6,6 @@
 use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -127,7 +126,7 @@ impl Cluster {
     }
 
     fn try_start(binaries: &Path) -> Result<Self, String> {
-        let port = free_port().map_err(|fault| fault.to_string())?;
+        let port = crate::free_port().map_err(|fault| fault.to_string())?;
         let mut supervisor = supervisor(binaries, port).spawn().map_err(|fault| fault.to_string())?;
         let (input, output) = (supervisor.stdin.take(), supervisor.stdout.take());
         let mut line = String::new();
@@ -241,10 +240,6 @@ fn find_binaries() -> Option<PathBuf> {
         folders.sort();
         folders.pop().map(|(_, folder)| folder)
     })
-}
-
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// The shell that runs [`SUPERVISOR`], as the user `postgres` when this process is root.

@@ -123,6 +123,9 @@ impl Site {
             .env("MARQUE_DATA_DIR", self.folder.path().join("var"))
             .env("MARQUE_TENANTS_DIR", workspace().join("tenants"))
             .env("MARQUE_LIMITS_SHUTDOWN_S", "2")
+            // Tests ask as often as they like; what limits do is tested in their own room.
+            .env("MARQUE_LIMITS_API_PER_MINUTE", "1000000")
+            .env("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000")
             .envs(self.variables.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null());
         command

@@ -11,6 +11,7 @@ mod books;
 mod caller;
 mod decisions;
 mod deployments;
+mod guard;
 mod idempotency;
 mod live;
 mod market;
@@ -158,7 +159,7 @@ pub fn routes(route: Route, floor: Arc<Floor>, clock: Clock) -> Result<Route, Un
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         bars: Semaphore::new(BARS_AT_ONCE),
     }));
-    let api = service().into_endpoint().data(app);
+    let api = guard::Guarded::new(&document, service().into_endpoint().data(app))?;
     let document: Arc<str> = document.into();
     Ok(route.at("/api/openapi.json", get(show_document).data(document)).nest(PREFIX, api))
 }

@@ -134,8 +134,11 @@ mod tests {
     type Row<'a> = (ForwardedHeaders, &'a str, Headers<'a>, Result<&'a str, HostFault>);
 
     fn ask(kind: ForwardedHeaders, peer: &str, headers: Headers<'_>) -> Result<String, HostFault> {
-        let proxies =
-            Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], headers: kind };
+        let proxies = Proxies {
+            trusted: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            headers: kind,
+            https_only: true,
+        };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());

@@ -1,6 +1,6 @@
 //! The edge: what every request passes before a handler sees it, and every answer before a client does.
 //!
-//! Owns: host → tenant, the client's address behind proxies, body limits and timeouts, request ids and spans,
+//! Owns: host → tenant, https, the client's address behind proxies, body limits and timeouts, request ids and spans,
 //! panics, security headers, and the choice between problem+json and a page. Refuses to know people,
 //! permissions and what pages say.
 //!
@@ -13,6 +13,7 @@ mod forwarded;
 pub mod host;
 mod listen;
 mod resolver;
+mod secure;
 mod serve;
 
 pub use answer::{ErrorPages, Refusal, is_api, wants_page};

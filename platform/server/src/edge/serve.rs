@@ -5,6 +5,7 @@ use super::{
     body, forwarded,
     forwarded::Origin,
     resolver::{Resolver, Tenant},
+    secure,
 };
 use crate::{
     config::{Config, Limits, Proxies},
@@ -157,6 +158,12 @@ impl<E: Endpoint> EdgeEndpoint<E> {
             Err(problem) => return self.neutral_file(&request).ok_or(problem),
         };
         let closed = tenant.closed().filter(|_| !is_looks(request.uri().path()));
+        if let Some(origin) = known.origin.as_ref().filter(|_| self.parts.proxies.https_only)
+            && let Some(answer) = secure::to_https(origin, &tenant, request.uri())
+        {
+            known.tenant = Some(tenant);
+            return answer;
+        }
         request.set_data(known.tenant.insert(tenant).clone());
         if let Some(problem) = closed {
             return Err(problem);

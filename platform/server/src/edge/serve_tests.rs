@@ -46,7 +46,10 @@ async fn serve(settings: &str) -> (TestServer, TestStore) {
         .at("/panics", get(panics))
         .at("/sleeps", get(sleeps))
         .at("/fails", get(fails));
-    let server = TestServer::start(routes.with(edge(&config(settings), &store))).await;
+    let mut config = config(settings);
+    // The table of hosts is asked without TLS; who is sent to https has a test of its own.
+    config.proxies.https_only = settings.contains("https_only = true");
+    let server = TestServer::start(routes.with(edge(&config, &store))).await;
     (server, store)
 }
 
@@ -268,7 +271,7 @@ async fn a_suspended_tenant_is_closed_and_comes_back() {
     let client = server.client("aurora.localhost").build().unwrap();
     let looks = client.get(server.url("aurora.localhost", "/brand.css")).send().await.unwrap();
     assert_eq!(looks.status(), 404, "its looks are still asked of its routes, which here have none");
-    assert_eq!(ask("new.example").await, 200);
+    assert_eq!(ask("new.example").await, 308, "there it is served, over https");
     all[0].status = marque_domain::tenant::TenantStatus::Active;
     apply(&all).await;
     assert_eq!(ask("aurora.localhost").await, 200);
@@ -291,5 +294,39 @@ async fn liveness_needs_no_host() {
     for path in ["/livez", "/readyz"] {
         let answer = server.raw(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await;
         assert_eq!(outcome(&answer).0, 200, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_by_http_is_sent_to_a_stored_host() {
+    let (server, _store) = serve("[proxies]\nhttps_only = true\ntrusted = ['127.0.0.0/8']").await;
+    // Target, headers, status, where to.
+    let table = [
+        ("/", "Host: aurora.example\r\n", 308, "https://aurora.example/"),
+        ("/a?b=c", "Host: AURORA.example.:8080\r\n", 308, "https://aurora.example/a?b=c"),
+        ("//evil.example/x", "Host: aurora.example\r\n", 308, "https://aurora.example//evil.example/x"),
+        ("/", "Host: up\r\nX-Forwarded-Host: trade.aurora.example\r\n", 308, "https://trade.aurora.example/"),
+        (
+            "/",
+            "Host: up\r\nX-Forwarded-Host: aurora.example\r\nX-Forwarded-Proto: http\r\n",
+            308,
+            "https://aurora.example/",
+        ),
+        ("/", "Host: up\r\nX-Forwarded-Host: aurora.example\r\nX-Forwarded-Proto: https\r\n", 200, ""),
+        ("/", "Host: aurora.localhost\r\n", 200, ""),
+        // Nowhere is nobody sent who names a host that is not stored.
+        ("/", "Host: evil.example\r\n", 421, ""),
+        ("http://evil.example/", "Host: evil.example\r\n", 421, ""),
+        ("http://aurora.example/x", "Host: aurora.example\r\n", 308, "https://aurora.example/x"),
+        // A program is refused: what it sent is no longer safe.
+        ("/api/who", "Host: aurora.example\r\n", 403, ""),
+    ];
+    for (target, headers, status, location) in table {
+        let answer =
+            server.raw(format!("GET {target} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").as_bytes()).await;
+        assert_eq!(outcome(&answer).0, status, "{target} {headers} {answer}");
+        let to = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
+        assert_eq!(to.trim(), location, "{target} {headers}");
+        assert!(!answer.contains("https-required") || status == 403, "{answer}");
     }
 }

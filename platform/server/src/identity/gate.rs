@@ -1,14 +1,24 @@
 //! The routes of pages, each with who may ask for it: a page cannot be routed without saying so.
 //!
-//! Owns: the check before a page's handler runs, and `Allow` where a method is not offered. The handler still asks
+//! Owns: the check before a page's handler runs, the limit on acts of trading, and `Allow` where a method is not
+//! offered. The handler still asks
 //! [`SignedIn::may`] for whose rows it reaches.
 
-use super::{Operation, SignedIn};
-use crate::problem::{Problem, ProblemCode};
-use core::fmt;
+use super::{
+    Identity, Operation, Scope, SignedIn,
+    limits::{Budget, By, Left},
+};
+use crate::{
+    edge::ClientAddress,
+    problem::{Problem, ProblemCode},
+};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 use poem::{
-    Endpoint, IntoEndpoint, IntoResponse as _, Request, Response, Route, RouteMethod, error::MethodNotAllowedError,
-    http::Method,
+    Endpoint, FromRequest as _, IntoEndpoint, IntoResponse as _, Request, Response, Route, RouteMethod,
+    error::MethodNotAllowedError, http::Method,
 };
 
 /// Who may ask for something.
@@ -100,9 +110,28 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
 
     async fn call(&self, request: Request) -> poem::Result<E::Output> {
         self.access.check(&request)?;
+        if let Access::May(operation) = self.access {
+            spend_trading(&request, operation).await?;
+        }
         self.inner.call(request).await
     }
 }
+
+/// Counts an act of trading; anything else is let through.
+pub(crate) async fn spend_trading(request: &Request, operation: Operation) -> Result<Option<Left>, Problem> {
+    let (Some(identity), Some(who)) = (request.data::<Identity>(), request.data::<SignedIn>()) else { return Ok(None) };
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || operation.scope() != Scope::Trade {
+        return Ok(None);
+    }
+    let address = ClientAddress::from_request_without_body(request).await.map_or(UNKNOWN, |client| client.0);
+    let person = who.user.to_string();
+    let by = By { tenant: who.tenant.id, address, person: Some(&person) };
+    identity.limits().spend(Budget::Trading, by, identity.now()).await.map(Some)
+}
+
+/// Stands for an address that is not known; who shares it shares its limits.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The methods of a path, and what they are when another was asked for.
 struct Offered {

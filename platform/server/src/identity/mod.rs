@@ -8,12 +8,13 @@
 //! Refuses to know: how the sign-in page looks (a function is handed in) and what the operations do.
 
 pub mod admission;
-mod attempts;
+mod contact;
 mod cookies;
 mod csrf;
 mod factors;
 pub mod gate;
 mod layer;
+pub mod limits;
 pub mod one_time;
 mod password;
 mod people;
@@ -34,7 +35,8 @@ pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::SignedIn;
 
 use crate::{clock::Clock, config::Config};
-use attempts::Attempts;
+use limits::{Limits, LimitsError};
+use marque_domain::time::Millis;
 use session::SessionPolicy;
 use std::sync::Arc;
 
@@ -45,22 +47,47 @@ pub struct Identity(Arc<Parts>);
 struct Parts {
     clock: Clock,
     passwords: Passwords,
-    attempts: Attempts,
+    limits: Limits,
+    security_contact: String,
     sessions: SessionPolicy,
+}
+
+/// Why people could not sign in at all.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// There is no randomness or no memory for a hash.
+    #[error("people could not sign in: {0}")]
+    Password(#[from] PasswordError),
+    /// Limits cannot be counted.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
 }
 
 impl Identity {
     /// Prepares it; takes as long as one password check.
     ///
     /// # Errors
-    /// When there is no randomness or no memory for a hash.
-    pub fn new(config: &Config, clock: Clock) -> Result<Self, PasswordError> {
+    /// See [`IdentityError`].
+    pub fn new(config: &Config, clock: Clock) -> Result<Self, IdentityError> {
         Ok(Self(Arc::new(Parts {
             passwords: Passwords::new(&config.limits)?,
-            attempts: Attempts::new(&config.limits),
+            limits: Limits::new(config)?,
+            security_contact: config.security_contact.clone(),
             sessions: SessionPolicy::new(config.sessions),
             clock,
         })))
+    }
+
+    /// The limits on how often something is tried.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The server's clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.0.clock.now()
     }
 
     /// The password hasher, for creating people.

@@ -3,9 +3,11 @@
 use super::{
     Identity, PasswordError,
     admission::{Admission, Method, Proven, see_other},
+    contact::security_txt,
     cookies,
     csrf::Csrf,
     gate::{Pages, may, public},
+    limits::{Budget, By},
     permissions::Operation,
     signed_in::SignedIn,
 };
@@ -44,12 +46,13 @@ pub struct SignInView<'a> {
 /// Renders the sign-in page as HTML.
 pub type RenderSignIn = Arc<dyn Fn(&Request, &SignInView<'_>) -> Result<String, Problem> + Send + Sync>;
 
-/// `GET` and `POST /sign-in`, `POST /sign-out`.
+/// `GET` and `POST /sign-in`, `POST /sign-out`, `GET /.well-known/security.txt`.
 #[must_use]
 pub fn pages(pages: Pages, render: RenderSignIn) -> Pages {
     pages
         .at("/sign-in", public().get(show.data(Arc::clone(&render))).post(sign_in.data(render)))
         .at("/sign-out", may(Operation::SignOut).post(sign_out))
+        .at("/.well-known/security.txt", public().get(security_txt))
 }
 
 #[derive(Deserialize)]
@@ -136,10 +139,9 @@ impl Identity {
         let (parts, now) = (&self.0, self.0.clock.now());
         // An address is at most 254 characters (RFC 5321, errata 1690); more is nobody's, and not worth counting by.
         let email = if email.len() <= 254 { email } else { "" };
-        if let Err(wait) = parts.attempts.begin(tenant.id, client, email, now).await {
-            let detail = format!("Wait {} and try again.", minutes(wait.seconds));
-            return Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(wait.seconds));
-        }
+        // Counted before the password is checked, so that tries in parallel count too.
+        let by = By { tenant: tenant.id, address: client, person: Some(email) };
+        parts.limits.spend(Budget::SignIn, by, now).await?;
         let user = tenant.db().user_by_email(email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let right = parts.passwords.verify(password, stored).await?;
@@ -147,7 +149,7 @@ impl Identity {
             tracing::info!(%client, "a sign-in failed");
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         };
-        parts.attempts.succeeded(tenant.id, client, email).await;
+        parts.limits.succeeded(Budget::SignIn, by).await;
         self.admit(tenant, Proven { user, method: Method::Password, client, agent, next }).await
     }
 }
@@ -165,13 +167,6 @@ impl From<PasswordError> for Problem {
                 Self::internal(&error)
             }
         }
-    }
-}
-
-fn minutes(seconds: u64) -> String {
-    match seconds.div_ceil(60) {
-        1 => "a minute".to_owned(),
-        minutes => format!("{minutes} minutes"),
     }
 }
 

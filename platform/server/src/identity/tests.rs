@@ -346,3 +346,18 @@ async fn the_token_of_a_session_is_not_stored() {
     assert!(holds(&raw.digest().0), "the search works");
     assert!(!holds(token.as_bytes()) && !holds(b"aurora password"));
 }
+
+#[tokio::test]
+async fn whom_to_tell_of_a_hole_is_written_where_it_is_looked_for() {
+    let told = world("security_contact = \"mailto:security@firm.example\"\n").await;
+    let answer = Browser::new(&told, AURORA).get("/.well-known/security.txt").await;
+    assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    assert_eq!(
+        text,
+        "Contact: mailto:security@firm.example\nExpires: 2027-05-19T12:00:00.000Z\nPreferred-Languages: en-GB, en\n\
+         Canonical: https://aurora.localhost/.well-known/security.txt\n"
+    );
+    let silent = world("").await;
+    assert_eq!(Browser::new(&silent, AURORA).get("/.well-known/security.txt").await.status(), 404);
+}

@@ -31,6 +31,7 @@ mod mail;
 mod migrations;
 mod one_time;
 mod people;
+mod roster;
 mod row_security;
 mod sso;
 mod system;

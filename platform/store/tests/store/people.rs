@@ -20,7 +20,7 @@ async fn an_address_belongs_to_one_person(bench: Bench) {
     assert_eq!(db.user_by_email("nobody@x.example").await.unwrap(), None);
 }
 
-fn session(id: i64, expires_at: i64) -> Session {
+pub fn session(id: i64, expires_at: i64) -> Session {
     Session {
         id: SessionId(id),
         token_hash: TokenHash([u8::try_from(id).unwrap(); 32]),

@@ -1,4 +1,4 @@
-//! What tests need that no registry of ours brings: PostgreSQL's server programs and Chromium.
+//! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis and Chromium.
 //!
 //! Found where systems put them; installed when we are root on Debian; otherwise named with the command that
 //! installs them. Under `CI=true` a missing one is a failure. A developer without one skips its tests and sees
@@ -22,6 +22,8 @@ pub const CHROMIUM: &str = "XTASK_CHROMIUM";
 enum Component {
     /// The folder of `initdb` and `postgres`.
     Postgres,
+    /// The program `redis-server`.
+    Redis,
     /// The browser.
     Chromium,
 }
@@ -30,6 +32,7 @@ impl Component {
     const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL's server programs",
+            Self::Redis => "Redis",
             Self::Chromium => "Chromium",
         }
     }
@@ -37,6 +40,7 @@ impl Component {
     const fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Postgres => &["postgresql"],
+            Self::Redis => &["redis-server"],
             // Without a font the pages would show boxes.
             Self::Chromium => &["chromium", "fonts-liberation"],
         }
@@ -45,6 +49,7 @@ impl Component {
     const fn other_way(self) -> &'static str {
         match self {
             Self::Postgres => "put the folder of `initdb` on your PATH",
+            Self::Redis => "put the folder of `redis-server` on your PATH",
             Self::Chromium => "set XTASK_CHROMIUM to its program",
         }
     }
@@ -52,6 +57,7 @@ impl Component {
     fn find(self) -> Option<PathBuf> {
         match self {
             Self::Postgres => postgres_folders().into_iter().find(|folder| holds_postgres(folder)),
+            Self::Redis => on_path("redis-server"),
             Self::Chromium => std::env::var_os(CHROMIUM).map(PathBuf::from).or_else(chromium_on_path),
         }
     }
@@ -66,6 +72,8 @@ fn chromium_on_path() -> Option<PathBuf> {
 pub struct Components {
     /// The folder of PostgreSQL's server programs.
     pub postgres: Option<PathBuf>,
+    /// The server program of Redis.
+    pub redis: Option<PathBuf>,
     /// The browser's program.
     pub chromium: Option<PathBuf>,
 }
@@ -73,7 +81,7 @@ pub struct Components {
 impl Components {
     /// Finds or installs them.
     pub fn ensure() -> Result<Self> {
-        let missing: Vec<Component> = [Component::Postgres, Component::Chromium]
+        let missing: Vec<Component> = [Component::Postgres, Component::Redis, Component::Chromium]
             .into_iter()
             .filter(|component| component.find().is_none())
             .collect();
@@ -81,7 +89,11 @@ impl Components {
             install(&missing)?;
         }
         let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        Ok(Self { postgres: settle(Component::Postgres, in_ci)?, chromium: settle(Component::Chromium, in_ci)? })
+        Ok(Self {
+            postgres: settle(Component::Postgres, in_ci)?,
+            redis: settle(Component::Redis, in_ci)?,
+            chromium: settle(Component::Chromium, in_ci)?,
+        })
     }
 }
 
@@ -170,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_package_and_another_way() {
-        for component in [Component::Postgres, Component::Chromium] {
+        for component in [Component::Postgres, Component::Redis, Component::Chromium] {
             let sentence = missing_sentence(component);
             assert!(
                 sentence.contains(component.packages()[0]) && sentence.contains(component.other_way()),

@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use super::{Bench, components, tally::Tally};
 use crate::run::{self, Line};
 
-/// What a test prints first when it finds no PostgreSQL and does without; `marque-testkit` says so.
+/// What a test prints first when it finds no PostgreSQL or no Redis and does without; `marque-testkit` says so.
 const SKIPPED: &str = "SKIPPED ";
 
 /// Runs `cargo test --workspace` in sight of the reader and counts.
 pub fn run(bench: &Bench, filter: Option<&str>) -> Result<Tally> {
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
-    if bench.components.postgres.is_none() {
+    if bench.components.postgres.is_none() || bench.components.redis.is_none() {
         // A test that did without is a success to its runner, which hides what successes print.
         command.args(["--", "--show-output"]);
     }

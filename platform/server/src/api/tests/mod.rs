@@ -1,6 +1,7 @@
 //! The API over HTTP: a real server on a loopback port, a real database, real desks with real plugins.
 
 mod bodies;
+mod limits;
 mod matrix;
 mod once;
 mod trading;

@@ -64,7 +64,7 @@ fn text(value: &Value) -> String {
 async fn denials_strategies_lists_and_the_stream() {
     let world = World::start().await;
     let ann = world.person(AURORA, "ann").await;
-    let ids = ann.trade().await;
+    let ids = ann.trade("M1").await;
     let orders = format!("/accounts/{}/orders", ids.account);
 
     // A denial is a decision with a code and what decided.

@@ -6,9 +6,11 @@ use crate::{
     identity::{self, Identity, IdentityLayer, NewPerson, RenderSignIn, Role, create_person, gate::Pages},
     plugins,
     secrets::Secret,
-    serve,
-    testing::{NOON, TestServer, TestStore, config, edge},
+    serve, tenants,
+    testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge},
 };
+use marque_domain::tenant::TenantStatus;
+use marque_store::TenantDb;
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
@@ -40,11 +42,17 @@ pub struct World {
 }
 
 impl World {
-    /// Both demo brands with their plugins, each with the traders ann and bob and an owner; prices move.
+    /// Both demo brands with their plugins, each with the traders ann and bob, somebody of each other role, and the
+    /// traders that the matrix locks out; prices move. Nobody asks too often.
     pub async fn start() -> Self {
+        Self::with("api_per_minute = 1000000\ntrading_per_minute = 1000000\nsign_in_attempts = 1000\n").await
+    }
+
+    /// The same with these limits.
+    pub async fn with(limits: &str) -> Self {
         let store = TestStore::with_demo(&[]).await;
         let data = tempfile::tempdir().unwrap();
-        let config = config(&format!("data_dir = {:?}\n[feed]\nspeed = 30.0\n", data.path()));
+        let config = config(&format!("data_dir = {:?}\n[feed]\nspeed = 30.0\n[limits]\n{limits}", data.path()));
         // A Friday noon: the market is open and has been since Sunday.
         let started = Instant::now();
         let clock = Clock::from_fn(move || NOON.plus(i64::try_from(started.elapsed().as_millis()).unwrap()));
@@ -56,7 +64,8 @@ impl World {
                 let bytes = std::fs::read(component).unwrap();
                 plugins::publish(&store.store, &db, floor.sandbox(), bytes, &clock).await.unwrap();
             }
-            for (name, role) in [("ann", Role::Trader), ("bob", Role::Trader), ("owner", Role::Owner)] {
+            let roles = Role::ALL.iter().filter(|role| **role != Role::Trader).map(|role| (role.name(), *role));
+            for (name, role) in [("ann", Role::Trader), ("bob", Role::Trader)].into_iter().chain(roles) {
                 let person = NewPerson {
                     email: format!("{name}@x.example"),
                     display_name: name.to_owned(),
@@ -78,12 +87,13 @@ impl World {
     /// Someone who is not signed in.
     pub fn stranger(&self, host: &'static str) -> Person<'_> {
         let http = self.server.client(host).build().unwrap();
-        Person { world: self, host, http, cookie: String::new(), csrf: String::new() }
+        Person { world: self, host, name: "nobody".to_owned(), http, cookie: String::new(), csrf: String::new() }
     }
 
     /// Signs a person in.
     pub async fn person(&self, host: &'static str, name: &str) -> Person<'_> {
         let mut person = self.stranger(host);
+        name.clone_into(&mut person.name);
         let page = person.http.get(self.server.url(host, "/sign-in")).send().await.unwrap();
         let cookie = cookie_of(&page);
         let csrf = page.text().await.unwrap();
@@ -94,6 +104,28 @@ impl World {
         person.cookie = cookie_of(&answer);
         person.csrf = person.get("/session").await.ok()["csrf_token"].as_str().unwrap().to_owned();
         person
+    }
+
+    /// Ends every session of a person, as an admin does.
+    pub async fn end_sessions(&self, host: &str, name: &str) {
+        let db = self.tenant(host).await;
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap();
+        assert!(db.delete_sessions_of(user.id).await.unwrap() > 0);
+    }
+
+    /// Closes or opens a brand.
+    pub async fn set_status(&self, host: &str, status: TenantStatus) {
+        let slug = host.split('.').next().unwrap();
+        let mut definitions = tenants::read_dir(&demo_dir(), THEMES).unwrap();
+        let definition = definitions.iter_mut().find(|d| d.slug.as_str() == slug).unwrap();
+        definition.status = status;
+        tenants::apply(&self.store.system(), &definitions, NOON).await.unwrap();
+    }
+
+    async fn tenant(&self, host: &str) -> TenantDb {
+        let system = self.store.system();
+        let tenant = system.tenant_by_host(host).await.unwrap().unwrap();
+        system.tenant_db(tenant.id)
     }
 
     pub async fn raw(&self, request: &[u8]) -> String {
@@ -153,6 +185,7 @@ impl Answer {
 pub struct Person<'a> {
     world: &'a World,
     pub host: &'static str,
+    pub name: String,
     http: reqwest::Client,
     pub cookie: String,
     pub csrf: String,
@@ -162,6 +195,13 @@ impl Person<'_> {
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = self.world.server.url(self.host, &format!("/api/v1{path}"));
         self.http.request(method, url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
+    }
+
+    /// Ends the session on the page for it.
+    pub async fn sign_out(&self) {
+        let url = self.world.server.url(self.host, "/sign-out");
+        let request = self.http.post(url).header("cookie", &self.cookie).form(&[("csrf", &self.csrf)]);
+        assert_eq!(request.send().await.unwrap().status(), 303);
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
@@ -210,8 +250,8 @@ impl Person<'_> {
         panic!("{path} stays {last}");
     }
 
-    /// Has a trade: account, order, position, decision and deployment.
-    pub async fn trade(&self) -> Ids {
+    /// Has a trade: account, order, position, decision, and a strategy deployed on this timeframe.
+    pub async fn trade(&self, timeframe: &str) -> Ids {
         self.until_prices().await;
         let account = self.account().await;
         let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.10" });
@@ -220,7 +260,7 @@ impl Person<'_> {
         let open = format!("/accounts/{account}/positions?state=open");
         let positions = self.until(&open, |found| found["items"].as_array().unwrap().len() == 1).await;
         let strategy = json!({
-            "account": account, "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M1",
+            "account": account, "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": timeframe,
             "settings": { "fast": 3, "slow": 8, "lots": 0.1 },
         });
         let deployed = self.post("/deployments", &strategy).await.ok();
@@ -232,6 +272,22 @@ impl Person<'_> {
             position: text(&positions["items"][0]["id"]),
             deployment: text(&deployed["id"]),
         }
+    }
+}
+
+impl Person<'_> {
+    /// Places another order on the account of a trade; the ids of order, decision and position are then its own.
+    pub async fn trade_again(&self, ids: &mut Ids) {
+        let open = format!("/accounts/{}/positions?state=open", ids.account);
+        let count = self.get(&open).await.ok()["items"].as_array().unwrap().len();
+        let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" });
+        let decision = self.post(&format!("/accounts/{}/orders", ids.account), &order).await.ok();
+        assert_eq!(decision["outcome"], "approved", "{decision}");
+        let positions = self.until(&open, |found| found["items"].as_array().unwrap().len() == count + 1).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        ids.order = text(&decision["order"]);
+        ids.decision = text(&decision["id"]);
+        ids.position = text(&positions["items"][0]["id"]);
     }
 }
 

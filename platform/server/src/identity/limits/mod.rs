@@ -1,0 +1,235 @@
+//! Limits on how often something is tried, per address and per person.
+//!
+//! A *budget* is what is limited (signing in, calls of the API); it keeps one or more *counters*, each with its own
+//! policy: so many in any stretch of so long. The count is exact, a log of what was let through, because the promise
+//! is: never more than five in **any** quarter of an hour. A token bucket (such as `governor`'s) promises a rate and
+//! would let ten through in the first quarter; a fixed window lets ten through across its edge. What was refused is
+//! not counted, so that trying on does not prolong the wait, and the numbers of `RateLimit` mean what they say.
+//!
+//! Counted in this process, or in Redis when several nodes share the limits. When Redis does not answer, what guards
+//! a secret is refused and the rest is counted by this node alone.
+//!
+//! Refuses to know: what is done with what was let through.
+
+mod local;
+mod policy;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+pub use policy::{Left, Policy};
+pub(crate) use policy::{POLICY, REMAINING};
+pub use shared::LimitsError;
+
+use self::{
+    local::Local,
+    policy::{Counter, Tally},
+    shared::Shared,
+};
+use crate::{
+    config::{Config, Limits as Numbers},
+    problem::{Problem, ProblemCode},
+};
+use core::net::IpAddr;
+use marque_domain::{id::TenantId, time::Millis};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// One address may try this many times as often for all people together, because people share addresses; and so may
+/// all addresses together for one person, because somebody guesses from many.
+const SHARED_FACTOR: u32 = 10;
+const HOUR_S: u32 = 3_600;
+const MINUTE_S: u32 = 60;
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// Proving who one is: password, code. Guards secrets.
+    SignIn,
+    /// Registering. Guards secrets: whether an address is known.
+    Registration,
+    /// Asking for a mail that resets a password, or for another mail like it.
+    Reset,
+    /// Calls of the API.
+    Api,
+    /// Orders and whatever else trades.
+    Trading,
+}
+
+impl Budget {
+    /// Whether nothing goes through while it cannot be counted everywhere.
+    const fn guards_secrets(self) -> bool {
+        matches!(self, Self::SignIn | Self::Registration | Self::Reset)
+    }
+
+    /// What a person is told who has used it up.
+    fn refusal(self, wait: &str) -> String {
+        match self {
+            Self::SignIn => format!("Wait {wait} and try again."),
+            Self::Registration => {
+                format!("Several people have registered from here. Wait {wait}, or sign in if you have registered.")
+            }
+            Self::Reset => format!("Look into your inbox and its spam folder; you can ask for another mail in {wait}."),
+            Self::Api => format!("You have called often. Wait {wait}; `RateLimit-Policy` says how often you may."),
+            Self::Trading => format!("You have traded often. Wait {wait}; what stands is not touched."),
+        }
+    }
+}
+
+/// Who tries: an address, and for whom where that is said. Neither is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// At which tenant.
+    pub tenant: TenantId,
+    /// From where.
+    pub address: IpAddr,
+    /// As whom: an e-mail address or an id.
+    pub person: Option<&'a str>,
+}
+
+/// The limits of this server. Cloning shares them.
+#[derive(Clone)]
+pub struct Limits(Arc<Parts>);
+
+struct Parts {
+    numbers: Numbers,
+    local: Local,
+    shared: Option<Shared>,
+}
+
+/// The counters cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unreachable;
+
+impl Limits {
+    /// Limits in this process, or in Redis when it is configured.
+    ///
+    /// # Errors
+    /// [`LimitsError`] when the address of Redis cannot be used. That it does not answer is no error: it may come back.
+    pub fn new(config: &Config) -> Result<Self, LimitsError> {
+        let shared = config.redis().map(|url| Shared::new(&url)).transpose()?;
+        Ok(Self(Arc::new(Parts { numbers: config.limits.clone(), local: Local::new(), shared })))
+    }
+
+    /// Counts one try, or refuses it.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooManyRequests`] with when to come back; [`ProblemCode::Unavailable`] when it guards secrets and
+    /// cannot be counted.
+    pub async fn spend(&self, budget: Budget, by: By<'_>, now: Millis) -> Result<Left, Problem> {
+        let counters = self.counters(budget, by);
+        let tally = match self.tally(&counters, now).await {
+            Ok(tally) => tally,
+            Err(Unreachable) if budget.guards_secrets() => {
+                let detail = "This is closed for a moment because it cannot be done safely. Try again in a minute.";
+                return Err(Problem::new(ProblemCode::Unavailable, detail).retry_after_s(10));
+            }
+            Err(Unreachable) => self.0.local.take(&counters, now).await,
+        };
+        let left = tally.left(&counters, now);
+        if tally.allowed {
+            return Ok(left);
+        }
+        let seconds = left.wait_s();
+        let detail = budget.refusal(&words(seconds));
+        Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(seconds).limits(&left))
+    }
+
+    /// Forgets the tries of this person from this address: they got it right.
+    pub async fn succeeded(&self, budget: Budget, by: By<'_>) {
+        let Some(first) = self.counters(budget, by).into_iter().next().filter(|_| by.person.is_some()) else { return };
+        self.0.local.forget(&first.key).await;
+        if let Some(shared) = &self.0.shared {
+            shared.forget(&first.key).await;
+        }
+    }
+
+    async fn tally(&self, counters: &[Counter], now: Millis) -> Result<Tally, Unreachable> {
+        match &self.0.shared {
+            Some(shared) => shared.take(counters, now).await,
+            None => Ok(self.0.local.take(counters, now).await),
+        }
+    }
+
+    /// The counters of a budget. The first is the one that people know.
+    fn counters(&self, budget: Budget, by: By<'_>) -> Vec<Counter> {
+        let n = &self.0.numbers;
+        let key = Key { tenant: by.tenant, address: network(by.address), person: by.person };
+        let both = |policy: Policy| Counter { key: key.both(policy.name), policy };
+        let address = |policy: Policy| Counter { key: key.address(policy.name), policy };
+        let person = |policy: Policy| key.person(policy.name).map(|key| Counter { key, policy });
+        match budget {
+            Budget::SignIn => {
+                let (q, w) = (n.sign_in_attempts, n.sign_in_window_s);
+                let wide = q.saturating_mul(SHARED_FACTOR);
+                let mut all =
+                    vec![both(Policy::new("sign-in", q, w)), address(Policy::new("sign-in-address", wide, w))];
+                all.extend(person(Policy::new("sign-in-person", wide, w)));
+                all
+            }
+            Budget::Registration => vec![address(Policy::new("registration", n.registrations_per_hour, HOUR_S))],
+            Budget::Reset => {
+                let wide = n.resets_per_hour.saturating_mul(SHARED_FACTOR);
+                let mut all: Vec<_> = person(Policy::new("reset", n.resets_per_hour, HOUR_S)).into_iter().collect();
+                all.push(address(Policy::new("reset-address", wide, HOUR_S)));
+                all
+            }
+            Budget::Api => {
+                let wide = n.api_per_minute.saturating_mul(SHARED_FACTOR);
+                let own = Policy::new("api", n.api_per_minute, MINUTE_S);
+                // Who is not signed in has an address's share.
+                let mut all = vec![person(own).unwrap_or_else(|| address(own))];
+                all.push(address(Policy::new("api-address", wide, MINUTE_S)));
+                all
+            }
+            Budget::Trading => {
+                let own = Policy::new("trading", n.trading_per_minute, MINUTE_S);
+                vec![person(own).unwrap_or_else(|| address(own))]
+            }
+        }
+    }
+}
+
+/// Names of counters. The tenant stands in braces: a cluster keeps what one script touches on one node.
+struct Key<'a> {
+    tenant: TenantId,
+    address: IpAddr,
+    person: Option<&'a str>,
+}
+
+impl Key<'_> {
+    fn address(&self, policy: &str) -> String {
+        format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, self.address)
+    }
+
+    fn person(&self, policy: &str) -> Option<String> {
+        Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, digest(self.person?)))
+    }
+
+    fn both(&self, policy: &str) -> String {
+        self.address(policy) + ":" + &digest(self.person.unwrap_or_default())
+    }
+}
+
+/// Addresses of people are not written to another program's memory.
+fn digest(person: &str) -> String {
+    let digest = Sha256::digest(marque_store::normalise_email(person));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whoever has one IPv6 address has the whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
+fn words(seconds: u64) -> String {
+    match (seconds, seconds.div_ceil(60)) {
+        (..=1, _) => "a second".to_owned(),
+        (..60, _) => format!("{seconds} seconds"),
+        (_, 1) => "a minute".to_owned(),
+        (_, minutes) => format!("{minutes} minutes"),
+    }
+}

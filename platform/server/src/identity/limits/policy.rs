@@ -1,0 +1,120 @@
+//! What a limit promises, and how what is left of it is written.
+//!
+//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers (since its ninth version): lists
+//! of structured fields, an item per policy. `r` is how many more go through now, `t` the seconds until the next place
+//! becomes free.
+
+use marque_domain::time::Millis;
+use poem::{
+    Response,
+    http::{HeaderName, HeaderValue},
+};
+
+pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const REMAINING: HeaderName = HeaderName::from_static("ratelimit");
+
+/// So many in any stretch of so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name in the headers.
+    pub name: &'static str,
+    /// How many.
+    pub quota: u32,
+    /// In how long.
+    pub window_s: u32,
+}
+
+impl Policy {
+    pub(super) const fn new(name: &'static str, quota: u32, window_s: u32) -> Self {
+        Self { name, quota, window_s }
+    }
+
+    pub(super) fn window_ms(self) -> i64 {
+        i64::from(self.window_s) * 1_000
+    }
+}
+
+/// A policy applied to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counter {
+    pub(super) key: String,
+    pub(super) policy: Policy,
+}
+
+/// How a counter stands after a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stand {
+    /// How many count.
+    pub(super) used: u32,
+    /// When the oldest of them was.
+    pub(super) oldest: Millis,
+}
+
+/// How all counters of a try stand after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) allowed: bool,
+    /// In the order of the counters.
+    pub(super) stands: Vec<Stand>,
+}
+
+impl Tally {
+    /// What is left of each policy.
+    pub(super) fn left(&self, counters: &[Counter], now: Millis) -> Left {
+        let each = counters.iter().zip(&self.stands).map(|(counter, stand)| {
+            let policy = counter.policy;
+            // Never longer than a window, even when the clock was set back.
+            let ms = stand.oldest.plus(policy.window_ms()).since(now).clamp(0, policy.window_ms());
+            let free_in_s = if stand.used == 0 { 0 } else { u64::try_from(ms).unwrap_or(0).div_ceil(1_000) };
+            (policy, policy.quota.saturating_sub(stand.used), free_in_s)
+        });
+        Left(each.collect())
+    }
+}
+
+/// What is left of each policy that a try fell under: how many, and the seconds until the next place becomes free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left(pub(super) Vec<(Policy, u32, u64)>);
+
+impl Left {
+    /// The value of `RateLimit-Policy`.
+    #[must_use]
+    pub fn policy(&self) -> String {
+        let items = self.0.iter().map(|(p, ..)| format!("\"{}\";q={};w={}", p.name, p.quota, p.window_s));
+        items.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The value of `RateLimit`.
+    #[must_use]
+    pub fn remaining(&self) -> String {
+        let items = self.0.iter().map(|(policy, left, free)| format!("\"{}\";r={left};t={free}", policy.name));
+        items.collect::<Vec<_>>().join(", ")
+    }
+
+    /// How many more go through now, of the tightest policy.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.0.iter().map(|(_, left, _)| *left).min().unwrap_or(u32::MAX)
+    }
+
+    /// Tells a client how much is left.
+    pub fn add_headers(&self, response: &mut Response) {
+        for (name, value) in [(POLICY, self.policy()), (REMAINING, self.remaining())] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Seconds until every policy that is used up has a place again.
+    pub(super) fn wait_s(&self) -> u64 {
+        self.0.iter().filter(|(_, left, _)| *left == 0).map(|(.., free)| *free).max().unwrap_or(0).max(1)
+    }
+}
