@@ -232,6 +232,8 @@ CREATE TABLE audit_entries (
 );
 CREATE INDEX audit_entries_by_act ON audit_entries (tenant_id, act, seq);
 CREATE INDEX audit_entries_by_actor ON audit_entries (tenant_id, actor_id, seq);
+CREATE INDEX audit_entries_by_name ON audit_entries (tenant_id, actor_name, seq);
+CREATE INDEX audit_entries_by_time ON audit_entries (tenant_id, at);
 
 CREATE TABLE audit_heads (
     tenant_id BIGINT NOT NULL PRIMARY KEY REFERENCES tenants (id),
@@ -261,11 +263,14 @@ CREATE TABLE mails (
 );
 CREATE INDEX mails_by_status ON mails (tenant_id, status, next_attempt_at);
 
--- The tenant's data keys, wrapped by the platform's key. Old ones stay until nothing is sealed under them.
+-- The tenant's data keys, wrapped by the platform's key. Version 0 makes MACs and stays; from 1 on they seal, and old
+-- ones stay until nothing is sealed under them.
 CREATE TABLE data_keys (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     version BIGINT NOT NULL,
     wrapped BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
+    -- When everything was sealed under this one; empty while a rotation to it is under way.
+    completed_at BIGINT,
     PRIMARY KEY (tenant_id, version)
 );

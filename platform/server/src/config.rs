@@ -3,7 +3,7 @@
 //! Owns: names, defaults and ranges. `defaults.toml` beside this file *is* the defaults, so that what
 //! `marque config` prints cannot differ from what runs. Refuses to know what the settings do.
 
-use crate::secrets::Secret;
+use crate::secrets::{MasterSource, Secret};
 use core::net::SocketAddr;
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -46,6 +46,10 @@ pub struct Config {
     redis_url: Secret,
     /// Whom to tell of a hole in this server; empty for nobody.
     pub security_contact: String,
+    /// Empty means `master_key_file`.
+    master_key: Secret,
+    /// Empty means `master.key` in `data_dir`.
+    master_key_file: String,
     /// Whose forwarded headers count.
     pub proxies: Proxies,
     /// Where prices come from.
@@ -283,6 +287,17 @@ impl Config {
     #[must_use]
     pub fn redis(&self) -> Option<Secret> {
         Some(self.redis_url.clone()).filter(|url| !url.expose().is_empty())
+    }
+
+    /// Where the master key is.
+    pub(crate) fn master_key_source(&self) -> MasterSource {
+        if !self.master_key.expose().is_empty() {
+            return MasterSource::Given(self.master_key.clone());
+        }
+        MasterSource::File(match self.master_key_file.as_str() {
+            "" => self.data_dir.join("master.key"),
+            path => PathBuf::from(path),
+        })
     }
 
     /// Where recorded prices are.

@@ -3,6 +3,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod api;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ use crate::{
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     identity::{Identity, IdentityError, IdentityLayer},
     portal::{self, Portal},
+    secrets::{MasterKeyError, Vault},
     theme::{ThemeError, Themes},
     trading::{FeedPlan, Floor, FloorError, PlanError},
 };
@@ -48,6 +49,9 @@ pub enum ServeError {
     /// Signing in cannot work.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// There is no master key, or it cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -79,7 +83,8 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let store = Store::connect(config.database().expose()).await?;
     let floor = Arc::new(floor(&config, &store, clock.clone())?);
     let themes = Arc::new(Themes::load()?);
-    let identity = Identity::new(&config, clock.clone())?;
+    let vault = Vault::open(&config, clock.clone())?;
+    let identity = Identity::new(&config, clock.clone(), vault)?;
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
     let routes = api::routes(Route::new(), Arc::clone(&floor), clock)?.nest_no_strip("/", portal.routes());
     open_desks(&store, &floor).await?;
@@ -191,13 +196,13 @@ async fn stop_signal() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestServer, TestStore, config};
+    use crate::testing::{TestServer, TestStore, config, vault};
 
     #[tokio::test]
     async fn the_page_of_an_unknown_host_has_its_looks_and_nothing_more() {
         let (store, config) = (TestStore::with_demo(&[]).await, config(""));
         let themes = Arc::new(Themes::load().unwrap());
-        let identity = Identity::new(&config, Clock::system()).unwrap();
+        let identity = Identity::new(&config, Clock::system(), vault()).unwrap();
         let (pages, neutral) = (portal::error_pages(Arc::clone(&themes)), neutral_files(themes));
         let app = outer_layers(&config, &store.store, identity, Route::new(), pages, neutral);
         let server = TestServer::start(app).await;

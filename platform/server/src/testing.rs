@@ -2,8 +2,10 @@
 //! loopback port, and raw requests to it.
 
 use crate::{
+    clock::Clock,
     config::Config,
     edge::{Edge, ErrorPages, Readiness, Resolver},
+    secrets::Vault,
     tenants,
 };
 use marque_domain::time::Millis;
@@ -66,6 +68,11 @@ impl TestStore {
 /// Settings from a file's text over the defaults.
 pub fn config(text: &str) -> Config {
     Config::read("test.toml", text, []).unwrap()
+}
+
+/// Keys under a master key that only tests have.
+pub fn vault() -> Vault {
+    Vault::for_tests(Clock::system())
 }
 
 /// An edge over a test's store, whose pages are bare.

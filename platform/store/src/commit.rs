@@ -1,13 +1,13 @@
 //! One step of a shard, made to last: journal, mark and projections in one transaction, or none of it.
 
 use crate::{
-    codec,
+    audit, codec,
     entity::{
         TenantEntity, accounts, decisions, deployment_logs, deployments, equity_points, journal, ledger_postings,
         ledger_transactions, orders, positions, shard_checkpoints, shard_marks,
     },
     error::StoreError,
-    record::Account,
+    record::{Account, AuditBatch},
     scope::TenantTx,
 };
 use marque_domain::{
@@ -73,6 +73,8 @@ pub struct CommitBatch {
     pub equity: Vec<EquityPoint>,
     /// What strategies logged.
     pub logs: Vec<LogLine>,
+    /// What of it belongs into the audit log.
+    pub audit: Option<AuditBatch>,
 }
 
 /// Writes the batch in `tx`, in the order in which rows refer to each other.
@@ -84,7 +86,12 @@ pub(crate) async fn write(tx: &TenantTx, batch: &CommitBatch) -> Result<(), Stor
     write_trading(tx, batch).await?;
     write_ledger(tx, &batch.transactions).await?;
     write_equity(tx, &batch.equity).await?;
-    write_logs(tx, &batch.logs).await
+    write_logs(tx, &batch.logs).await?;
+    // Last, because it makes other writers of the tenant's log wait.
+    match &batch.audit {
+        Some(audit) => audit::append(tx, audit).await,
+        None => Ok(()),
+    }
 }
 
 /// Moves the mark from the entry before to this one and appends to the journal. The conditional update is what keeps

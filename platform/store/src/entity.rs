@@ -59,6 +59,13 @@ macro_rules! of_account {
 mod factors;
 
 pub(crate) use factors::{authenticators, backup_codes, passkeys, proof_tries, spent_proofs};
+mod audit;
+mod vault;
+
+pub(crate) use audit::{audit_entries, audit_heads};
+pub(crate) use vault::{
+    SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_sso_attempts, sealed_sso_connections,
+};
 
 entity!(tenants, "tenants", key { id: i64 }, {
     slug: String, name: String, status: String, theme: String, definition: String, created_at: i64, updated_at: i64,

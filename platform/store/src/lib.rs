@@ -12,6 +12,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod audit;
 mod codec;
 mod commit;
 mod connect;
@@ -32,6 +33,10 @@ pub use record::{
     Account, Concealed, LoggedLine, MailStatus, NewPlugin, OneTimeToken, Plugin, QueuedMail, Session, Tenant,
     TenantSpec, TokenHash, User, UserStatus, normalise_email,
 };
+pub use record::{
+    AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal, DataKey, RowKey, SealedColumn,
+    SealedRow,
+};
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
@@ -39,6 +44,6 @@ pub use system::{Applied, Change, SystemDb};
 pub use tenant_db::PASSKEYS_MAX;
 pub use tenant_db::SSO_LIST_MAX;
 pub use tenant_db::{
-    EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, PeopleFilter, Registered, Standing,
-    TOKENS_OF_A_KIND_MAX, TenantDb,
+    AUDIT_PAGE_MAX, EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, PeopleFilter, Registered,
+    Standing, TOKENS_OF_A_KIND_MAX, TenantDb,
 };

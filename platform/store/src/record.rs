@@ -10,6 +10,11 @@ pub use sso::{SsoAttempt, SsoConnection, SsoIdentity};
 mod factors;
 
 pub use factors::{Authenticator, BackupCode, Passkey, SecondFactors};
+mod audit;
+mod vault;
+
+pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
+pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
 
 use core::fmt;
 use marque_domain::{

@@ -1,5 +1,6 @@
 //! One tenant's rows: the only way to them.
 
+mod audit;
 mod catalogue;
 mod credentials;
 mod factors;
@@ -12,6 +13,7 @@ mod passkeys;
 mod people;
 mod roster;
 mod sso;
+mod vault;
 
 use crate::{
     commit::{self, CommitBatch},
@@ -20,6 +22,7 @@ use crate::{
     scope::{Access, Pools, TenantTx},
     shard::{self, ShardImage},
 };
+pub use audit::AUDIT_PAGE_MAX;
 pub use credentials::Registered;
 pub use idempotency::KeyUse;
 pub use ledger::{LedgerAudit, LedgerFault};

@@ -1,8 +1,14 @@
 //! Why a command failed: one sentence and what to do.
 
 use crate::{
-    config::ConfigError, demo::DemoError, identity::PersonError, problem::Problem, secrets::NoRandomness,
-    serve::ServeError, tenants::ApplyError, theme::ThemeError,
+    config::ConfigError,
+    demo::DemoError,
+    identity::PersonError,
+    problem::Problem,
+    secrets::{MasterKeyError, NoRandomness, VaultError},
+    serve::ServeError,
+    tenants::ApplyError,
+    theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
 use marque_market::{catalogue::CatalogueError, history::HistoryError, import::ImportError};
@@ -59,6 +65,12 @@ pub enum CliError {
         /// Why.
         problem: Box<Problem>,
     },
+    /// There is no master key, or it cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// A tenant's keys cannot be had.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// Nothing secret can be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

@@ -17,7 +17,7 @@ use crate::{
     config::{self, Config},
     demo,
     identity::Role,
-    serve,
+    secrets, serve,
 };
 use clap::{Args, Parser, Subcommand};
 use marque_domain::tenant::Slug;
@@ -236,6 +236,7 @@ async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), Cl
         .map_err(|source| CliError::Folder { path: config.data_dir.clone(), source })?;
     let admin = config.database_admin();
     marque_store::migrate(config.database().expose(), admin.as_ref().map(|url| url.expose())).await?;
+    secrets::create_master_key(config, &open(config).await?).await?;
     writeln!(out, "The database is up to date.")?;
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::{
     signed_in::SignedIn,
 };
 use crate::{
-    edge::{self, Origin, Tenant},
+    audit::{self, Recorder},
+    edge::{self, ClientAddress, Origin, Tenant},
     problem::{Problem, ProblemCode},
 };
 use core::fmt::Write as _;
@@ -54,9 +55,11 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
                 .map_err(|error| Problem::internal(&error))?,
         };
         check_unsafe(&mut request, found.is_some(), &token).await?;
+        let recorder = self.identity.recorder(&request).await?;
         if let Some(found) = found {
-            request.set_data(signed_in(tenant, found));
+            request.set_data(signed_in(tenant, found, recorder.clone()));
         }
+        request.set_data(recorder);
         request.set_data(token.clone());
         request.set_data(self.identity.clone());
         let sign_in = sign_in_location(&request);
@@ -82,7 +85,7 @@ impl<E> IdentityEndpoint<E> {
     }
 }
 
-fn signed_in(tenant: Tenant, found: Found) -> SignedIn {
+fn signed_in(tenant: Tenant, found: Found, recorder: Recorder) -> SignedIn {
     SignedIn {
         tenant,
         user: found.user.id,
@@ -90,6 +93,17 @@ fn signed_in(tenant: Tenant, found: Found) -> SignedIn {
         display_name: found.user.display_name,
         role: found.role,
         session: found.session.id,
+        recorder,
+    }
+}
+
+impl Identity {
+    /// Records what a request does, with where it comes from. Handlers find it in the request's data.
+    async fn recorder(&self, request: &Request) -> poem::Result<Recorder> {
+        let ClientAddress(client) = ClientAddress::from_request_without_body(request).await?;
+        let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
+        let origin = audit::Origin { address: client.to_string(), agent };
+        Ok(Recorder::new(self.0.vault.clone(), self.0.clock.clone(), origin))
     }
 }
 

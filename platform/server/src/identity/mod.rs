@@ -34,7 +34,7 @@ pub use role::{Role, UnknownRole};
 pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::SignedIn;
 
-use crate::{clock::Clock, config::Config};
+use crate::{clock::Clock, config::Config, secrets::Vault};
 use limits::{Limits, LimitsError};
 use marque_domain::time::Millis;
 use session::SessionPolicy;
@@ -50,6 +50,7 @@ struct Parts {
     limits: Limits,
     security_contact: String,
     sessions: SessionPolicy,
+    vault: Vault,
 }
 
 /// Why people could not sign in at all.
@@ -68,13 +69,14 @@ impl Identity {
     ///
     /// # Errors
     /// See [`IdentityError`].
-    pub fn new(config: &Config, clock: Clock) -> Result<Self, IdentityError> {
+    pub fn new(config: &Config, clock: Clock, vault: Vault) -> Result<Self, IdentityError> {
         Ok(Self(Arc::new(Parts {
             passwords: Passwords::new(&config.limits)?,
             limits: Limits::new(config)?,
             security_contact: config.security_contact.clone(),
             sessions: SessionPolicy::new(config.sessions),
             clock,
+            vault,
         })))
     }
 
@@ -88,6 +90,12 @@ impl Identity {
     #[must_use]
     pub fn now(&self) -> Millis {
         self.0.clock.now()
+    }
+
+    /// The tenants' keys.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     /// The password hasher, for creating people.

@@ -2,12 +2,14 @@
 
 use super::{Operation, Reach, Role};
 use crate::{
+    audit::{Act, Actor, Recorder},
     edge::Tenant,
     problem::{Problem, ProblemCode},
 };
 use marque_domain::id::{SessionId, UserId};
 use marque_store::{TenantDb, Whose};
 use poem::{FromRequest, Request, RequestBody};
+use serde_json::Value;
 
 /// The signed-in person of a request, at the tenant of its host.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct SignedIn {
     pub role: Role,
     /// The session.
     pub session: SessionId,
+    /// Records what they do.
+    pub recorder: Recorder,
 }
 
 impl SignedIn {
@@ -31,6 +35,22 @@ impl SignedIn {
     #[must_use]
     pub fn db(&self) -> &TenantDb {
         self.tenant.db()
+    }
+
+    /// This person, as the audit log names them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Person { id: self.user, name: self.email.clone() }
+    }
+
+    /// Records in the tenant's audit log what this person has just done: `target` says to what, `details` is a JSON
+    /// object without secrets, such as what changed. Use `?` on it: an act that cannot be recorded must not look
+    /// as if all were well.
+    ///
+    /// # Errors
+    /// What the store or the keys say.
+    pub async fn audit(&self, act: Act, target: impl Into<String>, details: impl Into<Value>) -> Result<(), Problem> {
+        Ok(self.recorder.record(self.db(), self.actor(), act, target, details).await?)
     }
 
     /// Whose rows this person reaches with an operation.

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     clock::Clock,
     secrets::Secret,
-    testing::{NOON, TestServer, TestStore, config, edge},
+    testing::{NOON, TestServer, TestStore, config, edge, vault},
 };
 use marque_domain::time::{DAY_MS, HOUR_MS, Millis};
 use poem::{EndpointExt as _, Route, get, handler, http::Method, post};
@@ -49,7 +49,8 @@ async fn world(settings: &str) -> World {
     let config = config(settings);
     let now = Arc::new(AtomicI64::new(NOON.0));
     let shown = now.clone();
-    let identity = Identity::new(&config, Clock::from_fn(move || Millis(shown.load(Ordering::Relaxed)))).unwrap();
+    let identity =
+        Identity::new(&config, Clock::from_fn(move || Millis(shown.load(Ordering::Relaxed))), vault()).unwrap();
     for tenant in store.system().tenants().await.unwrap() {
         let db = store.system().tenant_db(tenant.id);
         let slug = tenant.spec.slug.as_str();

@@ -7,7 +7,7 @@ use crate::{
     plugins,
     secrets::Secret,
     serve, tenants,
-    testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge},
+    testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
 };
 use marque_domain::tenant::TenantStatus;
 use marque_store::TenantDb;
@@ -57,7 +57,7 @@ impl World {
         let started = Instant::now();
         let clock = Clock::from_fn(move || NOON.plus(i64::try_from(started.elapsed().as_millis()).unwrap()));
         let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
-        let identity = Identity::new(&config, clock.clone()).unwrap();
+        let identity = Identity::new(&config, clock.clone(), vault()).unwrap();
         for tenant in store.system().tenants().await.unwrap() {
             let db = store.system().tenant_db(tenant.id);
             for component in components() {

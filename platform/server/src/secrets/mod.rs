@@ -1,12 +1,45 @@
-//! The server's only source of randomness, and the types that hold what must not be shown.
+//! The server's only source of randomness, the types that hold what must not be shown, and the keys that seal it.
 //!
-//! Owns: random bytes, tokens, their digests, secret text. A [`Secret`] has no `Debug` and no
-//! `Serialize`, so a log line or an answer that would hold one does not compile.
+//! Owns: random bytes, tokens, their digests, secret text, the [`Vault`]. A [`Secret`] has no `Debug` and no
+//! `Serialize`, so a log line or an answer that would hold one does not compile. Nor has anything else here that
+//! holds one.
 
+pub(crate) mod cipher;
+mod master;
+mod vault;
+
+pub use cipher::SealError;
+pub use marque_store::{RowKey, SealedColumn};
+pub use master::MasterKeyError;
+pub(crate) use master::MasterSource;
+pub use vault::{Opened, Place, TenantKeys, Vault, VaultError};
+
+use crate::config::Config;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marque_domain::{id, time::Millis};
+use marque_store::Store;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+/// Makes the first master key, where there is none yet. Where data keys are already wrapped by one, a new one could not
+/// unwrap them, and making it would only hide that theirs is missing.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn create_master_key(config: &Config, store: &Store) -> Result<(), VaultError> {
+    let source = config.master_key_source();
+    if !source.is_missing() {
+        source.read()?;
+        return Ok(());
+    }
+    let system = store.system("make the master key");
+    for tenant in system.tenants().await? {
+        if !system.tenant_db(tenant.id).data_keys().await?.is_empty() {
+            source.read()?;
+        }
+    }
+    Ok(source.create()?)
+}
 
 /// The operating system gave no random bytes.
 #[derive(Debug, thiserror::Error)]

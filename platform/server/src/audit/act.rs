@@ -1,0 +1,107 @@
+//! What can be done that is recorded: one list, with stable codes and the words that people read.
+
+use core::{fmt, str::FromStr};
+
+macro_rules! acts {
+    ($($name:ident, $code:literal, $words:literal;)*) => {
+        /// An act that is recorded.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Act {
+            $(#[doc = $words] $name,)*
+        }
+
+        impl Act {
+            /// Every act, as lists show them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its stable code, as it is stored.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What a person reads.
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)* }
+            }
+        }
+    };
+}
+
+acts! {
+    SignIn, "sign-in", "Signed in";
+    SignInFailed, "sign-in-failed", "Failed to sign in";
+    SignInChallenged, "sign-in-challenged", "Was asked for more proof at sign-in";
+    SignOut, "sign-out", "Signed out";
+    StepUp, "step-up", "Confirmed who they are";
+    StepUpFailed, "step-up-failed", "Failed to confirm who they are";
+    Registered, "registered", "Registered";
+    EmailVerified, "email-verified", "Verified the e-mail address";
+    EmailChangeAsked, "email-change-asked", "Asked to change the e-mail address";
+    EmailChanged, "email-changed", "Changed the e-mail address";
+    PasswordResetAsked, "password-reset-asked", "Asked for a new password";
+    PasswordReset, "password-reset", "Set a new password by mail";
+    PasswordChanged, "password-changed", "Changed the password";
+    SecondFactorAdded, "second-factor-added", "Added an authenticator app";
+    SecondFactorRemoved, "second-factor-removed", "Removed the authenticator app";
+    BackupCodesMade, "backup-codes-made", "Made new backup codes";
+    BackupCodeUsed, "backup-code-used", "Used a backup code";
+    PasskeyAdded, "passkey-added", "Added a passkey";
+    PasskeyRenamed, "passkey-renamed", "Renamed a passkey";
+    PasskeyRemoved, "passkey-removed", "Removed a passkey";
+    SessionEnded, "session-ended", "Ended a session";
+    SessionsEnded, "sessions-ended", "Ended all other sessions";
+    ApiGrantOpened, "api-grant-opened", "Signed a program in";
+    ApiGrantRevoked, "api-grant-revoked", "Signed a program out";
+    ApiTokenReused, "api-token-reused", "A used refresh token came back; the program was signed out";
+    PersonalTokenMade, "personal-token-made", "Made a personal token";
+    PersonalTokenRevoked, "personal-token-revoked", "Revoked a personal token";
+    SsoLinked, "sso-linked", "Linked a single sign-on identity";
+    SsoUnlinked, "sso-unlinked", "Unlinked a single sign-on identity";
+    SsoConnectionAdded, "sso-connection-added", "Added a single sign-on connection";
+    SsoConnectionChanged, "sso-connection-changed", "Changed a single sign-on connection";
+    SsoConnectionRemoved, "sso-connection-removed", "Removed a single sign-on connection";
+    PersonAdded, "person-added", "Added a person";
+    PersonInvited, "person-invited", "Invited a person";
+    PersonSuspended, "person-suspended", "Suspended a person";
+    PersonRestored, "person-restored", "Restored a person";
+    RoleChanged, "role-changed", "Changed a person's role";
+    PlanChanged, "plan-changed", "Changed a person's plan";
+    SecondFactorReset, "second-factor-reset", "Reset a person's second factor";
+    AccountOpened, "account-opened", "Opened an account";
+    AccountChanged, "account-changed", "An account was held, failed or released";
+    OrderPlaced, "order-placed", "Placed an order";
+    OrderChanged, "order-changed", "Changed an order";
+    OrderCancelled, "order-cancelled", "Cancelled an order";
+    OrderRefused, "order-refused", "An order was refused";
+    PositionOpened, "position-opened", "A position was opened";
+    PositionClosed, "position-closed", "A position was closed";
+    StrategyDeployed, "strategy-deployed", "Deployed a strategy";
+    StrategyStarted, "strategy-started", "Started a strategy";
+    StrategyStopped, "strategy-stopped", "Stopped a strategy";
+    StrategyQuarantined, "strategy-quarantined", "A strategy was quarantined";
+    PluginAdded, "plugin-added", "Added a plugin to the catalogue";
+    TenantApplied, "tenant-applied", "Applied the brand's settings";
+    MailRetried, "mail-retried", "Sent a failed mail again";
+    AuditExported, "audit-exported", "Exported the audit log";
+    KeysRotated, "keys-rotated", "Changed the keys that seal secrets";
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// An act that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no act {0:?}")]
+pub struct UnknownAct(pub String);
+
+impl FromStr for Act {
+    type Err = UnknownAct;
+    fn from_str(code: &str) -> Result<Self, UnknownAct> {
+        Self::ALL.iter().copied().find(|act| act.code() == code).ok_or_else(|| UnknownAct(code.to_owned()))
+    }
+}
