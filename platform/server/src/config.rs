@@ -3,7 +3,10 @@
 //! Owns: names, defaults and ranges. `defaults.toml` beside this file *is* the defaults, so that what
 //! `marque config` prints cannot differ from what runs. Refuses to know what the settings do.
 
-use crate::secrets::{MasterSource, Secret};
+use crate::{
+    outbound::Reach,
+    secrets::{MasterSource, Secret},
+};
 use core::net::SocketAddr;
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -252,6 +255,12 @@ impl Config {
         let config: Self = figment.extract().map_err(explain)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Whom the outbound client may ask.
+    #[must_use]
+    pub const fn outbound_reach(&self) -> Reach {
+        if self.outbound_allow_loopback { Reach::Loopback } else { Reach::Public }
     }
 
     /// The database's address: the configured one, or SQLite in the data directory.

@@ -14,7 +14,10 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// From the first packet to the last byte of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,14 +48,15 @@ pub enum OutboundError {
     #[error("{0:?} answered more than {ANSWER_BYTES_MAX} bytes, which is not read")]
     TooLarge(String),
     /// The client could not be made.
-    #[error("the outbound client cannot be made: {0}. Check the system's certificates")]
-    Client(#[source] reqwest::Error),
+    #[error("this server can ask nobody: it finds no certificates to trust. Install the system's (ca-certificates)")]
+    Client,
 }
 
 /// Asks other servers. Cloning shares connections.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    client: Client,
+    /// Made when it is first needed: who asks nobody needs no certificates.
+    client: Arc<OnceLock<Option<Client>>>,
     reach: Reach,
 }
 
@@ -67,21 +71,13 @@ pub enum Reach {
 
 impl Outbound {
     /// A client.
-    ///
-    /// # Errors
-    /// When the system has no certificates to trust.
-    pub fn new(reach: Reach) -> Result<Self, OutboundError> {
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .https_only(reach == Reach::Public)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .user_agent("marque")
-            .dns_resolver(Guarded(reach))
-            .build()
-            .map_err(OutboundError::Client)?;
-        Ok(Self { client, reach })
+    #[must_use]
+    pub fn new(reach: Reach) -> Self {
+        Self { client: Arc::default(), reach }
+    }
+
+    fn client(&self) -> Result<&Client, OutboundError> {
+        self.client.get_or_init(|| client(self.reach)).as_ref().ok_or(OutboundError::Client)
     }
 
     /// Whether an address could be asked, as far as its text says. A name is looked up only when it is asked.
@@ -121,7 +117,7 @@ impl Outbound {
             tracing::info!(target, error = %Chain(&error.without_url()), "an outbound request failed");
             if late { OutboundError::TimedOut(target.clone()) } else { OutboundError::Unreachable(target.clone()) }
         };
-        let mut answer = self.client.execute(request).await.map_err(failed)?;
+        let mut answer = self.client()?.execute(request).await.map_err(failed)?;
         if answer.status().is_redirection() {
             return Err(OutboundError::Redirected(target));
         }
@@ -138,6 +134,21 @@ impl Outbound {
         *response.headers_mut() = core::mem::take(answer.headers_mut());
         Ok(response)
     }
+}
+
+fn client(reach: Reach) -> Option<Client> {
+    // The binary has done it first of all; a test comes here first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .https_only(reach == Reach::Public)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .user_agent("marque")
+        .dns_resolver(Guarded(reach))
+        .build();
+    client.inspect_err(|error| tracing::error!(error = %Chain(error), "no outbound client")).ok()
 }
 
 /// Scheme and host for a message: the rest of an address may hold what a log must not.

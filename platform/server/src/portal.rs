@@ -31,6 +31,7 @@ use crate::{
 use poem::{EndpointExt as _, Request, endpoint::BoxEndpoint};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use view::SsoWay;
 
 /// Live streams at once.
 const STREAMS_MAX: usize = 2_000;
@@ -76,7 +77,9 @@ impl Portal {
     pub fn sign_in_page(&self) -> RenderSignIn {
         let portal = self.clone();
         Arc::new(move |request: &Request, view: &SignInView<'_>| {
+            let ways = view.ways.iter().map(|way| SsoWay::new(&way.name, &format!("/sso/{}/begin", way.slug)));
             let page = view::SignIn::new(view.email, view.next, view.problem.map(|p| p.detail.clone()));
+            let page = page.ways(ways.collect());
             Scene::new(request, &portal, view.tenant.clone(), view.csrf.to_owned()).html("Sign in", &page)
         })
     }
@@ -113,7 +116,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
     let pages = more::pages(pages);
-    admin::pages(crate::identity::pages(pages, sign_in))
+    admin::pages(crate::sso::pages(crate::identity::pages(pages, sign_in)))
 }
 
 #[cfg(test)]

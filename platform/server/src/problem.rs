@@ -67,6 +67,8 @@ codes! {
     CsrfRefused, "csrf-refused", FORBIDDEN, "The request does not come from this site's own page";
     /// The call came over plain http.
     HttpsRequired, "https-required", FORBIDDEN, "This is served over https only";
+    /// What another site said of somebody does not let them in.
+    SsoRefused, "sso-refused", FORBIDDEN, "Signing in by another site did not work";
     /// The plan does not open this.
     PlanRefused, "plan-refused", FORBIDDEN, "Your plan does not include this";
     /// There is no such page or row, or it is another's: the two are answered alike.

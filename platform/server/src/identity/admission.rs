@@ -145,8 +145,10 @@ impl Identity {
     /// Gives a proven person a session, or says what they must show besides. Every way of signing in ends here.
     ///
     /// # Errors
-    /// [`ProblemCode::Suspended`] when the brand has shut them out; that the database does not answer.
+    /// [`ProblemCode::Suspended`] when the brand has shut them out, [`ProblemCode::SsoRefused`] when they must come by
+    /// another site; that the database does not answer.
     pub async fn admit(&self, tenant: &Tenant, proven: Proven<'_>) -> Result<Admission, Problem> {
+        self.check_way(tenant, &proven.user, proven.method).await?;
         let demands = self.demands(tenant, &proven).await?;
         self.proceed(tenant, proven, demands).await
     }

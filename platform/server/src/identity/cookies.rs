@@ -16,7 +16,7 @@ pub(super) const FORM: &str = "__Host-marque-form";
 pub(super) const MORE: &str = "__Host-marque-more";
 
 /// The token in a cookie. One that stands there twice is not believed.
-pub(super) fn token(headers: &HeaderMap, name: &str) -> Option<Token> {
+pub(crate) fn token(headers: &HeaderMap, name: &str) -> Option<Token> {
     value(headers, name).and_then(Token::parse)
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Sets a cookie; without `max_age_s` it ends with the browser.
-pub(super) fn set(response: &mut Response, name: &str, value: &str, max_age_s: Option<i64>) {
+pub(crate) fn set(response: &mut Response, name: &str, value: &str, max_age_s: Option<i64>) {
     let age = max_age_s.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
     let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
     if let Ok(value) = HeaderValue::from_str(&text) {
@@ -39,7 +39,7 @@ pub(super) fn set(response: &mut Response, name: &str, value: &str, max_age_s: O
 }
 
 /// Takes a cookie back.
-pub(super) fn remove(response: &mut Response, name: &str) {
+pub(crate) fn remove(response: &mut Response, name: &str) {
     set(response, name, "", Some(0));
 }
 

@@ -9,7 +9,7 @@
 
 pub mod admission;
 mod contact;
-mod cookies;
+pub(crate) mod cookies;
 mod csrf;
 mod factors;
 pub mod gate;
@@ -23,18 +23,21 @@ mod role;
 mod session;
 mod sign_in;
 mod signed_in;
+mod way;
 
 pub(crate) use cookies::value as cookie;
 pub use csrf::Csrf;
 pub use layer::IdentityLayer;
 pub use password::{PasswordError, Passwords};
+pub(crate) use people::valid_email;
 pub use people::{NewPerson, PersonError, create_person};
 pub use permissions::{Operation, Reach, Scope};
 pub use role::{Role, UnknownRole};
+pub(crate) use sign_in::own_path;
 pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::SignedIn;
 
-use crate::{clock::Clock, config::Config, secrets::Vault};
+use crate::{clock::Clock, config::Config, outbound::Outbound, secrets::Vault, sso::Sso};
 use limits::{Limits, LimitsError};
 use marque_domain::time::Millis;
 use session::SessionPolicy;
@@ -51,6 +54,7 @@ struct Parts {
     security_contact: String,
     sessions: SessionPolicy,
     vault: Vault,
+    sso: Sso,
 }
 
 /// Why people could not sign in at all.
@@ -75,6 +79,7 @@ impl Identity {
             limits: Limits::new(config)?,
             security_contact: config.security_contact.clone(),
             sessions: SessionPolicy::new(config.sessions),
+            sso: Sso::new(Outbound::new(config.outbound_reach()), vault.clone(), clock.clone()),
             clock,
             vault,
         })))
@@ -84,6 +89,12 @@ impl Identity {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Signing in by other sites.
+    #[must_use]
+    pub fn sso(&self) -> &Sso {
+        &self.0.sso
     }
 
     /// The server's clock.

@@ -91,6 +91,8 @@ impl Passwords {
         if password.expose().len() > BYTES_MAX {
             return Ok(false);
         }
+        // Who comes by single sign-on has no password: none is theirs.
+        let stored = stored.filter(|stored| !stored.expose().is_empty());
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         self.work(move || {
@@ -146,6 +148,7 @@ mod tests {
         assert!(!passwords.verify(secret("correct Horse"), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify(secret(""), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify(secret("correct horse"), None).await.unwrap());
+        assert!(!passwords.verify(secret(""), Some(Concealed::new(String::new()))).await.unwrap());
         assert!(!passwords.verify(secret(&"x".repeat(5_000)), Some(stored)).await.unwrap());
         let broken = passwords.verify(secret("x"), Some(Concealed::new("plain".into()))).await;
         assert!(matches!(broken, Err(PasswordError::Corrupt)));

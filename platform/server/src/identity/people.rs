@@ -83,6 +83,11 @@ pub async fn create_person(
     }
 }
 
+/// An address as it is stored, if it is one.
+pub(crate) fn valid_email(text: &str) -> Option<String> {
+    email(text).ok()
+}
+
 /// Only what every mail system takes: a local part without quotes, and a domain name.
 fn email(text: &str) -> Result<String, PersonError> {
     let email = normalise_email(text);

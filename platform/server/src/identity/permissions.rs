@@ -139,6 +139,11 @@ operations! {
     /// End one's own session.
     SignOut, "sign_out", Person:                       OWN OWN OWN OWN OWN OWN / NO;
 
+    /// Link and unlink one's own accounts at other sites.
+    LinkSso, "link_sso", Person:                       OWN OWN OWN OWN OWN OWN / NO;
+    /// Say at which other sites people may or must sign in.
+    ManageSso, "manage_sso", Person:                   NO  NO  NO  NO  ALL ALL / NO;
+
     /// Open the part of the site that runs it.
     OpenAdmin, "open_admin", Person:                   NO  NO  ALL ALL ALL ALL / NO;
     /// See who belongs to the brand.

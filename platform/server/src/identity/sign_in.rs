@@ -10,11 +10,13 @@ use super::{
     limits::{Budget, By},
     permissions::Operation,
     signed_in::SignedIn,
+    way::keeps_own_way,
 };
 use crate::{
     edge::{ClientAddress, Tenant},
     problem::{Problem, ProblemCode},
     secrets::Secret,
+    sso::Way,
 };
 use poem::{
     EndpointExt as _, Request, Response, handler,
@@ -41,6 +43,8 @@ pub struct SignInView<'a> {
     pub next: &'a str,
     /// Why the last try failed.
     pub problem: Option<&'a Problem>,
+    /// Other sites that vouch for people.
+    pub ways: &'a [Way],
 }
 
 /// Renders the sign-in page as HTML.
@@ -78,6 +82,7 @@ async fn show(
     request: &Request,
     tenant: Tenant,
     csrf: Csrf,
+    Data(identity): Data<&Identity>,
     Query(query): Query<Where>,
     Data(render): Data<&RenderSignIn>,
 ) -> poem::Result<Response> {
@@ -87,7 +92,8 @@ async fn show(
     }
     let over = Problem::new(ProblemCode::SignInRequired, "That took too long or too many tries. Sign in again.");
     let problem = Some(&over).filter(|_| query.again == "1");
-    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem };
+    let ways = identity.sso().ways(tenant.db()).await?;
+    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem, ways: &ways };
     page(StatusCode::OK, render(request, &view)?)
 }
 
@@ -108,7 +114,8 @@ async fn sign_in(
         Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
         Err(problem) => {
             let shown: String = form.email.chars().take(254).collect();
-            let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: &shown, next, problem: Some(&problem) };
+            let (csrf, problem, ways) = (&csrf.0, &problem, &identity.sso().ways(tenant.db()).await?);
+            let view = SignInView { tenant: &tenant, csrf, email: &shown, next, problem: Some(problem), ways };
             let mut response = page(problem.code.status(), render(request, &view)?)?;
             problem.add_headers(&mut response);
             Ok(response)
@@ -145,6 +152,11 @@ impl Identity {
         let user = tenant.db().user_by_email(email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let right = parts.passwords.verify(password, stored).await?;
+        // Asked after the same work for everybody; what is told depends on the domain alone.
+        let required = self.required_way(tenant, email).await?;
+        if let Some(other_way) = required.filter(|_| !(right && user.as_ref().is_some_and(keeps_own_way))) {
+            return Err(other_way);
+        }
         let Some(user) = user.filter(|_| right) else {
             tracing::info!(%client, "a sign-in failed");
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
@@ -175,7 +187,7 @@ fn page(status: StatusCode, html: String) -> poem::Result<Response> {
 }
 
 /// `next` if it is a path of this site, else home. A browser reads `//host` and `/\host` as other sites.
-fn own_path(next: &str) -> &str {
+pub(crate) fn own_path(next: &str) -> &str {
     let own = next.starts_with('/')
         && !next.starts_with("//")
         && next.len() <= NEXT_BYTES_MAX

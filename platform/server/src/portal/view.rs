@@ -19,6 +19,9 @@
 //! | `/decisions/{id}` | [`DecisionPage`] | |
 //! | `/api/docs` | [`ApiDocs`] | |
 //! | `/admin` | [`AdminHome`] | |
+//! | `/admin/sso`, `/admin/sso/new?preset={kind}`, `/admin/sso/{connection}` | [`SsoListPage`], [`SsoFormPage`] | `POST` to the form's path and its `/test`, `/enable`, `/disable` |
+//! | `/security/sso` | [`SsoLinkPage`] | `POST /security/sso/link/{connection}`, `POST /security/sso/unlink`: `issuer`, `subject` |
+//! | after `POST /sso/{connection}/begin`: `next` | [`SsoLeave`] | |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -43,6 +46,7 @@ mod row;
 pub mod sample;
 mod schema;
 mod shell;
+mod sso;
 
 pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
 pub use admin::{AdminHome, AdminLink};
@@ -57,6 +61,10 @@ pub use open::OpenAccount;
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
 pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};
+
+pub use sso::{
+    SsoConnectionRow, SsoFormPage, SsoIdentityRow, SsoLeave, SsoLinkPage, SsoListPage, SsoPresetCard, SsoWay,
+};
 
 use serde::Serialize;
 

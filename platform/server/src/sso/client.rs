@@ -80,3 +80,60 @@ pub(super) fn signing_key(pem: &Secret) -> Result<EncodingKey, Refused> {
     jsonwebtoken::encode(&Header::new(Algorithm::ES256), &(), &key).map_err(|_| Refused::Key)?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOON;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use jsonwebtoken::{DecodingKey, Validation, jwk::Jwk};
+    use serde_json::Value;
+
+    fn pem() -> Secret {
+        let der = STANDARD.encode(crate::sso::issuer::key(7));
+        Secret::new(format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"))
+    }
+
+    fn client(proof: Proof) -> Client {
+        Client {
+            issuer: "https://appleid.apple.com".to_owned(),
+            client_id: "example.aurora.web".to_owned(),
+            proof,
+            scopes: &["email", "name"],
+            form_post: true,
+        }
+    }
+
+    #[test]
+    fn apple_gets_a_fresh_signature() {
+        let apple = client(Proof::Signed { team: "TEAM123".to_owned(), key: "KEY123".to_owned(), pem: pem() });
+        let (secret, place) = apple.secret(true, NOON).unwrap();
+        assert!(matches!(place, AuthType::RequestBody), "Apple reads no header");
+        let header = jsonwebtoken::decode_header(secret.secret()).unwrap();
+        assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::ES256, Some("KEY123")));
+        let public = Jwk::from_encoding_key(&signing_key(&pem()).unwrap(), Algorithm::ES256).unwrap();
+        let mut rules = Validation::new(Algorithm::ES256);
+        rules.set_audience(&["https://appleid.apple.com"]);
+        rules.validate_exp = false;
+        let key = DecodingKey::from_jwk(&public).unwrap();
+        let claims = jsonwebtoken::decode::<Value>(secret.secret(), &key, &rules).unwrap().claims;
+        let now = NOON.0 / 1_000;
+        assert_eq!((&claims["iss"], &claims["sub"]), (&"TEAM123".into(), &"example.aurora.web".into()));
+        assert_eq!((claims["iat"].as_i64(), claims["exp"].as_i64()), (Some(now), Some(now + SIGNED_SECRET_S)));
+    }
+
+    #[test]
+    fn a_shared_secret_goes_where_the_issuer_reads_it() {
+        let shared = client(Proof::Shared(Secret::new("s".to_owned())));
+        assert!(matches!(shared.secret(true, NOON), Ok((_, AuthType::BasicAuth))));
+        assert!(matches!(shared.secret(false, NOON), Ok((_, AuthType::RequestBody))));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let half: String = pem().expose().chars().take(60).collect();
+        for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", &half] {
+            assert!(matches!(signing_key(&Secret::new(text.to_owned())), Err(Refused::Key)), "{text}");
+        }
+    }
+}

@@ -22,8 +22,7 @@ const T: TenantId = TenantId(1);
 const BACK: &str = "https://aurora.example/sso/acme/callback";
 
 fn providers() -> Providers {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Providers::new(Outbound::new(Reach::Loopback).unwrap())
+    Providers::new(Outbound::new(Reach::Loopback))
 }
 
 fn client(issuer: &Issuer) -> Client {
@@ -56,6 +55,24 @@ async fn a_good_issuer_is_believed() {
     assert_eq!((known.issuer.as_str(), known.subject.as_str()), (issuer.url.as_str(), "ann-at-the-issuer"));
     assert_eq!((known.email.as_deref(), known.email_verified), (Some("ann@x.example"), true));
     assert_eq!(known.name.as_deref(), Some("Ann Lee"));
+}
+
+#[tokio::test]
+async fn what_an_issuer_is_asked() {
+    let issuer = Issuer::start().await;
+    let query = async |form_post| {
+        let client = Client { form_post, ..client(&issuer) };
+        let begun = providers().begin(T, &client, BACK).await.unwrap();
+        let url = reqwest::Url::parse(&begun.url).unwrap();
+        assert!(begun.url.starts_with(&format!("{}/authorize?", issuer.url)));
+        url.query_pairs().into_owned().collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (asked, again, form) = (query(false).await, query(false).await, query(true).await);
+    assert_eq!((asked["redirect_uri"].as_str(), asked["scope"].as_str()), (BACK, "openid email profile"));
+    assert_eq!((asked.get("response_mode"), form["response_mode"].as_str()), (None, "form_post"));
+    for fresh in ["state", "nonce", "code_challenge"] {
+        assert!(asked[fresh].len() == 43 && asked[fresh] != again[fresh], "{fresh}");
+    }
 }
 
 #[tokio::test]

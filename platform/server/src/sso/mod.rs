@@ -7,73 +7,119 @@
 //!
 //! Refuses to know: what a session is. Whoever has proved themselves here goes on to
 //! [`Identity`](crate::identity::Identity) like everybody else.
+//!
+//! Read `flow.rs` for the way of a browser, `provider.rs` for what is asked behind its back, `claims.rs` for what of it
+//! is believed, and `hostile.rs` for who tries.
 
-#![expect(dead_code, reason = "the pages that use it follow")]
-
+mod admin;
 mod answer;
+mod arrival;
+mod attempt;
 mod claims;
 mod client;
+mod connection;
+mod flow;
+mod linking;
 mod provider;
+mod refused;
 
-use crate::{outbound::OutboundError, secrets::NoRandomness};
+pub use refused::Refused;
 
-/// Why somebody was not let in by an issuer's word. The text is for the log and for the admin who tests a connection;
-/// a stranger is told less.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// The issuer, or what it points to, cannot be asked.
-    #[error(transparent)]
-    Outbound(#[from] OutboundError),
-    /// It is no issuer, or not this one.
-    #[error("the issuer cannot be used: {0}")]
-    Discovery(String),
-    /// The answer is not one.
-    #[error("the answer lacks a parameter or has one twice: begin again from the sign-in page")]
-    Answer,
-    /// It comes from another browser, was used, is too old, or was never asked for.
-    #[error("this browser has no such attempt under way: begin again from the sign-in page")]
-    NoAttempt,
-    /// The answer is not from whom was asked.
-    #[error("the answer is not from the issuer that was asked")]
-    OtherIssuer,
-    /// The person or the issuer said no.
-    #[error("the issuer declined: {0}")]
-    Declined(String),
-    /// The code was not exchanged.
-    #[error(
-        "the issuer did not exchange the code: check client id and secret, and that the return address is registered"
-    )]
-    Exchange,
-    /// No ID token came.
-    #[error("the issuer sent no ID token: it may not support OpenID Connect")]
-    NoToken,
-    /// The token does not hold.
-    #[error("the ID token does not hold: {0}")]
-    Token(#[source] openidconnect::ClaimsVerificationError),
-    /// It was made for another client.
-    #[error("the ID token was made for another client (azp)")]
-    OtherClient,
-    /// It was made at another time.
-    #[error("the ID token was not made just now: check the clocks")]
-    Stale,
-    /// It names nobody.
-    #[error("the ID token names nobody: its subject is empty or too long")]
-    Subject,
-    /// It belongs to another access token.
-    #[error("the access token is not the one of the ID token (at_hash)")]
-    AccessToken,
-    /// The issuer does not say who it is.
-    #[error("the issuer did not say more about the person")]
-    UserInfo,
-    /// The key that signs our secret.
-    #[error("the key cannot sign: paste the whole file with a P-256 private key, from its BEGIN to its END line")]
-    Key,
-    /// There is no randomness for a state.
-    #[error(transparent)]
-    NoRandomness(NoRandomness),
+use crate::{
+    clock::Clock,
+    identity::{Identity, SignedIn, gate::Pages},
+    outbound::Outbound,
+    problem::Problem,
+    secrets::{TenantKeys, Vault},
+};
+use connection::Connection;
+use marque_store::TenantDb;
+use provider::Providers;
+use std::sync::Arc;
+
+/// Single sign-on of all tenants. Cloning shares it.
+#[derive(Clone)]
+pub struct Sso(Arc<Parts>);
+
+struct Parts {
+    providers: Providers,
+    outbound: Outbound,
+    vault: Vault,
+    clock: Clock,
+}
+
+/// A way to sign in that is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The connection's short name.
+    pub slug: String,
+    /// What people call it.
+    pub name: String,
+}
+
+impl Way {
+    fn of(connection: &Connection) -> Self {
+        Self { slug: connection.row.slug.clone(), name: connection.row.name.clone() }
+    }
+}
+
+impl Sso {
+    /// Over the outbound client and the tenants' keys.
+    #[must_use]
+    pub fn new(outbound: Outbound, vault: Vault, clock: Clock) -> Self {
+        Self(Arc::new(Parts { providers: Providers::new(outbound.clone()), outbound, vault, clock }))
+    }
+
+    /// The ways that a tenant offers, by name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ways(&self, db: &TenantDb) -> Result<Vec<Way>, Problem> {
+        let all = self.connections(db).await.map_err(Problem::from)?;
+        Ok(all.iter().filter(|connection| connection.row.enabled).map(Way::of).collect())
+    }
+
+    async fn connections(&self, db: &TenantDb) -> Result<Vec<Connection>, Refused> {
+        db.sso_connections().await?.into_iter().map(Connection::of).collect()
+    }
+
+    async fn connection(&self, db: &TenantDb, slug: &str) -> Result<Connection, Refused> {
+        db.sso_connection(slug).await?.map_or(Err(Refused::NoConnection), Connection::of)
+    }
+
+    async fn enabled(&self, db: &TenantDb, slug: &str) -> Result<Connection, Refused> {
+        let connection = self.connection(db, slug).await?;
+        if connection.row.enabled { Ok(connection) } else { Err(Refused::NoConnection) }
+    }
+
+    async fn keys(&self, db: &TenantDb) -> Result<TenantKeys, Refused> {
+        Ok(self.0.vault.of(db).await?)
+    }
+}
+
+/// The pages of single sign-on: for who signs in, who links, and who runs the brand.
+#[must_use]
+pub fn pages(pages: Pages) -> Pages {
+    admin::pages(linking::pages(flow::pages(pages)))
+}
+
+/// What makes or changes a way in needs a fresh proof of who does it.
+fn proved(_who: &SignedIn, _identity: &Identity) -> Result<(), Problem> {
+    Ok(())
+}
+
+/// Whether a request is an issuer's form that a browser brings from the issuer's own page: the one kind of
+/// unsafe request that comes from another site. It does nothing but send the browser on to the same path with GET.
+#[must_use]
+pub fn is_foreign_form(path: &str) -> bool {
+    path.strip_prefix("/sso/")
+        .and_then(|rest| rest.strip_suffix("/callback"))
+        .is_some_and(|slug| !slug.is_empty() && !slug.contains('/'))
 }
 
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod issuer;
+#[cfg(test)]
+mod tests;

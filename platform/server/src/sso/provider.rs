@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{
     outbound::{Outbound, OutboundError},
-    secrets::{NoRandomness, Token},
+    secrets::Token,
 };
 use marque_domain::{id::TenantId, time::Millis};
 use moka::future::Cache;
 use openidconnect::{
-    AccessToken, AdditionalProviderMetadata, AuthorizationCode, ClientId, CsrfToken, EmptyAdditionalClaims, IssuerUrl,
-    Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
-    SignatureVerificationError, TokenResponse as _,
+    AccessToken, AdditionalProviderMetadata, AsyncHttpClient, AuthorizationCode, ClientId, CsrfToken,
+    EmptyAdditionalClaims, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _,
     core::{
         CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
         CoreGenderClaim, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
@@ -26,7 +26,7 @@ use openidconnect::{
     },
 };
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 /// How long what an issuer says of itself is believed without asking again. Keys rotate over days.
 const METADATA_KEPT: Duration = Duration::from_secs(600);
@@ -58,6 +58,15 @@ pub(super) type Metadata = ProviderMetadata<
     CoreResponseType,
     CoreSubjectIdentifierType,
 >;
+
+impl<'c> AsyncHttpClient<'c> for Outbound {
+    type Error = OutboundError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, OutboundError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
 
 /// Asks issuers. Cloning shares what is remembered.
 #[derive(Clone)]
@@ -117,8 +126,7 @@ impl Providers {
         self.outbound.check(issuer)?;
         let url =
             IssuerUrl::new(issuer.to_owned()).map_err(|_| Refused::Discovery("its address is none".to_owned()))?;
-        let metadata =
-            Metadata::discover_async(url, &|request| self.outbound.send(request)).await.map_err(discovery)?;
+        let metadata = Metadata::discover_async(url, &self.outbound).await.map_err(discovery)?;
         let missing = |what: &str| Refused::Discovery(format!("its description names no {what}"));
         let token = metadata.token_endpoint().ok_or_else(|| missing("token endpoint"))?;
         // A browser is sent to the first, this server asks the others: none of them may be inside.
@@ -216,7 +224,7 @@ impl Providers {
                 .set_redirect_uri(redirect);
         let request = library.exchange_code(AuthorizationCode::new(code)).map_err(|_| Refused::Exchange)?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(hidden.verifier.clone()));
-        request.request_async(&|request| self.outbound.send(request)).await.map_err(|error| match error {
+        request.request_async(&self.outbound).await.map_err(|error| match error {
             openidconnect::RequestTokenError::Request(error) => Refused::Outbound(error),
             error => {
                 // The library's own text says which step failed; a body of the issuer is not repeated.
@@ -262,7 +270,7 @@ impl Providers {
         // An answer about anybody else than the token's subject is refused by the library.
         let request = library.user_info(access_token, Some(claims.subject().clone())).map_err(|_| Refused::UserInfo)?;
         let more: CoreUserInfoClaims = request
-            .request_async::<EmptyAdditionalClaims, _, CoreGenderClaim>(&|request| self.outbound.send(request))
+            .request_async::<EmptyAdditionalClaims, _, CoreGenderClaim>(&self.outbound)
             .await
             .map_err(|error| {
                 tracing::info!(%error, issuer = client.issuer, "an issuer did not say who somebody is");
@@ -291,11 +299,5 @@ fn discovery(error: openidconnect::DiscoveryError<OutboundError>) -> Refused {
             Refused::Discovery(format!("it answers {} where its description should be", status.as_u16()))
         }
         _ => Refused::Discovery("its description cannot be read".to_owned()),
-    }
-}
-
-impl From<NoRandomness> for Refused {
-    fn from(error: NoRandomness) -> Self {
-        Self::NoRandomness(error)
     }
 }

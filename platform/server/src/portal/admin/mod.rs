@@ -21,7 +21,12 @@ struct Section {
 }
 
 /// In the order in which they are listed. A feature with a page of its own adds its line here.
-const SECTIONS: &[Section] = &[];
+const SECTIONS: &[Section] = &[Section {
+    operation: Operation::ManageSso,
+    title: "Single sign-on",
+    href: "/admin/sso",
+    text: "Let people sign in with Google, Apple or your own provider, and say who must.",
+}];
 
 /// The pages of `/admin`.
 pub(super) fn pages(pages: Pages) -> Pages {

@@ -3,6 +3,7 @@
 use super::{
     Page,
     component::{Field, FieldKind, words},
+    sso::SsoWay,
 };
 use marque_domain::tenant::{Interval, Plan};
 use serde::Serialize;
@@ -113,6 +114,8 @@ pub struct SignIn {
     pub next: String,
     /// Why the last try failed and what to do; the same for a wrong address and a wrong password.
     pub error: Option<String>,
+    /// Other sites that vouch for people.
+    pub ways: Vec<SsoWay>,
 }
 
 impl SignIn {
@@ -124,7 +127,17 @@ impl SignIn {
             password: Field::new(FieldKind::Password, "password", "Password").autocomplete("current-password"),
             next: next.to_owned(),
             error,
+            ways: Vec::new(),
         }
+    }
+}
+
+impl SignIn {
+    /// With buttons for other sites.
+    #[must_use]
+    pub fn ways(mut self, ways: Vec<SsoWay>) -> Self {
+        self.ways = ways;
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod desk;
+mod sso;
 
 use self::desk::{
     ACCOUNT, curve, decisions, deployments, instruments, orders, plugin, positions, stats, strategies, trades,
@@ -96,6 +97,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("api-docs", shell("API", "/api/docs", true), &api_docs()),
     ];
     all.extend(admin::samples(&shell));
+    all.extend(sso::samples(&shell));
     let reference = || Some("req_01h4k9qz7m".to_owned());
     for (name, status) in [("error-403", 403), ("error-404", 404), ("error-500", 500)] {
         all.push(Sample::page(name, shell("Error", "/x", true), &ErrorPage::of(status, reference())));

@@ -1,0 +1,235 @@
+//! From the first click to a person: what is kept in between, and that an answer counts once and only where it was asked.
+
+use super::{
+    Refused, Sso,
+    answer::Answer,
+    arrival::{self, Arrival},
+    connection::{Connection, domain},
+    provider::{Hidden, Known},
+};
+use crate::{
+    edge::{Origin, Tenant},
+    identity::valid_email,
+    problem::Problem,
+    secrets::{self, Place, TenantKeys, Token},
+};
+use marque_domain::{
+    id::UserId,
+    time::{MINUTE_MS, Millis},
+};
+use marque_store::{
+    Concealed, SealedColumn, SsoAttempt, SsoIdentity, StoreError, TenantDb, User, UserStatus, normalise_email,
+};
+
+/// How long somebody may take at the issuer.
+pub(super) const ATTEMPT_MS: i64 = 10 * MINUTE_MS;
+
+/// What somebody wants to happen when they come back.
+pub(super) struct Errand<'a> {
+    /// Where they go then: a path of this site.
+    pub(super) next: &'a str,
+    /// Who links an identity; none signs in.
+    pub(super) linking: Option<UserId>,
+}
+
+/// Somebody is on their way to an issuer.
+pub(super) struct Leaving {
+    /// Where to.
+    pub(super) url: String,
+    /// What the button said.
+    pub(super) name: String,
+    /// For the cookie that only this browser has.
+    pub(super) browser: Token,
+}
+
+/// An answer that held.
+pub(super) struct Returned {
+    pub(super) connection: Connection,
+    pub(super) attempt: SsoAttempt,
+    pub(super) known: Known,
+    /// The name that nobody vouches for.
+    said_name: Option<String>,
+}
+
+/// An answer of an attempt that was ours, but did not hold.
+pub(super) struct Failed {
+    pub(super) connection: Option<Connection>,
+    pub(super) refused: Refused,
+}
+
+impl<E: Into<Refused>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { connection: None, refused: error.into() }
+    }
+}
+
+impl Sso {
+    /// Remembers an attempt and says where the browser goes.
+    pub(super) async fn begin(
+        &self,
+        tenant: &Tenant,
+        slug: &str,
+        origin: &Origin,
+        browser: Option<Token>,
+        errand: Errand<'_>,
+    ) -> Result<Leaving, Refused> {
+        let (db, now) = (tenant.db(), self.0.clock.now());
+        let connection = self.enabled(db, slug).await?;
+        let keys = self.keys(db).await?;
+        let client = connection.client(&keys)?;
+        let begun = self.0.providers.begin(db.tenant(), &client, &return_address(origin, slug)).await?;
+        // One cookie for all attempts of a browser: two tabs do not shut each other out.
+        let browser = browser.map_or_else(Token::new, Ok)?;
+        let digest = begun.state.digest().0;
+        let hidden = serde_json::to_vec(&begun.hidden).map_err(|_| Refused::Corrupt)?;
+        let attempt = SsoAttempt {
+            digest,
+            connection: connection.row.id,
+            browser: browser.digest().0,
+            secrets: keys.seal(&place(digest), &hidden)?,
+            next: errand.next.to_owned(),
+            user: errand.linking,
+            created_at: now,
+            expires_at: now.plus(ATTEMPT_MS),
+        };
+        db.begin_sso_attempt(&attempt).await?;
+        Ok(Leaving { url: begun.url, name: connection.row.name, browser })
+    }
+
+    /// Takes an answer to who it is about. Whatever comes of it, the attempt is used up.
+    pub(super) async fn finish(
+        &self,
+        tenant: &Tenant,
+        slug: &str,
+        browser: Option<Token>,
+        answer: &Answer,
+    ) -> Result<Returned, Failed> {
+        let (db, now) = (tenant.db(), self.0.clock.now());
+        let state = Token::parse(&answer.state).ok_or(Refused::NoAttempt)?;
+        let browser = browser.ok_or(Refused::NoAttempt)?;
+        let connection = self.enabled(db, slug).await?;
+        let taken = db.take_sso_attempt(state.digest().0, connection.row.id, browser.digest().0, now).await?;
+        let attempt = taken.ok_or(Refused::NoAttempt)?;
+        let keys = self.keys(db).await?;
+        match self.known(&keys, &connection, &attempt, answer, now).await {
+            Ok(known) => Ok(Returned { connection, attempt, known, said_name: answer.name() }),
+            Err(refused) => Err(Failed { connection: Some(connection), refused }),
+        }
+    }
+
+    async fn known(
+        &self,
+        keys: &TenantKeys,
+        connection: &Connection,
+        attempt: &SsoAttempt,
+        answer: &Answer,
+        now: Millis,
+    ) -> Result<Known, Refused> {
+        let client = connection.client(keys)?;
+        let opened = keys.open(&place(attempt.digest), &attempt.secrets)?;
+        let hidden: Hidden = serde_json::from_slice(opened.expose()).map_err(|_| Refused::Corrupt)?;
+        self.0.providers.finish(keys.tenant(), &client, &hidden, answer, now).await
+    }
+
+    /// The person of an answer; somebody new is added. Answers also whether they are.
+    pub(super) async fn person(&self, db: &TenantDb, returned: &Returned) -> Result<(User, bool), Refused> {
+        let (known, now) = (&returned.known, self.0.clock.now());
+        let identity = db.sso_identity(&known.issuer, &known.subject).await?;
+        let taken = match &known.email {
+            Some(email) if identity.is_none() => db.user_by_email(email).await?.is_some(),
+            _ => false,
+        };
+        let arrival = arrival::decide(&returned.connection, identity.as_ref(), known, taken)?;
+        let all = self.connections(db).await?;
+        match arrival {
+            Arrival::Person(user) => {
+                let user = db.user(user).await?;
+                arrival::check_way(&all, &returned.connection, &user.email)?;
+                db.touch_sso_identity(&self.identity_of(returned, user.id, now)).await?;
+                Ok((user, false))
+            }
+            Arrival::New { email } => {
+                arrival::check_way(&all, &returned.connection, &email)?;
+                Ok((self.welcome(db, returned, &email, now).await?, true))
+            }
+        }
+    }
+
+    async fn welcome(&self, db: &TenantDb, returned: &Returned, email: &str, now: Millis) -> Result<User, Refused> {
+        let email = valid_email(email).ok_or(Refused::Unverified)?;
+        let said = [returned.known.name.clone(), returned.said_name.clone()];
+        let user = User {
+            id: UserId(secrets::new_id(now)?),
+            display_name: arrival::display_name(said, &email),
+            email,
+            // None: they come this way, or set one by mail.
+            password_hash: Concealed::new(String::new()),
+            role: crate::identity::Role::Trader.name().to_owned(),
+            created_at: now,
+            email_verified_at: Some(now),
+            status: UserStatus::Active,
+            plan: None,
+            failures: 0,
+            failed_at: None,
+        };
+        match db.create_user_of_sso(&user, &self.identity_of(returned, user.id, now)).await {
+            Ok(()) => Ok(user),
+            // Another tab was faster with this person, or somebody else with the address.
+            Err(StoreError::Conflict(_)) => {
+                match db.sso_identity(&returned.known.issuer, &returned.known.subject).await? {
+                    Some(identity) => Ok(db.user(identity.user).await?),
+                    None => Err(Refused::AddressTaken),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Links the identity of an answer to who asked for it.
+    pub(super) async fn link(&self, db: &TenantDb, returned: &Returned, user: UserId) -> Result<(), Refused> {
+        let known = &returned.known;
+        let identity = self.identity_of(returned, user, self.0.clock.now());
+        match db.link_sso_identity(&identity).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict(_)) => {
+                let mine = db.sso_identity(&known.issuer, &known.subject).await?.filter(|found| found.user == user);
+                mine.map(drop).ok_or(Refused::IdentityTaken)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn identity_of(&self, returned: &Returned, user: UserId, now: Millis) -> SsoIdentity {
+        let known = &returned.known;
+        SsoIdentity {
+            issuer: known.issuer.clone(),
+            subject: known.subject.clone(),
+            user,
+            connection: returned.connection.row.id,
+            email: known.email.as_deref().map(normalise_email).unwrap_or_default(),
+            created_at: now,
+            last_used_at: now,
+        }
+    }
+
+    /// The connections by which people with this address must come; none when they may come as they like.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn required(&self, db: &TenantDb, email: &str) -> Result<Vec<super::Way>, Problem> {
+        let Some(domain) = domain(email) else { return Ok(Vec::new()) };
+        let all = self.connections(db).await.map_err(Problem::from)?;
+        Ok(all.iter().filter(|connection| connection.claims(&domain)).map(super::Way::of).collect())
+    }
+}
+
+fn place(digest: [u8; 32]) -> Place {
+    Place::new(SealedColumn::SsoAttempts, digest.to_vec())
+}
+
+/// Where the issuer sends the browser back to: the site as it was asked for, which is one of the tenant's hosts.
+pub(super) fn return_address(origin: &Origin, slug: &str) -> String {
+    let scheme = if origin.secure { "https" } else { "http" };
+    let port = origin.authority.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{scheme}://{}{port}/sso/{slug}/callback", origin.authority.host)
+}

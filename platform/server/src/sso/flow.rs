@@ -1,0 +1,179 @@
+//! The way of a browser: away to an issuer, and back.
+//!
+//! It leaves from a form of ours, over a page of ours: a form that is answered with a redirect to another site would need
+//! a policy that lets forms go anywhere. It comes back with GET, or, where the issuer answers with a form of
+//! its own page (Apple does), with a POST from another site, with which browsers send no cookies. That POST is
+//! answered with a redirect to GET and does nothing else; with the GET the cookie comes along, and only a browser that
+//! began the attempt has it. So the cookie can stay `SameSite=Lax` like all others.
+
+use super::{
+    Refused,
+    answer::Answer,
+    attempt::{ATTEMPT_MS, Errand, Failed, Leaving, Returned},
+};
+use crate::{
+    audit::{Act, Actor, Recorder},
+    edge::{ClientAddress, Origin, Tenant},
+    identity::{
+        Identity, SignedIn,
+        admission::{Method, Proven},
+        cookies,
+        gate::{Pages, public},
+        limits::{Budget, By},
+        own_path,
+    },
+    portal::{Scene, view::SsoLeave},
+    problem::Problem,
+    secrets::Token,
+};
+use poem::{
+    FromRequest as _, IntoResponse as _, Request, Response, handler,
+    http::{HeaderValue, StatusCode, header},
+    web::{Data, Form, Path},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+/// The cookie that binds attempts to the browser that began them.
+const BROWSER: &str = "__Host-marque-sso";
+
+pub(super) fn pages(pages: Pages) -> Pages {
+    pages
+        .at("/sso/:connection/begin", public().post(begin))
+        .at("/sso/:connection/callback", public().get(arrive).post(bring))
+}
+
+#[derive(Deserialize)]
+struct Begin {
+    #[serde(default)]
+    next: String,
+}
+
+#[handler]
+async fn begin(
+    request: &Request,
+    scene: Scene,
+    origin: Origin,
+    ClientAddress(client): ClientAddress,
+    Data(identity): Data<&Identity>,
+    Path(slug): Path<String>,
+    Form(form): Form<Begin>,
+) -> poem::Result<Response> {
+    // Each attempt is a row of ours and a question to the issuer.
+    let by = By { tenant: scene.tenant.id, address: client, person: None };
+    identity.limits().spend(Budget::SignIn, by, identity.now()).await?;
+    let browser = browser(request);
+    let errand = Errand { next: own_path(&form.next), linking: None };
+    let leaving = identity.sso().begin(&scene.tenant, &slug, &origin, browser, errand).await;
+    leave(&scene, leaving.map_err(Problem::from)?)
+}
+
+/// What this browser has of earlier attempts.
+pub(super) fn browser(request: &Request) -> Option<Token> {
+    cookies::token(request.headers(), BROWSER)
+}
+
+/// The page that leads away. It goes on by itself, and has a link for who switched that off.
+pub(super) fn leave(scene: &Scene, leaving: Leaving) -> poem::Result<Response> {
+    let title = format!("On to {}", leaving.name);
+    let page = SsoLeave { name: leaving.name, url: leaving.url.clone() };
+    let mut response = scene.page(&title, &page)?;
+    let refresh = HeaderValue::from_str(&format!("0; url={}", leaving.url)).map_err(|e| Problem::internal(&e))?;
+    response.headers_mut().insert(header::REFRESH, refresh);
+    cookies::set(&mut response, BROWSER, &leaving.browser.expose(), Some(ATTEMPT_MS / 1_000));
+    Ok(response)
+}
+
+/// An issuer's form, from its own page. Nothing of it is believed yet; the same browser asks again with its cookie.
+#[handler]
+async fn bring(request: &Request, body: String) -> poem::Result<Response> {
+    let answer = Answer::read(&body).map_err(Problem::from)?;
+    let location = format!("{}?{}", request.original_uri().path(), answer.query());
+    Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, location).into_response())
+}
+
+#[handler]
+async fn arrive(
+    request: &Request,
+    tenant: Tenant,
+    Data(identity): Data<&Identity>,
+    Data(recorder): Data<&Recorder>,
+    Path(slug): Path<String>,
+) -> poem::Result<Response> {
+    let answer = Answer::of(request.original_uri()).map_err(Problem::from)?;
+    let returned = match identity.sso().finish(&tenant, &slug, browser(request), &answer).await {
+        Ok(returned) => returned,
+        Err(failed) => return Err(refuse(&tenant, recorder, failed).await?.into()),
+    };
+    let by = Arrived { tenant: &tenant, identity, recorder };
+    match returned.attempt.user {
+        Some(user) => {
+            let who = request.data::<SignedIn>().filter(|who| who.user == user);
+            by.link(who, &returned).await
+        }
+        None => by.sign_in(request, &returned).await,
+    }
+}
+
+/// Records a refusal of an attempt that was ours. One that was not is anybody's noise, and the log has it.
+async fn refuse(tenant: &Tenant, recorder: &Recorder, failed: Failed) -> Result<Problem, Problem> {
+    let Some(connection) = failed.connection else { return Ok(failed.refused.told(None)) };
+    let details = json!({ "method": "sso", "reason": failed.refused.code() });
+    let nobody = Actor::Nobody { name: String::new() };
+    recorder.record(tenant.db(), nobody, Act::SignInFailed, &connection.row.slug, details).await?;
+    Ok(failed.refused.told(Some(&connection.row.name)))
+}
+
+/// Where an answer that held arrives.
+struct Arrived<'a> {
+    tenant: &'a Tenant,
+    identity: &'a Identity,
+    recorder: &'a Recorder,
+}
+
+impl Arrived<'_> {
+    async fn link(&self, who: Option<&SignedIn>, returned: &Returned) -> poem::Result<Response> {
+        let (name, slug) = (&returned.connection.row.name, &returned.connection.row.slug);
+        let told = |error: Refused| error.told(Some(name));
+        let who = who.ok_or(Refused::OtherPerson).map_err(told)?;
+        self.identity.sso().link(self.tenant.db(), returned, who.user).await.map_err(told)?;
+        let details = json!({ "issuer": returned.known.issuer, "subject": returned.known.subject });
+        who.audit(Act::SsoLinked, slug, details).await?;
+        Ok(see_other("/security/sso"))
+    }
+
+    async fn sign_in(&self, request: &Request, returned: &Returned) -> poem::Result<Response> {
+        let slug = &returned.connection.row.slug;
+        let (user, new) = match self.identity.sso().person(self.tenant.db(), returned).await {
+            Ok(found) => found,
+            Err(refused) => {
+                let details = json!({ "method": "sso", "reason": refused.code() });
+                let name = returned.known.email.clone().unwrap_or_default();
+                let nobody = Actor::Nobody { name };
+                self.recorder
+                    .record(self.tenant.db(), nobody, Act::SignInFailed, slug, details)
+                    .await
+                    .map_err(Problem::from)?;
+                return Err(refused.told(Some(&returned.connection.row.name)).into());
+            }
+        };
+        if new {
+            let system = Actor::System { name: format!("single sign-on {slug}") };
+            let details = json!({ "role": user.role, "issuer": returned.known.issuer });
+            self.recorder
+                .record(self.tenant.db(), system, Act::PersonAdded, &user.email, details)
+                .await
+                .map_err(Problem::from)?;
+        }
+        let ClientAddress(client) = ClientAddress::from_request_without_body(request).await?;
+        let agent = request.header(header::USER_AGENT).unwrap_or_default();
+        let next = own_path(&returned.attempt.next);
+        let proven = Proven { user, method: Method::Sso, client, agent, next };
+        let admission = self.identity.admit(self.tenant, proven).await?;
+        Ok(self.identity.respond(self.tenant, request, admission).await?)
+    }
+}
+
+pub(super) fn see_other(path: &str) -> Response {
+    StatusCode::SEE_OTHER.with_header(header::LOCATION, path).into_response()
+}

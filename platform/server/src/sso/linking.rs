@@ -1,0 +1,109 @@
+//! Linking and unlinking: a person's own page. Linking makes a new way in, so it asks for a fresh proof of who does it.
+
+use super::{Refused, attempt::Errand, flow, proved};
+use crate::{
+    audit::Act,
+    edge::Origin,
+    identity::{
+        Identity, Operation, SignedIn,
+        gate::{Pages, may},
+    },
+    portal::{
+        Scene,
+        view::{SsoIdentityRow, SsoLinkPage, SsoWay},
+    },
+    problem::{Problem, ProblemCode},
+};
+use poem::{
+    Request, Response, handler,
+    web::{Data, Form, Path},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+const PAGE: &str = "/security/sso";
+
+pub(super) fn pages(pages: Pages) -> Pages {
+    pages
+        .at(PAGE, may(Operation::LinkSso).get(show))
+        .at("/security/sso/unlink", may(Operation::LinkSso).post(unlink))
+        .at("/security/sso/link/:connection", may(Operation::LinkSso).post(link))
+}
+
+#[handler]
+async fn show(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    who.may(Operation::LinkSso)?;
+    let (db, clock) = (who.db(), scene.clock());
+    let identities = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
+    let all = identity.sso().connections(db).await.map_err(Problem::from)?;
+    let name = |issuer: &str, id: i64| {
+        let by_id = all.iter().find(|connection| connection.row.id == id);
+        let found = by_id.or_else(|| all.iter().find(|connection| connection.row.issuer == issuer));
+        found.map_or_else(|| issuer.to_owned(), |connection| connection.row.name.clone())
+    };
+    let linked = identities.iter().map(|identity| SsoIdentityRow {
+        name: name(&identity.issuer, identity.connection),
+        email: identity.email.clone(),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        linked: clock.show(identity.created_at),
+        used: clock.show(identity.last_used_at),
+    });
+    let free = |connection: &&super::Connection| {
+        connection.row.enabled && !identities.iter().any(|identity| identity.issuer == connection.row.issuer)
+    };
+    let ways = all
+        .iter()
+        .filter(free)
+        .map(|connection| SsoWay::new(&connection.row.name, &format!("{PAGE}/link/{}", connection.row.slug)));
+    let page = SsoLinkPage { csrf: scene.csrf.clone(), linked: linked.collect(), ways: ways.collect() };
+    scene.page("Linked sign-ins", &page)
+}
+
+#[handler]
+async fn link(
+    request: &Request,
+    scene: Scene,
+    who: SignedIn,
+    origin: Origin,
+    Data(identity): Data<&Identity>,
+    Path(slug): Path<String>,
+) -> poem::Result<Response> {
+    who.may(Operation::LinkSso)?;
+    proved(&who, identity)?;
+    let browser = flow::browser(request);
+    let errand = Errand { next: PAGE, linking: Some(who.user) };
+    let leaving = identity.sso().begin(&who.tenant, &slug, &origin, browser, errand).await;
+    flow::leave(&scene, leaving.map_err(Problem::from)?)
+}
+
+#[derive(Deserialize)]
+struct Which {
+    issuer: String,
+    subject: String,
+}
+
+#[handler]
+async fn unlink(who: SignedIn, Data(identity): Data<&Identity>, Form(which): Form<Which>) -> poem::Result<Response> {
+    who.may(Operation::LinkSso)?;
+    proved(&who, identity)?;
+    let db = who.db();
+    let user = db.user(who.user).await.map_err(Problem::from)?;
+    let others = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
+    if user.password_hash.expose().is_empty() && others.len() < 2 {
+        let detail = "This is your only way in. Set a password first: sign out and choose “Forgot your password?”.";
+        return Err(Problem::new(ProblemCode::Conflict, detail).into());
+    }
+    if !db.unlink_sso_identity(who.user, &which.issuer, &which.subject).await.map_err(Problem::from)? {
+        return Err(Problem::not_found().into());
+    }
+    let details = json!({ "issuer": which.issuer, "subject": which.subject });
+    who.audit(Act::SsoUnlinked, &which.issuer, details).await?;
+    Ok(flow::see_other(PAGE))
+}
+
+impl From<Refused> for Problem {
+    fn from(error: Refused) -> Self {
+        error.told(None)
+    }
+}

@@ -1,0 +1,463 @@
+//! Whole sign-ins through the running pages, with a good issuer and browsers that are not.
+
+use super::{
+    connection::{Join, Settings, place},
+    is_foreign_form,
+    issuer::{CLIENT, Issuer, Lie, SECRET},
+};
+use crate::{
+    clock::Clock,
+    identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
+    portal::Portal,
+    secrets::{Secret, Vault},
+    serve,
+    testing::{NOON, TestServer, TestStore, config, edge},
+    theme::Themes,
+};
+use marque_domain::time::Millis;
+use marque_store::{SsoConnection, TenantDb};
+use poem::{EndpointExt as _, http::Method};
+use reqwest::Response;
+use serde_json::json;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+const AURORA: &str = "aurora.localhost";
+const BOREALIS: &str = "borealis.localhost";
+const PASSWORD: &str = "correct horse battery";
+
+struct World {
+    server: TestServer,
+    store: TestStore,
+    identity: Identity,
+    now: Arc<AtomicI64>,
+    issuer: Issuer,
+    _data: tempfile::TempDir,
+}
+
+impl World {
+    /// Two tenants, each with a trader and an owner, and with the connections `acme` and `other` to one issuer.
+    async fn start() -> Self {
+        let (store, issuer) = (TestStore::with_demo(&[]).await, Issuer::start().await);
+        let data = tempfile::tempdir().unwrap();
+        let config = config(&format!("data_dir = {:?}\noutbound_allow_loopback = true\n", data.path()));
+        let now = Arc::new(AtomicI64::new(NOON.0));
+        let shown = now.clone();
+        let clock = Clock::from_fn(move || Millis(shown.load(Ordering::Relaxed)));
+        let vault = Vault::for_tests(clock.clone());
+        let identity = Identity::new(&config, clock.clone(), vault).unwrap();
+        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
+        let portal = Portal::new(Arc::new(Themes::load().unwrap()), floor, clock);
+        let app = portal.routes().with(IdentityLayer::new(identity.clone())).with(edge(&config, &store));
+        let server = TestServer::start(app).await;
+        let world = Self { server, store, identity, now, issuer, _data: data };
+        for host in [AURORA, BOREALIS] {
+            for (name, role) in [("ann", Role::Trader), ("owner", Role::Owner)] {
+                let person = NewPerson {
+                    email: format!("{name}@here.example"),
+                    display_name: name.to_owned(),
+                    password: Secret::new(PASSWORD.to_owned()),
+                    role,
+                };
+                create_person(&world.db(host).await, world.identity.passwords(), person, NOON).await.unwrap();
+            }
+            for (id, slug) in [(1, "acme"), (2, "other")] {
+                let connection = world.connection(host, id, slug).await;
+                world.db(host).await.create_sso_connection(&connection).await.unwrap();
+            }
+        }
+        world
+    }
+
+    async fn db(&self, host: &str) -> TenantDb {
+        let tenant = self.store.system().tenant_by_host(host).await.unwrap().unwrap();
+        self.store.system().tenant_db(tenant.id)
+    }
+
+    async fn connection(&self, host: &str, id: i64, slug: &str) -> SsoConnection {
+        let keys = self.identity.vault().of(&self.db(host).await).await.unwrap();
+        let settings = Settings { join: Join::Anyone, team: String::new(), key: String::new(), form_post: false };
+        SsoConnection {
+            id,
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            preset: "oidc".to_owned(),
+            issuer: self.issuer.url.clone(),
+            client_id: CLIENT.to_owned(),
+            secret: keys.seal(&place(id), SECRET.as_bytes()).unwrap(),
+            settings: serde_json::to_string(&settings).unwrap(),
+            domains: Vec::new(),
+            enabled: true,
+            created_at: NOON,
+            updated_at: NOON,
+        }
+    }
+
+    fn browser(&self, host: &'static str) -> Browser<'_> {
+        Browser { world: self, host, cookies: Vec::new() }
+    }
+}
+
+struct Browser<'a> {
+    world: &'a World,
+    host: &'static str,
+    cookies: Vec<(String, String)>,
+}
+
+impl Browser<'_> {
+    async fn send(&mut self, method: Method, path: &str, form: Option<&[(&str, &str)]>) -> Response {
+        let server = &self.world.server;
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let client = server.client(self.host).build().unwrap();
+        let mut request = client.request(method, server.url(self.host, path)).header("cookie", cookies.join("; "));
+        if let Some(form) = form {
+            request = request.form(form);
+        }
+        let response = request.send().await.unwrap();
+        for cookie in response.headers().get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.retain(|(kept, _)| kept != name);
+            if !cookie.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        response
+    }
+
+    async fn get(&mut self, path: &str) -> Response {
+        self.send(Method::GET, path, None).await
+    }
+
+    async fn csrf(&mut self, page: &str) -> String {
+        let text = self.get(page).await.text().await.unwrap();
+        let (_, rest) =
+            text.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form on {page}: {text}"));
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    async fn post(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) -> Response {
+        let csrf = self.csrf(page).await;
+        let form: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        self.send(Method::POST, path, Some(&form)).await
+    }
+
+    async fn by_password(&mut self, email: &str) -> Response {
+        self.post("/sign-in", "/sign-in", &[("email", email), ("password", PASSWORD)]).await
+    }
+
+    /// Begins at a connection; answers the path with which the issuer sends the browser back.
+    async fn begin(&mut self, page: &str, path: &str, slug: &str) -> String {
+        let answer = self.post(page, path, &[("next", "/dashboard")]).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        let refresh = answer.headers()["refresh"].to_str().unwrap().to_owned();
+        let url = refresh.strip_prefix("0; url=").unwrap();
+        let (code, state) = self.world.issuer.authorize(url);
+        let query = [("code", code), ("state", state), ("iss", self.world.issuer.url.clone())];
+        let query = reqwest::Url::parse_with_params("http://x.example/", &query).unwrap();
+        format!("/sso/{slug}/callback?{}", query.query().unwrap())
+    }
+
+    async fn by_sso(&mut self, slug: &str) -> Response {
+        let back = self.begin("/sign-in", &format!("/sso/{slug}/begin"), slug).await;
+        self.get(&back).await
+    }
+
+    /// Whether pages open, and whose they are.
+    async fn who(&mut self) -> Option<String> {
+        let answer = self.get("/security/sso").await;
+        if answer.status() != 200 {
+            return None;
+        }
+        let text = answer.text().await.unwrap();
+        ["ann@here.example", "owner@here.example", "ann@x.example"]
+            .map(str::to_owned)
+            .into_iter()
+            .find(|mail| text.contains(mail))
+    }
+}
+
+async fn refused(answer: Response, status: u16, words: &str) {
+    assert_eq!(answer.status().as_u16(), status);
+    let cookies: Vec<_> =
+        answer.headers().get_all("set-cookie").iter().map(|c| c.to_str().unwrap().to_owned()).collect();
+    assert!(!cookies.iter().any(|cookie| cookie.starts_with("__Host-marque=")), "{cookies:?}");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains(words), "{words} is not in {text}");
+}
+
+#[test]
+fn only_the_callbacks_post_comes_from_elsewhere() {
+    for path in ["/sso/acme/callback", "/sso/a/callback"] {
+        assert!(is_foreign_form(path), "{path}");
+    }
+    for path in [
+        "/sso/acme/begin",
+        "/sso//callback",
+        "/sso/callback",
+        "/sso/a/b/callback",
+        "/x/sso/a/callback",
+        "/sso/a/callback/",
+    ] {
+        assert!(!is_foreign_form(path), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_new_comes_and_is_known_the_next_time() {
+    let world = World::start().await;
+    for _ in 0..2 {
+        let mut ann = world.browser(AURORA);
+        let answer = ann.by_sso("acme").await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (303, &"/dashboard".parse().unwrap()));
+        assert_eq!(ann.who().await.as_deref(), Some("ann@x.example"));
+        world.issuer.lies(Lie { claims: |c| c["email"] = json!("changed@x.example"), ..Lie::NONE });
+    }
+    let db = world.db(AURORA).await;
+    let user = db.user_by_email("ann@x.example").await.unwrap().unwrap();
+    assert_eq!((user.display_name.as_str(), user.role.as_str()), ("Ann Lee", "trader"));
+    assert!(user.email_verified_at.is_some() && user.password_hash.expose().is_empty());
+    assert_eq!(db.user_by_email("changed@x.example").await.unwrap(), None, "an address finds and makes nobody");
+    // No password is theirs, not even none.
+    let answer =
+        world.browser(AURORA).post("/sign-in", "/sign-in", &[("email", "ann@x.example"), ("password", "")]).await;
+    assert_eq!(answer.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_counts_only_where_it_was_asked_and_once() {
+    let world = World::start().await;
+    let mut ann = world.browser(AURORA);
+    let back = ann.begin("/sign-in", "/sso/acme/begin", "acme").await;
+    let elsewhere = "began in another browser";
+    // A browser without the cookie, and one with its own.
+    let mut victim = world.browser(AURORA);
+    refused(victim.get(&back).await, 403, elsewhere).await;
+    victim.begin("/sign-in", "/sso/acme/begin", "acme").await;
+    refused(victim.get(&back).await, 403, elsewhere).await;
+    // The same cookie at another tenant, and at another connection.
+    let mut there = world.browser(BOREALIS);
+    there.cookies.clone_from(&ann.cookies);
+    refused(there.get(&back).await, 403, elsewhere).await;
+    refused(ann.get(&back.replace("/acme/", "/other/")).await, 403, elsewhere).await;
+    refused(ann.get(&back.replace("/acme/", "/nowhere/")).await, 404, "").await;
+    // Another state, none, two.
+    for (from, to) in [("state=", "state=x"), ("state=", "estate="), ("state=", "state=a&state=")] {
+        refused(ann.get(&back.replace(from, to)).await, 403, elsewhere).await;
+    }
+    assert_eq!(world.issuer.exchanges(), 0, "no code left this server");
+    // None of that used it up; the right one does.
+    assert_eq!(ann.get(&back).await.status(), 303);
+    let mut again = world.browser(AURORA);
+    again.cookies = ann.cookies.iter().filter(|(name, _)| name == "__Host-marque-sso").cloned().collect();
+    refused(again.get(&back).await, 403, elsewhere).await;
+    assert_eq!(world.issuer.exchanges(), 1);
+    // And it ends.
+    let late = again.begin("/sign-in", "/sso/acme/begin", "acme").await;
+    world.now.fetch_add(super::attempt::ATTEMPT_MS, Ordering::Relaxed);
+    refused(again.get(&late).await, 403, elsewhere).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_answer_is_used_up_too_and_recorded() {
+    let world = World::start().await;
+    let mut ann = world.browser(AURORA);
+    let back = ann.begin("/sign-in", "/sso/acme/begin", "acme").await;
+    world.issuer.lies(Lie { claims: |c| c["nonce"] = json!("x"), ..Lie::NONE });
+    refused(ann.get(&back).await, 403, "could not be relied on").await;
+    world.issuer.lies(Lie::NONE);
+    refused(ann.get(&back).await, 403, "began in another browser").await;
+    let told = world.store.bytes();
+    assert!(told.windows(9).any(|window| window == b"bad-token"), "the audit log says why");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_no_proof_of_being_somebody() {
+    let world = World::start().await;
+    // The issuer vouches for the address of somebody who is here, even of an owner.
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("Owner@here.example"), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, "already has your e-mail address").await;
+    world.issuer.lies(Lie { claims: |c| c["email_verified"] = json!(false), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, "has not verified your e-mail address").await;
+    world.issuer.lies(Lie { claims: |c| drop(c.as_object_mut().unwrap().remove("email_verified")), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, "has not verified your e-mail address").await;
+
+    // The same subject of another issuer is somebody else.
+    world.issuer.lies(Lie::NONE);
+    assert_eq!(world.browser(AURORA).by_sso("acme").await.status(), 303);
+    let second = Issuer::start().await;
+    let db = world.db(AURORA).await;
+    let row = SsoConnection { issuer: second.url.clone(), ..world.connection(AURORA, 2, "other").await };
+    assert!(db.update_sso_connection(&row).await.unwrap());
+    let mut eve = world.browser(AURORA);
+    let answer = eve.post("/sign-in", "/sso/other/begin", &[]).await;
+    let (code, state) =
+        second.authorize(answer.headers()["refresh"].to_str().unwrap().strip_prefix("0; url=").unwrap());
+    let query = [("code", code), ("state", state), ("iss", second.url.clone())];
+    let query = reqwest::Url::parse_with_params("http://x.example/", &query).unwrap();
+    let answer = eve.get(&format!("/sso/other/callback?{}", query.query().unwrap())).await;
+    refused(answer, 403, "already has your e-mail address").await;
+    // And the same identity at another tenant is somebody new there.
+    let mut there = world.browser(BOREALIS);
+    assert_eq!(there.by_sso("acme").await.status(), 303);
+    let [here, there] = [world.db(AURORA).await, world.db(BOREALIS).await];
+    let one = here.user_by_email("ann@x.example").await.unwrap().unwrap();
+    assert_ne!(one.id, there.user_by_email("ann@x.example").await.unwrap().unwrap().id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_of_another_site_only_moves_the_browser_on() {
+    let world = World::start().await;
+    let mut ann = world.browser(AURORA);
+    let back = ann.begin("/sign-in", "/sso/acme/begin", "acme").await;
+    let query = back.split_once('?').unwrap().1;
+    let answer: Vec<(String, String)> =
+        reqwest::Url::parse(&format!("http://x.example/?{query}")).unwrap().query_pairs().into_owned().collect();
+    let form: Vec<(&str, &str)> = answer.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    // Browsers send no cookie with it. Sent with them it does no more.
+    let kept = core::mem::take(&mut ann.cookies);
+    for cookies in [Vec::new(), kept.clone()] {
+        ann.cookies = cookies;
+        let moved = ann.send(Method::POST, "/sso/acme/callback", Some(&form)).await;
+        assert_eq!(moved.status(), 303);
+        assert!(moved.headers().get("set-cookie").is_none());
+        let to = moved.headers()["location"].to_str().unwrap().to_owned();
+        assert!(to.starts_with("/sso/acme/callback?state="), "{to}");
+        assert_eq!(world.issuer.exchanges(), 0);
+    }
+    ann.cookies.clear();
+    refused(ann.get(&back).await, 403, "began in another browser").await;
+    ann.cookies = kept;
+    assert_eq!(ann.get(&back).await.status(), 303);
+    // No other form may come from elsewhere.
+    let begun = ann.send(Method::POST, "/sso/acme/begin", Some(&[("next", "/")])).await;
+    assert_eq!(begun.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn linking_is_for_who_began_it() {
+    let world = World::start().await;
+    let mut ann = world.browser(AURORA);
+    assert_eq!(ann.by_password("ann@here.example").await.status(), 303);
+    let back = ann.begin("/security/sso", "/security/sso/link/acme", "acme").await;
+    // Meanwhile the browser belongs to another, or to nobody: their identity is not linked to anyone.
+    let mine = ann.cookies.clone();
+    ann.cookies.retain(|(name, _)| name == "__Host-marque-sso");
+    assert_eq!(ann.by_password("owner@here.example").await.status(), 303);
+    refused(ann.get(&back).await, 403, "signed out meanwhile").await;
+    ann.cookies = mine;
+    let db = world.db(AURORA).await;
+    assert_eq!(db.sso_identity(&world.issuer.url, "ann-at-the-issuer").await.unwrap(), None);
+
+    let back = ann.begin("/security/sso", "/security/sso/link/acme", "acme").await;
+    let answer = ann.get(&back).await;
+    assert_eq!(&answer.headers()["location"], "/security/sso");
+    let mut later = world.browser(AURORA);
+    assert_eq!(later.by_sso("other").await.status(), 303, "it is the issuer that counts, not the connection");
+    assert_eq!(later.who().await.as_deref(), Some("ann@here.example"));
+
+    // Nobody else can link the same; its owner may again.
+    let mut owner = world.browser(AURORA);
+    owner.by_password("owner@here.example").await;
+    let back = owner.begin("/security/sso", "/security/sso/link/acme", "acme").await;
+    refused(owner.get(&back).await, 403, "linked to somebody else here").await;
+    // Nobody can unlink another's.
+    let fields = [("issuer", world.issuer.url.as_str()), ("subject", "ann-at-the-issuer")];
+    assert_eq!(owner.post("/security/sso", "/security/sso/unlink", &fields).await.status(), 404);
+    assert_eq!(ann.post("/security/sso", "/security/sso/unlink", &fields).await.status(), 303);
+    // Who has no password cannot take away the only way in.
+    world.issuer.knows("newcomer");
+    let mut newcomer = world.browser(AURORA);
+    assert_eq!(newcomer.by_sso("acme").await.status(), 303);
+    let fields = [fields[0], ("subject", "newcomer")];
+    refused(newcomer.post("/security/sso", "/security/sso/unlink", &fields).await, 409, "only way in").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn domains_that_must_come_another_way() {
+    let world = World::start().await;
+    let db = world.db(AURORA).await;
+    let claimed =
+        SsoConnection { domains: vec!["here.example".to_owned()], ..world.connection(AURORA, 1, "acme").await };
+    assert!(db.update_sso_connection(&claimed).await.unwrap());
+    let told = async |email: &str, password: &str| {
+        let mut browser = world.browser(AURORA);
+        let answer = browser.post("/sign-in", "/sign-in", &[("email", email), ("password", password)]).await;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        let (_, alert) = text.split_once("role=\"alert\"").expect("a message");
+        (status, alert.split("</div>").next().unwrap().to_owned())
+    };
+    // One answer: right password, wrong one, nobody.
+    let right = told("ann@here.example", PASSWORD).await;
+    assert_eq!(right.0, 403);
+    assert!(right.1.contains("acme"), "{}", right.1);
+    assert_eq!(right, told("ann@here.example", "a wrong guess").await);
+    assert_eq!(right, told("nobody@HERE.example", "a wrong guess").await);
+    assert_eq!(right, told("owner@here.example", "a wrong guess").await);
+    assert_eq!(told("ann@x.example", "a wrong guess").await.0, 401, "other domains are not affected");
+    // An owner keeps the key to the house.
+    assert_eq!(world.browser(AURORA).by_password("owner@here.example").await.status(), 303);
+    // The other connection does not open for them either; the right one does.
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("new@here.example"), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("other").await, 403, "sign in another way").await;
+    assert_eq!(world.browser(AURORA).by_sso("acme").await.status(), 303);
+    // Switched off, it claims nobody, and nobody comes by it.
+    db.update_sso_connection(&SsoConnection { enabled: false, ..claimed }).await.unwrap();
+    assert_eq!(world.browser(AURORA).by_password("ann@here.example").await.status(), 303);
+    let mut browser = world.browser(AURORA);
+    assert_eq!(browser.post("/sign-in", "/sso/acme/begin", &[]).await.status(), 404);
+    assert!(!browser.get("/sign-in").await.text().await.unwrap().contains("/sso/acme/begin"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_who_runs_the_brand_sets_it_up_and_secrets_stay_inside() {
+    let world = World::start().await;
+    let mut ann = world.browser(AURORA);
+    ann.by_password("ann@here.example").await;
+    assert_eq!(ann.get("/admin/sso").await.status(), 403);
+    assert_eq!(ann.post("/security/sso", "/admin/sso/acme/disable", &[]).await.status(), 403);
+    let mut owner = world.browser(AURORA);
+    owner.by_password("owner@here.example").await;
+    let fields = [
+        ("preset", "oidc"),
+        ("name", "Third"),
+        ("slug", "third"),
+        ("issuer", world.issuer.url.as_str()),
+        ("client_id", CLIENT),
+        ("secret", "a-very-secret-secret"),
+        ("join", "anyone"),
+    ];
+    let page = "/admin/sso/new?preset=oidc";
+    let wrong = [("issuer", "https://169.254.169.254/latest"), ("secret", "a-very-secret-secret")];
+    let answer = owner.post(page, "/admin/sso/new", &wrong).await;
+    assert_eq!(answer.status(), 422);
+    assert!(!answer.text().await.unwrap().contains("a-very-secret-secret"), "not even in a form that is shown again");
+    assert_eq!(owner.post(page, "/admin/sso/new", &fields).await.status(), 303);
+    assert_eq!(owner.post(page, "/admin/sso/new", &fields).await.status(), 422, "the short name is taken");
+    for path in ["/admin/sso", "/admin/sso/third"] {
+        let text = owner.get(path).await.text().await.unwrap();
+        assert!(text.contains("Third") && !text.contains("a-very-secret-secret"), "{path}");
+    }
+    let stored = world.store.bytes();
+    let holds = |needle: &[u8]| stored.windows(needle.len()).any(|window| window == needle);
+    assert!(holds(b"third") && !holds(b"a-very-secret-secret"));
+    let tested = owner.post("/admin/sso/third", "/admin/sso/third/test", &[]).await.text().await.unwrap();
+    assert!(tested.contains("The provider answers"));
+    // It is off until somebody switches it on, and another tenant has none of it.
+    assert!(!owner.get("/sign-in").await.text().await.unwrap().contains("third"));
+    let mut there = world.browser(BOREALIS);
+    there.by_password("owner@here.example").await;
+    assert_eq!(there.get("/admin/sso/third").await.status(), 404);
+    assert_eq!(there.post("/security/sso", "/admin/sso/third/enable", &[]).await.status(), 404);
+    // Changed without a secret it keeps the one it has.
+    let change: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "secret").collect();
+    assert_eq!(owner.post("/admin/sso/third", "/admin/sso/third", &change).await.status(), 200);
+    assert_eq!(owner.post("/admin/sso/third", "/admin/sso/third/enable", &[]).await.status(), 303);
+    let stored = world.db(AURORA).await.sso_connection("third").await.unwrap().unwrap();
+    let keys = world.identity.vault().of(&world.db(AURORA).await).await.unwrap();
+    assert_eq!(keys.open(&place(stored.id), &stored.secret).unwrap().expose(), b"a-very-secret-secret");
+}
