@@ -91,6 +91,14 @@ id!(
     SessionId, "session", "ses"
 );
 id!(
+    /// A program that somebody let in with their password.
+    GrantId, "grant", "grt"
+);
+id!(
+    /// A token that a person made for a program of theirs.
+    PersonalTokenId, "personal token", "pat"
+);
+id!(
     /// A trading account.
     AccountId, "account", "acc"
 );

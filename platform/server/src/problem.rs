@@ -61,6 +61,12 @@ codes! {
     Suspended, "suspended", FORBIDDEN, "Your access is suspended";
     /// Signed in, but too long ago for this.
     StepUpRequired, "step-up-required", FORBIDDEN, "Confirm that it is you first";
+    /// The password is right, and a second proof is asked for besides.
+    CodeRequired, "code-required", UNAUTHORIZED, "A code of your second factor is needed";
+    /// A token that is not known here, has ended, or is of the wrong kind.
+    InvalidToken, "invalid-token", UNAUTHORIZED, "This token opens nothing here";
+    /// A program shows a token that is not meant for this.
+    ScopeMissing, "scope-missing", FORBIDDEN, "This token is not for that";
     /// Signed in, but this role may not.
     Forbidden, "forbidden", FORBIDDEN, "Your role does not allow this";
     /// The form or call does not come from this site's own page.
@@ -208,6 +214,10 @@ impl Problem {
             .status(self.code.status())
             .header(header::CONTENT_TYPE, "application/problem+json")
             .body(Body::from_vec(body));
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            // RFC 9110 asks for it. Not on pages: there a person signs in.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         self.add_headers(&mut response);
         response
     }

@@ -140,6 +140,8 @@ entity!(shard_checkpoints, "shard_checkpoints", key { tenant_id: i64, shard: i64
 
 mod sso;
 pub(crate) use sso::{sso_attempts, sso_connections, sso_identities};
+mod access;
+pub(crate) use access::{api_grants, api_tokens, personal_tokens};
 
 of_tenant!(
     users,

@@ -38,6 +38,7 @@ pub use record::{
     SealedRow,
 };
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
+pub use record::{Grant, GrantToken, NewGrantTokens, PersonalToken, Rotation};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};

@@ -15,6 +15,9 @@ mod vault;
 
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
 pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
+mod access;
+
+pub use access::{Grant, GrantToken, NewGrantTokens, PersonalToken, Rotation};
 
 use core::fmt;
 use marque_domain::{

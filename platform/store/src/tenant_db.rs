@@ -1,5 +1,6 @@
 //! One tenant's rows: the only way to them.
 
+mod access;
 mod audit;
 mod catalogue;
 mod credentials;

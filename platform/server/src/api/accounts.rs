@@ -184,9 +184,9 @@ impl Accounts {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
         wanted: Json<NewAccount>,
     ) -> Result<Json<Account>, Refused> {
         caller.who.may(Operation::OpenAccount)?;

@@ -17,7 +17,10 @@ use poem_openapi::{
 };
 use std::sync::Arc;
 
-const SCHEME: &str = "session";
+/// What a browser shows.
+const SESSION: &str = "session";
+/// What a program shows.
+const TOKEN: &str = "token";
 
 /// The caller of an operation. Who takes it runs for nobody who is not signed in.
 pub(super) struct Caller {
@@ -67,21 +70,23 @@ impl<'a> ApiExtractor<'a> for Caller {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        let scheme = MetaSecurityScheme {
-            ty: "apiKey",
+        let session = MetaSecurityScheme {
             description: Some("The session's cookie, set by signing in at `/sign-in`."),
             name: Some("__Host-marque"),
             key_in: Some("cookie"),
-            scheme: None,
-            bearer_format: None,
-            flows: None,
-            openid_connect_url: None,
+            ..scheme("apiKey")
         };
-        registry.create_security_scheme(SCHEME, scheme);
+        let token = MetaSecurityScheme {
+            description: Some("An access token of `POST /tokens`, or a personal token."),
+            scheme: Some("bearer"),
+            ..scheme("http")
+        };
+        registry.create_security_scheme(SESSION, session);
+        registry.create_security_scheme(TOKEN, token);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
+        vec![SESSION, TOKEN]
     }
 
     async fn from_request(
@@ -92,6 +97,19 @@ impl<'a> ApiExtractor<'a> for Caller {
         let who = <SignedIn as FromRequest>::from_request(request, body).await?;
         let app = request.data::<App>().cloned().ok_or_else(|| Problem::internal(&OutsideApi))?;
         Ok(Self { who, app })
+    }
+}
+
+const fn scheme(ty: &'static str) -> MetaSecurityScheme {
+    MetaSecurityScheme {
+        ty,
+        description: None,
+        name: None,
+        key_in: None,
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
     }
 }
 

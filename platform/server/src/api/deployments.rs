@@ -196,9 +196,9 @@ impl Deployments {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
         wanted: Json<Wanted>,
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::CreateDeployment)?;
@@ -237,9 +237,9 @@ impl Deployments {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::StartDeployment)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;
@@ -263,9 +263,9 @@ impl Deployments {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::StopDeployment)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;

@@ -30,9 +30,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Once<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let who = request.data::<SignedIn>().cloned();
-        let who =
-            who.ok_or_else(|| Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."))?;
+        let who = SignedIn::of(&request)?;
         let clock = request.data::<super::App>().map(|app| app.0.clock.clone());
         let clock = clock.ok_or_else(|| Problem::internal(&OutsideApi))?;
         let key = key_of(&request)?;

@@ -23,6 +23,7 @@ mod positions;
 mod refused;
 mod session;
 mod text;
+mod tokens;
 
 use crate::{clock::Clock, trading::Floor};
 pub use authorization::Unauthorized;
@@ -41,8 +42,12 @@ const BARS_AT_ONCE: usize = 2;
 const DESCRIPTION: &str = "\
 Everything a trader's pages show and do, for programs.
 
-**Signing in.** Sign in at `/sign-in`; the session's cookie is `__Host-marque`. A request that changes something also \
-carries the session's `csrf_token` (see `GET /api/v1/session`) in `X-CSRF-Token`.
+**Signing in.** A program shows a token: `Authorization: Bearer …`. It signs in with `POST /api/v1/tokens`, which gives an \
+access token for ten minutes and a refresh token that is exchanged once, at `POST /api/v1/tokens/refresh`, for the next \
+two. A refresh token that is used twice ends all tokens of that sign-in. Or a person makes a token for it on the site, \
+with only the scopes it needs (`mq_…`). A script in a page uses the session of its browser: the cookie `__Host-marque`, \
+and with a request that changes something the session's `csrf_token` (see `GET /api/v1/session`) in `X-CSRF-Token`. A \
+request that has both a token and a cookie is a program's.
 
 **Numbers and times.** Prices, lots and money are decimal strings with at most eight digits after the point. Times are \
 RFC 3339 in UTC; times of trading are the market's own, which in a replay is the past.
@@ -50,7 +55,7 @@ RFC 3339 in UTC; times of trading are the market's own, which in a replay is the
 **Refusals** are `application/problem+json` (RFC 9457) with a stable `code`. What is another's is answered exactly like \
 what does not exist: 404.
 
-**Sending once.** Every POST needs an `Idempotency-Key` of your own making. Sent again with the same key and the same \
+**Sending once.** Every POST, except those for tokens, needs an `Idempotency-Key` of your own making. Sent again with the same key and the same \
 body it is answered as it was the first time, and nothing is done twice. A request that was refused with a 4xx changed \
 nothing and does not use its key up. After a 5xx look at the account before you send it again under a new key.
 
@@ -79,6 +84,8 @@ impl App {
 enum Tag {
     /// Who is signed in.
     Session,
+    /// What programs show to speak for a person.
+    Tokens,
     /// What can be traded, and at what price.
     Market,
     /// The strategies and rules that are offered.
@@ -97,6 +104,7 @@ enum Tag {
 
 type Resources = (
     session::Session,
+    tokens::Tokens,
     market::Market,
     plugins::Plugins,
     accounts::Accounts,
@@ -111,6 +119,7 @@ type Resources = (
 fn service() -> OpenApiService<Resources, ()> {
     let resources = (
         session::Session,
+        tokens::Tokens,
         market::Market,
         plugins::Plugins,
         accounts::Accounts,

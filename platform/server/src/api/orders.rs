@@ -303,9 +303,9 @@ impl Orders {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
         wanted: Json<NewOrder>,
     ) -> Result<Json<Decision>, Refused> {
         let id = caller.account(caller.who.may(Operation::PlaceOrder)?, &account.0).await?.terms.id;

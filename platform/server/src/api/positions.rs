@@ -158,9 +158,9 @@ impl Positions {
         /// A text of your own that no other request has.
         #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
         _key: Header<String>,
-        /// The session's `csrf_token`.
+        /// The session's `csrf_token`; a program sends none.
         #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<String>,
+        _csrf: Header<Option<String>>,
     ) -> Result<Json<Decision>, Refused> {
         let whose = caller.who.may(Operation::ClosePosition)?;
         let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;

@@ -53,8 +53,9 @@ struct SessionAnswer {
     brand: String,
     /// What the brand's pages show times in, an IANA zone.
     time_zone: String,
-    /// To be sent in `X-CSRF-Token` with every request that changes something.
-    csrf_token: String,
+    /// To be sent in `X-CSRF-Token` with every request that changes something. A program has none and needs none.
+    #[oai(skip_serializing_if_is_none)]
+    csrf_token: Option<String>,
 }
 
 #[OpenApi(tag = "Tag::Session")]
@@ -73,7 +74,7 @@ impl Session {
             role: who.role.into(),
             brand: caller.tenant().definition.name.clone(),
             time_zone: caller.tenant().definition.time_zone.name().to_owned(),
-            csrf_token: csrf.0,
+            csrf_token: Some(csrf.0).filter(|token| !token.is_empty()),
         }))
     }
 }

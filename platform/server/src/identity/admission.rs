@@ -267,8 +267,8 @@ impl Identity {
             }
             Admission::Session { token, next } => {
                 // A new session for a new sign-in: what was known before it opens nothing after it.
-                if let Some(old) = request.data::<SignedIn>() {
-                    tenant.db().delete_session(old.session).await?;
+                if let Some(old) = request.data::<SignedIn>().and_then(|who| who.session().ok()) {
+                    tenant.db().delete_session(old).await?;
                 }
                 let mut response = see_other(&next);
                 cookies::set(&mut response, cookies::SESSION, &token.expose(), Some(self.0.sessions.cookie_s()));

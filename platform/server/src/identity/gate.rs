@@ -8,10 +8,7 @@ use super::{
     Identity, Operation, Scope, SignedIn,
     limits::{Budget, By, Left},
 };
-use crate::{
-    edge::ClientAddress,
-    problem::{Problem, ProblemCode},
-};
+use crate::{edge::ClientAddress, problem::Problem};
 use core::{
     fmt,
     net::{IpAddr, Ipv4Addr},
@@ -33,10 +30,7 @@ pub enum Access {
 impl Access {
     fn check(self, request: &Request) -> Result<(), Problem> {
         let Self::May(operation) = self else { return Ok(()) };
-        let who = request.data::<SignedIn>();
-        let who =
-            who.ok_or_else(|| Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."))?;
-        who.may(operation).map(drop)
+        SignedIn::of(request)?.may(operation).map(drop)
     }
 }
 

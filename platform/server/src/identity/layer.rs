@@ -1,10 +1,12 @@
 //! What every request of a tenant passes after the edge: who asks, and whether they really meant to.
 
 use super::{
-    Identity, cookies,
+    Identity, access,
+    access::Shown,
+    cookies,
     csrf::{self, FormToken},
-    session::Found,
-    signed_in::SignedIn,
+    session::Person,
+    signed_in::{BadToken, Means, SignedIn},
 };
 use crate::{
     audit::{self, Recorder},
@@ -49,16 +51,13 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let tenant = Tenant::from_request_without_body(&request).await?;
-        let found = self.find(&tenant, &request).await?;
-        let token = match &found {
-            Some(found) => FormToken::of_session(found.session.csrf.expose()),
-            None => FormToken::before_session(cookies::token(request.headers(), cookies::FORM))
-                .map_err(|error| Problem::internal(&error))?,
-        };
-        check_unsafe(&mut request, found.is_some(), &token).await?;
+        let Asks { person, token, borrowable } = self.who_asks(&tenant, &request).await?;
+        check_unsafe(&mut request, borrowable, &token).await?;
         let recorder = self.identity.recorder(&request).await?;
-        if let Some(found) = found {
-            request.set_data(signed_in(tenant, found, recorder.clone()));
+        match person {
+            Some((person, means)) => request.set_data(signed_in(tenant, person, means, recorder.clone())),
+            None if access::shown(&request) != Shown::Nothing => request.set_data(BadToken),
+            None => {}
         }
         request.set_data(recorder);
         request.set_data(token.clone());
@@ -78,24 +77,45 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
     }
 }
 
+/// Who asks, and how they are told from who only makes their browser ask.
+struct Asks {
+    person: Option<(Person, Means)>,
+    token: FormToken,
+    /// Whether the browser adds the authority by itself, so that another site could borrow it.
+    borrowable: bool,
+}
+
 impl<E> IdentityEndpoint<E> {
-    async fn find(&self, tenant: &Tenant, request: &Request) -> Result<Option<Found>, Problem> {
+    /// By the header if there is a token in it, and then by nothing else; by the cookie otherwise.
+    async fn who_asks(&self, tenant: &Tenant, request: &Request) -> Result<Asks, Problem> {
+        let person = match access::shown(request) {
+            Shown::Token(text) => self.identity.bearer(tenant, text).await?,
+            Shown::Unusable => None,
+            Shown::Nothing => return self.by_cookie(tenant, request).await,
+        };
+        // No page is made for a program, so there is no form to tell apart.
+        let token = FormToken::of_session("");
+        Ok(Asks { person, token, borrowable: false })
+    }
+
+    async fn by_cookie(&self, tenant: &Tenant, request: &Request) -> Result<Asks, Problem> {
         let parts = &self.identity.0;
-        let Some(token) = cookies::token(request.headers(), cookies::SESSION) else { return Ok(None) };
-        Ok(parts.sessions.find(tenant.db(), &token, parts.clock.now()).await?)
+        let found = match cookies::token(request.headers(), cookies::SESSION) {
+            Some(token) => parts.sessions.find(tenant.db(), &token, parts.clock.now()).await?,
+            None => None,
+        };
+        let Some(found) = found else {
+            let token = FormToken::before_session(cookies::token(request.headers(), cookies::FORM));
+            let token = token.map_err(|error| Problem::internal(&error))?;
+            return Ok(Asks { person: None, token, borrowable: !edge::is_api(request.uri().path()) });
+        };
+        let token = FormToken::of_session(found.session.csrf.expose());
+        Ok(Asks { person: Some((found.person, Means::Session(found.session.id))), token, borrowable: true })
     }
 }
 
-fn signed_in(tenant: Tenant, found: Found, recorder: Recorder) -> SignedIn {
-    SignedIn {
-        tenant,
-        user: found.user.id,
-        email: found.user.email,
-        display_name: found.user.display_name,
-        role: found.role,
-        session: found.session.id,
-        recorder,
-    }
+fn signed_in(tenant: Tenant, Person { user, role }: Person, means: Means, recorder: Recorder) -> SignedIn {
+    SignedIn { tenant, user: user.id, email: user.email, display_name: user.display_name, role, means, recorder }
 }
 
 impl Identity {
@@ -109,10 +129,10 @@ impl Identity {
 }
 
 /// A call of the API without a session has no authority that another site could borrow; its handler refuses it
-/// with a clearer word.
-async fn check_unsafe(request: &mut Request, has_session: bool, token: &FormToken) -> poem::Result<()> {
+/// with a clearer word. A program's token is added by the program alone.
+async fn check_unsafe(request: &mut Request, borrowable: bool, token: &FormToken) -> poem::Result<()> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || (!has_session && edge::is_api(request.uri().path())) {
+    if safe || !borrowable {
         return Ok(());
     }
     // It carries no cookie that it could misuse and changes nothing: it is only sent on to GET.

@@ -1,12 +1,13 @@
 //! People: who signs in, who is signed in, and what they may do.
 //!
-//! Owns: passwords, second factors, admission, sessions, CSRF, attempt limits, roles, the authorization table and the gate
-//! before each page. A person belongs to one tenant: the same e-mail at two tenants is two people, and a session of one
-//! tenant is unknown to another, because it is looked up through the [`Tenant`](crate::edge::Tenant) of the request's
-//! host and nothing else.
+//! Owns: passwords, second factors, admission, sessions, tokens of programs, CSRF, attempt limits, roles, the
+//! authorization table and the gate before each page. A person belongs to one tenant: the same e-mail at two tenants is
+//! two people, and a session of one tenant is unknown to another, because it is looked up through the
+//! [`Tenant`](crate::edge::Tenant) of the request's host and nothing else.
 //!
 //! Refuses to know: how the sign-in page looks (a function is handed in) and what the operations do.
 
+mod access;
 pub mod admission;
 mod contact;
 pub(crate) mod cookies;
@@ -25,6 +26,7 @@ mod sign_in;
 mod signed_in;
 mod way;
 
+pub use access::{AccessTokens, MadeToken, NewPersonalToken};
 pub(crate) use cookies::value as cookie;
 pub use csrf::Csrf;
 pub use layer::IdentityLayer;
@@ -35,7 +37,7 @@ pub use permissions::{Operation, Reach, Scope};
 pub use role::{Role, UnknownRole};
 pub(crate) use sign_in::own_path;
 pub use sign_in::{RenderSignIn, SignInView, pages};
-pub use signed_in::SignedIn;
+pub use signed_in::{Means, SignedIn};
 
 use crate::{clock::Clock, config::Config, outbound::Outbound, secrets::Vault, sso::Sso};
 use limits::{Limits, LimitsError};

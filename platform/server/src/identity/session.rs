@@ -7,7 +7,7 @@ use crate::{
     secrets::{self, NoRandomness, Token},
 };
 use marque_domain::{
-    id::SessionId,
+    id::{SessionId, UserId},
     time::{DAY_MS, HOUR_MS, MINUTE_MS, Millis},
 };
 use marque_store::{Concealed, Session, StoreError, TenantDb, TokenHash, User, UserStatus};
@@ -45,6 +45,11 @@ impl From<SessionError> for Problem {
 /// A session with whose it is.
 pub(super) struct Found {
     pub(super) session: Session,
+    pub(super) person: Person,
+}
+
+/// Somebody who may act, and as what.
+pub(super) struct Person {
     pub(super) user: User,
     pub(super) role: Role,
 }
@@ -78,7 +83,7 @@ impl SessionPolicy {
             last_seen_at: now,
             expires_at: self.end(now, now),
             address: proven.client.to_string(),
-            agent: proven.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
+            agent: agent_text(proven.agent),
             method: proven.method.name().to_owned(),
             proved_at: now,
             country: None,
@@ -102,18 +107,31 @@ impl SessionPolicy {
         {
             return Ok(None);
         }
-        let user = match db.user(session.user).await {
-            // Whoever is shut out is out at once, whatever sessions they had.
-            Ok(user) if user.status == UserStatus::Active => user,
-            Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        match user.role.parse::<Role>() {
-            Ok(role) => Ok(Some(Found { session, user, role })),
-            Err(error) => {
-                tracing::error!(user = %user.id, %error, "a person's role is not known; they are not signed in");
-                Ok(None)
-            }
+        Ok(person(db, session.user).await?.map(|person| Found { session, person }))
+    }
+}
+
+/// Who somebody is now, if they may act: what is signed in goes by the role of this moment, and ends for who was shut
+/// out.
+pub(super) async fn person(db: &TenantDb, user: UserId) -> Result<Option<Person>, StoreError> {
+    let user = match db.user(user).await {
+        Ok(user) => user,
+        Err(StoreError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if user.status != UserStatus::Active {
+        return Ok(None);
+    }
+    match user.role.parse::<Role>() {
+        Ok(role) => Ok(Some(Person { user, role })),
+        Err(error) => {
+            tracing::error!(user = %user.id, %error, "a person's role is not known; they are not signed in");
+            Ok(None)
         }
     }
+}
+
+/// What is kept of a client's name for itself.
+pub(super) fn agent_text(agent: &str) -> String {
+    agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect()
 }

@@ -18,6 +18,7 @@ use crate::{
     secrets::Secret,
     sso::Way,
 };
+use marque_store::User;
 use poem::{
     EndpointExt as _, Request, Response, handler,
     http::{StatusCode, header},
@@ -126,7 +127,7 @@ async fn sign_in(
 #[handler]
 async fn sign_out(who: SignedIn) -> poem::Result<Response> {
     who.may(Operation::SignOut)?;
-    who.db().delete_session(who.session).await.map_err(Problem::from)?;
+    who.db().delete_session(who.session()?).await.map_err(Problem::from)?;
     let mut response = see_other("/");
     cookies::remove(&mut response, cookies::SESSION);
     Ok(response)
@@ -143,6 +144,18 @@ impl Identity {
         agent: &str,
         next: &str,
     ) -> Result<Admission, Problem> {
+        let user = self.prove_password(tenant, ClientAddress(client), email, password).await?;
+        self.admit(tenant, Proven { user, method: Method::Password, client, agent, next }).await
+    }
+
+    /// The person whose address and password these are. Attempts are counted, and whatever does not fit gets one answer.
+    pub(super) async fn prove_password(
+        &self,
+        tenant: &Tenant,
+        ClientAddress(client): ClientAddress,
+        email: &str,
+        password: Secret,
+    ) -> Result<User, Problem> {
         let (parts, now) = (&self.0, self.0.clock.now());
         // An address is at most 254 characters (RFC 5321, errata 1690); more is nobody's, and not worth counting by.
         let email = if email.len() <= 254 { email } else { "" };
@@ -162,7 +175,7 @@ impl Identity {
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         };
         parts.limits.succeeded(Budget::SignIn, by).await;
-        self.admit(tenant, Proven { user, method: Method::Password, client, agent, next }).await
+        Ok(user)
     }
 }
 

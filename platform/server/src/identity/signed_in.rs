@@ -1,15 +1,52 @@
 //! Who asks, as an extractor: a handler that takes a [`SignedIn`] cannot run without one.
 
-use super::{Operation, Reach, Role};
+use super::{Operation, Reach, Role, Scope};
 use crate::{
     audit::{Act, Actor, Recorder},
     edge::Tenant,
     problem::{Problem, ProblemCode},
 };
-use marque_domain::id::{SessionId, UserId};
+use marque_domain::id::{GrantId, PersonalTokenId, SessionId, UserId};
 use marque_store::{TenantDb, Whose};
 use poem::{FromRequest, Request, RequestBody};
 use serde_json::Value;
+
+/// What a request showed to speak for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Means {
+    /// The cookie of a session: the person is there.
+    Session(SessionId),
+    /// A token of a program that signed in.
+    Grant(GrantId),
+    /// A token that the person made.
+    Personal {
+        /// Which.
+        token: PersonalTokenId,
+        /// What it is for.
+        scopes: Vec<Scope>,
+    },
+}
+
+impl Means {
+    /// Whether what was shown is enough for an operation. It only takes away: the role is asked besides.
+    fn check(&self, operation: Operation) -> Result<(), Problem> {
+        let needed = operation.scope();
+        let detail = match self {
+            Self::Session(_) => return Ok(()),
+            _ if needed == Scope::Person => "Do this on the site, signed in with a browser.".to_owned(),
+            Self::Grant(_) => return Ok(()),
+            Self::Personal { scopes, .. } if scopes.contains(&needed) => return Ok(()),
+            Self::Personal { .. } => {
+                format!("Make a token with the scope {:?}, or sign the program in.", needed.name())
+            }
+        };
+        Err(Problem::new(ProblemCode::ScopeMissing, detail))
+    }
+}
+
+/// A token was shown that opens nothing here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BadToken;
 
 /// The signed-in person of a request, at the tenant of its host.
 #[derive(Debug, Clone)]
@@ -24,8 +61,8 @@ pub struct SignedIn {
     pub display_name: String,
     /// What they may do.
     pub role: Role,
-    /// The session.
-    pub session: SessionId,
+    /// What they showed.
+    pub means: Means,
     /// Records what they do.
     pub recorder: Recorder,
 }
@@ -53,11 +90,38 @@ impl SignedIn {
         Ok(self.recorder.record(self.db(), self.actor(), act, target, details).await?)
     }
 
+    /// The session, for what only somebody in a browser does.
+    ///
+    /// # Errors
+    /// [`ProblemCode::ScopeMissing`] for a program.
+    pub fn session(&self) -> Result<SessionId, Problem> {
+        match self.means {
+            Means::Session(session) => Ok(session),
+            Means::Grant(_) | Means::Personal { .. } => {
+                Err(Problem::new(ProblemCode::ScopeMissing, "Do this on the site, signed in with a browser."))
+            }
+        }
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    /// [`ProblemCode::SignInRequired`] when nobody, [`ProblemCode::InvalidToken`] when with a token that opens nothing.
+    pub fn of(request: &Request) -> Result<Self, Problem> {
+        request.data::<Self>().cloned().ok_or_else(|| match request.data::<BadToken>() {
+            Some(BadToken) => {
+                Problem::new(ProblemCode::InvalidToken, "Get a new access token and send the request again.")
+            }
+            None => Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."),
+        })
+    }
+
     /// Whose rows this person reaches with an operation.
     ///
     /// # Errors
-    /// [`ProblemCode::Forbidden`] when nobody's.
+    /// [`ProblemCode::Forbidden`] when nobody's, [`ProblemCode::ScopeMissing`] when what was shown is not enough.
     pub fn may(&self, operation: Operation) -> Result<Whose, Problem> {
+        self.means.check(operation)?;
         match operation.reach(self.role) {
             Reach::Tenant => Ok(Whose::Everyone),
             Reach::Own => Ok(Whose::User(self.user)),
@@ -71,7 +135,6 @@ impl SignedIn {
 
 impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
-        let signed_in = request.data::<Self>().cloned();
-        Ok(signed_in.ok_or_else(|| Problem::new(ProblemCode::SignInRequired, "Sign in and send the request again."))?)
+        Ok(Self::of(request)?)
     }
 }

@@ -22,6 +22,7 @@ macro_rules! on_both {
     };
 }
 
+mod access;
 mod books;
 mod commits;
 mod harness;

@@ -21,7 +21,7 @@ use std::{
 
 pub const AURORA: &str = "aurora.localhost";
 pub const BOREALIS: &str = "borealis.localhost";
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// The built components, in the folder that `cargo xtask test` builds them into.
 fn components() -> &'static [PathBuf] {
