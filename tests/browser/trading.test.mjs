@@ -90,8 +90,14 @@ describe('a trader', () => {
 
     test(`reaches balance, distance to breach and the stop switch on a phone at ${slug}`, () =>
       visit(browser, PHONE, async (page) => {
-        await openAccount(page, slug);
-        assert.equal(await overflows(page), false);
+        await signIn(page, slug);
+        await page.getByRole('heading', { name: 'Your accounts' }).waitFor();
+        assert.equal(await overflows(page), false, 'dashboard');
+        assert.deepEqual(await faults(page), [], 'dashboard');
+        await page.locator('main h2 a').first().click();
+        await figure(page, 'equity').waitFor();
+        assert.equal(await overflows(page), false, 'account');
+        assert.deepEqual(await faults(page), [], 'account');
         const bar = page.getByRole('region', { name: 'Account at a glance' });
         for (const what of ['Balance', 'To breach']) {
           assert.ok(await inView(bar.getByText(what)), `${what} is not on the first screen`);
@@ -100,6 +106,26 @@ describe('a trader', () => {
         assert.ok(await inView(stop), 'the stop switch is not on the first screen');
         const { width, height } = await stop.boundingBox();
         assert.ok(Math.min(width, height) >= 40, `the stop switch is ${width} by ${height} px: too small for a thumb`);
+      }));
+  }
+
+  for (const slug of BRANDS) {
+    test(`an owner sees every account of ${slug} on a desk and on a phone`, () =>
+      visit(browser, PHONE, async (page) => {
+        const owner = site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith('owner@'));
+        await signIn(page, slug, owner);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        const cards = page.locator('main h2 a');
+        await cards.first().waitFor();
+        assert.ok((await cards.count()) >= 3, 'the accounts of the brand');
+        for (const viewport of [PHONE.viewport, { width: 1280, height: 800 }]) {
+          await page.setViewportSize(viewport);
+          assert.equal(await overflows(page), false, JSON.stringify(viewport));
+          assert.deepEqual(await faults(page), [], JSON.stringify(viewport));
+        }
+        await cards.first().click();
+        await figure(page, 'equity').waitFor();
+        assert.deepEqual(await faults(page), [], 'account');
       }));
   }
 

@@ -4,6 +4,8 @@
 //! what a single room can test by itself. `browser/` holds the tests of the pages, in the language of Playwright.
 #![cfg(test)]
 
+mod demo;
+mod fuzz;
 mod recovery;
 mod rooms;
 mod running;

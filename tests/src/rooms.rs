@@ -31,9 +31,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Developers' tools: nobody ships them.
     ("marque-testkit", &["marque-pluginbuild"]),
     ("marque-pluginbuild", &[]),
+    // The bench also runs the shipped plugins as native code, to say what the sandbox costs over it.
     (
         "marque-bench",
-        &["marque-domain", "marque-engine", "marque-market", "marque-sandbox", "marque-pluginbuild", "marque-testkit"],
+        &[
+            "marque-domain",
+            "marque-engine",
+            "marque-market",
+            "marque-sandbox",
+            "marque-pluginbuild",
+            "marque-testkit",
+            "marque-plugin",
+            "ema-cross",
+            "daily-loss",
+        ],
     ),
     ("xtask", &["marque-pluginbuild"]),
     ("marque-tests", &[]),

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use marque_domain::{
-    account::{Deployment, DeploymentStatus},
+    account::{AccountTerms, Deployment, DeploymentStatus},
     bar::Timeframe,
     calendar::CalendarId,
-    fixed::{Lots, Price},
-    id::{AccountId, DeploymentId, InstrumentId},
+    fixed::{Lots, Money, Price},
+    id::{AccountId, DeploymentId, InstrumentId, UserId},
     instrument::{Currency, Instrument},
     plugin::{PluginDigest, PluginRef},
     time::{MINUTE_MS, Millis},
@@ -52,6 +52,20 @@ pub fn instrument() -> Result<Instrument> {
         quote: Currency::USD,
         calendar: CalendarId::Continuous,
     })
+}
+
+/// The account that trades, watched by these rules.
+pub fn terms(rules: Vec<PluginRef>) -> AccountTerms {
+    AccountTerms {
+        id: AccountId(1),
+        user: UserId(1),
+        name: "Bench".to_owned(),
+        currency: Currency::USD,
+        initial_balance: Money::whole(1_000_000),
+        leverage: 100,
+        trades_per_day: None,
+        rules,
+    }
 }
 
 /// The EMA cross as the sandbox runs it.

@@ -1,19 +1,30 @@
 //! wasmtime without our sandbox: the floor that the sandbox is measured against.
 //!
-//! The same component on an engine of the same profile, called through wasmtime's own typed calls. Nothing is
+//! The same components on an engine of the same profile, called through wasmtime's own typed calls. Nothing is
 //! armed, packed or checked; fuel and deadline are set once, out of reach.
 
 use anyhow::Result;
-use marque_engine::port::BarRun;
+use marque_domain::{
+    fixed::{Money, Price},
+    order::{Origin, Side},
+};
+use marque_engine::port::{BarRun, OrderUpdate, OrderView};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     component::{Component, HasSelf, Linker},
 };
 
-use crate::fixture::{self, EMA_SETTINGS};
+use crate::{
+    fixture::{self, EMA_SETTINGS},
+    recorder::{Call, Seen},
+};
 
 mod contract {
     wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "strategy" });
+}
+
+mod rule_contract {
+    wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "risk-rule" });
 }
 
 use contract::{
@@ -23,6 +34,10 @@ use contract::{
         strategy_types::{self, Start},
         types,
     },
+};
+use rule_contract::{
+    RiskRule, RiskRulePre,
+    marque::plugin::{host as rule_host, rule_types, types as rule_kinds},
 };
 
 /// A host that answers at once.
@@ -40,6 +55,19 @@ impl host::Host for Quiet {
 
 impl types::Host for Quiet {}
 impl strategy_types::Host for Quiet {}
+
+impl rule_host::Host for Quiet {
+    fn now(&mut self) -> i64 {
+        0
+    }
+    fn random(&mut self) -> u64 {
+        0
+    }
+    fn log(&mut self, _event: u32, _line: String) {}
+}
+
+impl rule_kinds::Host for Quiet {}
+impl rule_types::Host for Quiet {}
 
 /// A compiled strategy, ready to be instantiated.
 pub struct Raw {
@@ -85,9 +113,7 @@ impl Raw {
     /// # Errors
     /// When wasmtime or the guest refuses.
     pub fn start(&self) -> Result<RawInstance> {
-        let mut store = Store::new(&self.engine, Quiet);
-        store.set_fuel(u64::MAX)?;
-        store.set_epoch_deadline(u64::MAX / 2);
+        let mut store = unbounded(&self.engine)?;
         let world = self.pre.instantiate(&mut store)?;
         world.call_init(&mut store, EMA_SETTINGS, &self.start, None)?.map_err(anyhow::Error::msg)?;
         Ok(RawInstance { store, world })
@@ -101,6 +127,201 @@ impl RawInstance {
     /// When the guest traps.
     pub fn on_bars(&mut self, count: u32, columns: &[i64]) -> Result<u32> {
         Ok(self.world.call_on_bars(&mut self.store, count, columns)?.consumed)
+    }
+}
+
+/// A call that was recorded, in wasmtime's own types: replaying it costs the call and nothing else.
+pub enum RawCall {
+    /// Bars, and whether actions are taken afterwards.
+    Bars(u32, Vec<i64>, bool),
+    /// An order update, and whether actions are taken afterwards.
+    Update(i64, strategy_types::OrderUpdate, bool),
+    /// A question about an order.
+    Check(rule_types::Order, rule_types::Account),
+    /// A question about an account.
+    Assess(rule_types::Account),
+}
+
+impl RawCall {
+    /// The recorded call.
+    pub fn of(call: &Call) -> Self {
+        match call {
+            Call::Bars(columns, acted) => {
+                Self::Bars(u32::try_from(columns.len() / 7).unwrap_or(u32::MAX), columns.clone(), *acted)
+            }
+            Call::Update(at, update, acted) => Self::Update(at.0, told(update), *acted),
+            Call::Check(order, seen) => Self::Check(asked(order), account(seen)),
+            Call::Assess(seen) => Self::Assess(account(seen)),
+        }
+    }
+
+    /// How many bars it gives.
+    pub const fn bars(&self) -> usize {
+        match self {
+            Self::Bars(count, ..) => *count as usize,
+            Self::Update(..) | Self::Check(..) | Self::Assess(_) => 0,
+        }
+    }
+}
+
+/// A strategy, and the rule of its account if there is one.
+pub struct RawPlayer {
+    strategy: RawInstance,
+    rule: Option<(Store<Quiet>, RiskRule)>,
+}
+
+impl RawPlayer {
+    /// Starts both.
+    ///
+    /// # Errors
+    /// When wasmtime or a guest refuses.
+    pub fn start(strategy: &Raw, rule: Option<(&RawRule, &str)>) -> Result<Self> {
+        let rule = rule.map(|(rule, settings)| rule.start(settings)).transpose()?;
+        Ok(Self { strategy: strategy.start()?, rule })
+    }
+
+    /// Makes a call and answers how many bars it handled.
+    ///
+    /// # Errors
+    /// When the guest traps, or a rule is asked that was not started.
+    pub fn play(&mut self, call: &RawCall) -> Result<u32> {
+        let RawInstance { store, world } = &mut self.strategy;
+        let (bars, acted) = match call {
+            RawCall::Bars(count, columns, acted) => {
+                (world.call_on_bars(&mut *store, *count, columns)?.consumed, *acted)
+            }
+            RawCall::Update(at, update, acted) => {
+                world.call_on_order_update(&mut *store, *at, *update)?;
+                (0, *acted)
+            }
+            RawCall::Check(order, account) => {
+                let (store, rule) = self.rule.as_mut().ok_or_else(|| anyhow::anyhow!("no rule was started"))?;
+                rule.call_check(store, *order, account)?;
+                (0, false)
+            }
+            RawCall::Assess(account) => {
+                let (store, rule) = self.rule.as_mut().ok_or_else(|| anyhow::anyhow!("no rule was started"))?;
+                rule.call_assess(store, account)?;
+                (0, false)
+            }
+        };
+        if acted {
+            world.call_take_actions(store)?;
+        }
+        Ok(bars)
+    }
+}
+
+/// A compiled rule.
+pub struct RawRule {
+    engine: Engine,
+    pre: RiskRulePre<Quiet>,
+}
+
+impl RawRule {
+    /// Compiles a component.
+    ///
+    /// # Errors
+    /// When wasmtime refuses.
+    pub fn load(component: &[u8]) -> Result<Self> {
+        let engine = Engine::new(&profile(4))?;
+        let mut linker = Linker::new(&engine);
+        RiskRule::add_to_linker::<_, HasSelf<Quiet>>(&mut linker, |host| host)?;
+        let pre = RiskRulePre::new(linker.instantiate_pre(&Component::from_binary(&engine, component)?)?)?;
+        Ok(Self { engine, pre })
+    }
+
+    fn start(&self, settings: &str) -> Result<(Store<Quiet>, RiskRule)> {
+        let mut store = unbounded(&self.engine)?;
+        let world = self.pre.instantiate(&mut store)?;
+        world.call_init(&mut store, settings)?.map_err(anyhow::Error::msg)?;
+        Ok((store, world))
+    }
+}
+
+/// A store whose fuel and deadline are out of reach.
+fn unbounded(engine: &Engine) -> Result<Store<Quiet>> {
+    let mut store = Store::new(engine, Quiet);
+    store.set_fuel(u64::MAX)?;
+    store.set_epoch_deadline(u64::MAX / 2);
+    Ok(store)
+}
+
+const fn told(update: &OrderUpdate) -> strategy_types::OrderUpdate {
+    match *update {
+        OrderUpdate::Opened { position, side, lots, price, balance } => {
+            strategy_types::OrderUpdate::Opened(strategy_types::Opened {
+                position: position.0,
+                side: match side {
+                    Side::Buy => types::Side::Buy,
+                    Side::Sell => types::Side::Sell,
+                },
+                lots: lots.units(),
+                price: price.units(),
+                balance: balance.units(),
+            })
+        }
+        OrderUpdate::Closed { position, price, profit, origin, balance } => {
+            strategy_types::OrderUpdate::Closed(strategy_types::Closed {
+                position: position.0,
+                price: price.units(),
+                profit: profit.units(),
+                origin: match origin {
+                    Origin::Strategy => types::Origin::Strategy,
+                    Origin::Trader => types::Origin::Trader,
+                    Origin::Rule => types::Origin::Rule,
+                    Origin::StopLoss => types::Origin::StopLoss,
+                    Origin::TakeProfit => types::Origin::TakeProfit,
+                },
+                balance: balance.units(),
+            })
+        }
+        OrderUpdate::Refused => strategy_types::OrderUpdate::Refused,
+    }
+}
+
+fn asked(order: &OrderView) -> rule_types::Order {
+    rule_types::Order {
+        instrument: order.instrument.0,
+        side: kind(order.side),
+        lots: order.lots.units(),
+        price: order.price.units(),
+        stop_loss: order.stop_loss.map(Price::units),
+        risk: order.risk.map(Money::units),
+        value_per_point: order.value_per_point.units(),
+    }
+}
+
+fn account(seen: &Seen) -> rule_types::Account {
+    let Seen { account, positions } = seen;
+    rule_types::Account {
+        now: account.now.0,
+        initial_balance: account.initial_balance.units(),
+        balance: account.balance.units(),
+        equity: account.equity.units(),
+        day: rule_types::DayAnchor {
+            began_at: account.day.began_at.0,
+            next_at: account.day.next_at.0,
+            balance: account.day.balance.units(),
+            equity: account.day.equity.units(),
+            peak_equity: account.day.peak_equity.units(),
+        },
+        positions: positions
+            .iter()
+            .map(|held| rule_types::Exposure {
+                instrument: held.instrument.0,
+                side: kind(held.side),
+                lots: held.lots.units(),
+                profit: held.profit.units(),
+            })
+            .collect(),
+    }
+}
+
+const fn kind(side: Side) -> rule_kinds::Side {
+    match side {
+        Side::Buy => rule_kinds::Side::Buy,
+        Side::Sell => rule_kinds::Side::Sell,
     }
 }
 

@@ -42,7 +42,8 @@ impl AccountStatus {
     }
 }
 
-/// What an account is opened with. None of it changes later: rules are pinned per account.
+/// What an account is opened with. Rules are pinned: what the brand changes later holds for later accounts. Only
+/// the orders of a day follow the owner's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountTerms {
     /// Its id.
@@ -57,7 +58,7 @@ pub struct AccountTerms {
     pub initial_balance: Money,
     /// Units of exposure per unit of margin, such as 100.
     pub leverage: i64,
-    /// Orders that may open a position in a UTC day; none means no limit.
+    /// Orders that may open a position in a UTC day, on all accounts of the owner together; none means no limit.
     pub trades_per_day: Option<u32>,
     /// The rules that watch it, in the order in which they are asked.
     pub rules: Vec<PluginRef>,

@@ -72,8 +72,8 @@ pub enum Interval {
     Year,
 }
 
-/// What a plan limits; none means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a plan limits for a person, on all their accounts together; none means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quotas {
     /// Orders that may open a position in a UTC day.

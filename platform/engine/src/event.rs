@@ -8,9 +8,10 @@ use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
     bar::{Bar, Quote, Timeframe},
     decision::{Decision, Intent},
-    id::{AccountId, DeploymentId, InstrumentId, OrderId},
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, UserId},
     ledger::Transaction,
     order::{Order, Position},
+    tenant::Quotas,
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -36,10 +37,10 @@ pub enum Event {
 pub enum Command {
     /// Opens and funds an account.
     OpenAccount(AccountTerms),
-    /// Deploys a strategy and starts it.
-    Deploy(Deployment),
-    /// Starts a stopped or quarantined strategy.
-    Start(DeploymentId),
+    /// Deploys a strategy and starts it, within what its owner's plan leaves.
+    Deploy(Deployment, Quotas),
+    /// Starts a stopped or quarantined strategy, within what its owner's plan leaves.
+    Start(DeploymentId, Quotas),
     /// Stops a strategy. Its positions stay open.
     Stop(DeploymentId),
     /// Wants something done on an account.
@@ -48,6 +49,13 @@ pub enum Command {
         account: AccountId,
         /// What.
         intent: Intent,
+    },
+    /// A person's plan now allows this many orders a day.
+    LimitTrades {
+        /// Whose.
+        user: UserId,
+        /// Orders that may open a position in a UTC day; none means no limit.
+        per_day: Option<u32>,
     },
 }
 
@@ -72,6 +80,20 @@ pub enum Refusal {
     /// The plugin could not be started with these settings.
     #[error("the plugin did not start: {0}")]
     Plugin(String),
+    /// The owner's plan runs no more strategies at once.
+    #[error("the plan runs at most {limit} at once, on all accounts together: stop one, or choose a larger plan")]
+    TooManyStrategies {
+        /// Strategies at once.
+        limit: u32,
+    },
+    /// The owner's plan runs strategies on no more instruments at once.
+    #[error(
+        "the plan runs strategies on at most {limit} at once, on all accounts together: stop one on another instrument, or choose a larger plan"
+    )]
+    TooManyInstruments {
+        /// Instruments at once.
+        limit: u32,
+    },
 }
 
 /// A durable fact. The state of a shard is the sum of its records and nothing else; they are committed
@@ -145,6 +167,13 @@ pub enum Record {
         assessment: Assessment,
         /// When.
         at: Millis,
+    },
+    /// An account's orders a day follow its owner's plan.
+    TradesLimited {
+        /// Which account.
+        account: AccountId,
+        /// Orders that may open a position in a UTC day; none means no limit.
+        per_day: Option<u32>,
     },
 }
 

@@ -8,7 +8,7 @@ use crate::{
     market::Market,
     monitor::RuleBench,
     port::{AccountView, ExposureView, OrderView},
-    state::AccountState,
+    state::{AccountState, State},
     venue::{entry_price, exit_price},
 };
 use marque_domain::{
@@ -62,22 +62,23 @@ struct Draft {
     take_profit: Option<Price>,
 }
 
-/// Decides an intent: the decision with all answers, and the order if it was approved. The decision gets
-/// `last_id + 1`, the order `last_id + 2`.
+/// Decides an intent: the decision with all answers, and the order if it was approved. They get the next two ids.
 pub(crate) fn decide(
+    state: &State,
     account: &AccountState,
     market: &mut Market,
     rules: &mut RuleBench,
     request: &Request,
-    last_id: i64,
 ) -> (Decision, Option<Approved>) {
-    let at = market.now();
+    let (at, last_id) = (market.now(), state.last_id);
     let mut answers = Vec::new();
     let drafted = match request.intent {
         Intent::Close { position } => draft_close(account, market, request, position),
         Intent::Open { instrument, side, lots, stop_loss, take_profit } => {
             let draft = Draft { instrument, side, lots, purpose: Purpose::Open, stop_loss, take_profit };
-            draft_open(account, market, request, draft).and_then(|d| ask_rules(account, market, rules, d, &mut answers))
+            standing(state, account, at)
+                .and_then(|()| draft_open(account, market, draft))
+                .and_then(|d| ask_rules(account, market, rules, d, &mut answers))
         }
     };
     let order = drafted.as_ref().ok().map(|draft| Order {
@@ -131,13 +132,7 @@ fn draft_close(account: &AccountState, market: &Market, request: &Request, id: P
     })
 }
 
-fn draft_open(
-    account: &AccountState,
-    market: &mut Market,
-    request: &Request,
-    mut draft: Draft,
-) -> Result<Draft, Denial> {
-    standing(account, market.now(), request.deployment)?;
+fn draft_open(account: &AccountState, market: &mut Market, mut draft: Draft) -> Result<Draft, Denial> {
     let open = market.is_open(draft.instrument);
     let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
     if instrument.quote != account.terms.currency {
@@ -162,7 +157,7 @@ fn draft_open(
 }
 
 /// Whether the account may open anything at all.
-fn standing(account: &AccountState, now: Millis, _deployment: Option<DeploymentId>) -> Result<(), Denial> {
+fn standing(state: &State, account: &AccountState, now: Millis) -> Result<(), Denial> {
     match &account.status {
         AccountStatus::Failed(reason) => return Err(Denial::AccountFailed { reason: reason.clone() }),
         AccountStatus::Held(reason) => return Err(Denial::AccountHeld { reason: reason.clone() }),
@@ -171,7 +166,8 @@ fn standing(account: &AccountState, now: Millis, _deployment: Option<DeploymentI
     if account.orders.iter().any(|o| o.state == OrderState::Unknown) {
         return Err(Denial::AccountUncertain);
     }
-    if let Some(limit) = account.terms.trades_per_day.filter(|limit| account.trades_on(now) >= *limit) {
+    let trades = |limit: &u32| state.trades_of(account.terms.user, now) >= *limit;
+    if let Some(limit) = account.terms.trades_per_day.filter(trades) {
         return Err(Denial::DailyTradeLimit { limit });
     }
     let opening = account.orders.iter().filter(|o| o.purpose == Purpose::Open).count();

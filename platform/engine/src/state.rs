@@ -8,7 +8,7 @@ use crate::{
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
     fixed::Money,
-    id::{AccountId, DeploymentId, OrderId, PositionId},
+    id::{AccountId, DeploymentId, OrderId, PositionId, UserId},
     order::{Order, Position, Purpose},
     time::{DAY_MS, Millis},
 };
@@ -120,7 +120,15 @@ impl State {
             Record::Assessed { account, rule, assessment, .. } => {
                 self.rule(*account, *rule, |r| r.last = Some(assessment.clone()))
             }
+            Record::TradesLimited { account, per_day } => self.account(*account, |a| a.terms.trades_per_day = *per_day),
         }
+    }
+
+    /// Opening orders approved on the UTC day of `at` on all accounts of a person: what a plan counts.
+    #[must_use]
+    pub fn trades_of(&self, user: UserId, at: Millis) -> u32 {
+        let accounts = self.accounts.values().filter(|a| a.terms.user == user);
+        accounts.fold(0, |sum, account| sum.saturating_add(account.trades_on(at)))
     }
 
     fn account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountState)) {

@@ -5,13 +5,14 @@
 mod support;
 
 use marque_domain::{
-    account::AccountStatus,
+    account::{AccountStatus, Deployment},
     bar::{Quote, Timeframe},
     decision::{Denial, Intent, Outcome},
     fixed::{Lots, Money},
     id::{AccountId, InstrumentId, PositionId},
     order::Side,
     plugin::PluginRef,
+    tenant::Quotas,
 };
 use marque_engine::{
     Command, Desk, Effects, Event, Record, Refusal, Shard, desk::Commit, shard::Mark, state::State,
@@ -93,7 +94,7 @@ impl Commit for Mortal {
 fn begin(desk: &mut Desk<SimulatedVenue>, journal: &mut Mortal, settings: &str, rule: &str) -> Result<(), ()> {
     desk.quote(&quote(0, 0, 1), journal)?;
     desk.command(Command::OpenAccount(terms(vec![plugin("floor", rule)])), journal)?.unwrap();
-    desk.command(Command::Deploy(deployment(plugin("dice-both", settings), Timeframe::M1)), journal)?.unwrap();
+    desk.command(deploy(deployment(plugin("dice-both", settings), Timeframe::M1)), journal)?.unwrap();
     Ok(())
 }
 
@@ -141,7 +142,7 @@ proptest! {
             let mut events: Vec<(i64, Event)> = vec![
                 (0, Event::Quote(quote(0, 0, 1), vec![])),
                 (0, Event::Command(Command::OpenAccount(terms(vec![plugin("daily-floor", "9990")])))),
-                (0, Event::Command(Command::Deploy(deployment(plugin("dice-both", &format!("{seed} {every}!")), Timeframe::M1)))),
+                (0, Event::Command(deploy(deployment(plugin("dice-both", &format!("{seed} {every}!")), Timeframe::M1)))),
             ];
             events.extend(walk(&steps).into_iter().map(|q| (q.at.0, Event::Quote(q, vec![]))));
             for (at, event) in events {
@@ -329,6 +330,11 @@ fn the_plan_limits_opening_orders_by_utc_day() {
     assert_eq!(outcomes(&journal), 3);
 }
 
+/// Whatever its owner's plan.
+fn deploy(deployment: Deployment) -> Command {
+    Command::Deploy(deployment, Quotas::default())
+}
+
 #[test]
 fn commands_for_what_is_not_there_change_nothing() {
     let (mut desk, mut journal) = (desk(), Journal::default());
@@ -337,8 +343,8 @@ fn commands_for_what_is_not_there_change_nothing() {
     let stranger = deployment(plugin("nobody", ""), Timeframe::M1);
     for (command, refusal) in [
         (Command::OpenAccount(terms(vec![])), Refusal::Duplicate),
-        (Command::Start(marque_domain::id::DeploymentId(9)), Refusal::NoSuchDeployment),
-        (Command::Deploy(stranger), Refusal::Plugin("no plugin named nobody".into())),
+        (Command::Start(marque_domain::id::DeploymentId(9), Quotas::default()), Refusal::NoSuchDeployment),
+        (deploy(stranger), Refusal::Plugin("no plugin named nobody".into())),
         (
             Command::Want { account: AccountId(2), intent: Intent::Close { position: PositionId(1) } },
             Refusal::NoSuchAccount,
@@ -353,9 +359,7 @@ fn commands_for_what_is_not_there_change_nothing() {
 fn three_faults_in_ten_minutes_quarantine() {
     let (mut desk, mut journal) = (desk(), Journal::default());
     open(&mut desk, vec![], &mut journal);
-    desk.command(Command::Deploy(deployment(plugin("dice-ticks", "1 1000000!"), Timeframe::M1)), &mut journal)
-        .unwrap()
-        .unwrap();
+    desk.command(deploy(deployment(plugin("dice-ticks", "1 1000000!"), Timeframe::M1)), &mut journal).unwrap().unwrap();
     for index in 1..3_000 {
         desk.quote(&quote(index * 50, index % 17, 1), &mut journal).unwrap();
     }

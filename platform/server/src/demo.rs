@@ -115,6 +115,8 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
             let email = format!("{}@{}.example", role.name(), definition.slug);
             let user = person(&db, &passwords, role, name, &email, &password, clock).await?;
             if role == Role::Trader {
+                // What the demo shows needs room: the largest plan.
+                db.set_plan(user, definition.plans.last().map(|plan| plan.code.as_str())).await?;
                 trader(config, &store, &db, &definition, user, clock, &mut floor).await?;
             }
             let host = definition.hosts.first().cloned().unwrap_or_default();
@@ -181,9 +183,7 @@ async fn open(
     clock: &Clock,
 ) -> Result<(), DemoError> {
     let refused = |what: String| move |problem| DemoError::Refused { what, problem: Box::new(problem) };
-    // The demo's trader is on the largest plan.
-    let plan = definition.plans.last();
-    let terms = requests::open_account(floor, db, definition, user, account.name, plan, clock)
+    let terms = requests::open_account(floor, db, definition, user, account.name, clock)
         .await
         .map_err(refused(format!("account {} at {}", account.name, definition.slug)))?;
     let shown = requests::tradable(floor);
@@ -198,7 +198,7 @@ async fn open(
             timeframe: *timeframe,
             settings: settings.clone(),
         };
-        requests::deploy(floor, db, definition, Whose::User(user), wanted, plan, clock)
+        requests::deploy(floor, db, definition, Whose::User(user), wanted, clock)
             .await
             .map_err(refused(format!("strategy on {symbol} at {}", definition.slug)))?;
     }

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Mistakes of settings that are named at once.
+const FAULTS_MAX: usize = 20;
+
 /// What is kept of what a plugin says of itself, beside its name, version and kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Described {
@@ -41,6 +44,16 @@ impl Described {
     /// An internal problem when the row does not hold it.
     pub fn read(plugin: &Plugin) -> Result<Self, Problem> {
         serde_json::from_str(&plugin.plugin.description).map_err(|error| Problem::internal(&error))
+    }
+
+    /// Every setting that the plugin's schema does not accept: a JSON pointer into the settings, and what is wrong.
+    ///
+    /// # Errors
+    /// An internal problem when the schema itself cannot be used, which the sandbox has checked.
+    pub fn faults(&self, settings: &Value) -> Result<Vec<(String, String)>, Problem> {
+        let schema = jsonschema::validator_for(&self.settings_schema).map_err(|error| Problem::internal(&error))?;
+        let faults = schema.iter_errors(settings).take(FAULTS_MAX);
+        Ok(faults.map(|error| (error.instance_path().to_string(), error.to_string())).collect())
     }
 }
 

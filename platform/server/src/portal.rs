@@ -13,6 +13,7 @@ mod live;
 mod more;
 mod open;
 mod overview;
+mod problems;
 mod scene;
 pub mod view;
 
@@ -102,6 +103,8 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/assets/:hash/*path", public().get(brand::asset))
         .at("/theme-mode", public().post(brand::theme_mode))
         .at("/api/docs", public().get(brand::api_docs))
+        .at("/problems", public().get(problems::all))
+        .at("/problems/:code", public().get(problems::one))
         .at("/dashboard", may(Operation::ReadAccounts).get(overview::dashboard))
         .at("/accounts/new", may(Operation::OpenAccount).get(open::show_form).post(open::send_form))
         .at("/accounts/:account", may(Operation::ReadAccounts).get(account::show_account))

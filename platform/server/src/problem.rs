@@ -14,11 +14,11 @@ use poem::{
 use serde::Serialize;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident, $code:literal, $status:ident, $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident, $code:literal, $status:ident, $title:literal;)*) => {
         /// What went wrong, as a stable code. Programs may rely on the code and the status, never on texts.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl ProblemCode {
@@ -35,6 +35,12 @@ macro_rules! codes {
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// What it means, for people: the page that [`ProblemCode::type_uri`] leads to says it.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_start(),)* }
             }
 
             /// A short sentence that is the same for every occurrence.
@@ -116,6 +122,12 @@ impl ProblemCode {
     #[must_use]
     pub fn type_uri(self) -> String {
         format!("/problems/{}", self.code())
+    }
+
+    /// The one of a stable text.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.code() == code)
     }
 }
 
@@ -352,6 +364,15 @@ mod tests {
         insta::assert_snapshot!(table);
         let unique: BTreeSet<_> = ProblemCode::ALL.iter().map(|p| p.code()).collect();
         assert_eq!(unique.len(), ProblemCode::ALL.len());
+        for code in ProblemCode::ALL {
+            let meaning = code.meaning();
+            assert!(
+                meaning.len() > 20 && meaning.ends_with('.') && !meaning.contains("[`"),
+                "{meaning:?} is no sentence"
+            );
+            assert_eq!(ProblemCode::named(code.code()), Some(*code));
+        }
+        assert_eq!(ProblemCode::named("none"), None);
     }
 
     #[tokio::test]

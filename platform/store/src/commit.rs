@@ -59,6 +59,8 @@ pub struct CommitBatch {
     pub checkpoint: Option<Vec<u8>>,
     /// Accounts opened or changed. Those with transactions must be here with their new balance.
     pub accounts: Vec<Account>,
+    /// Accounts whose orders a day were changed, with the new number.
+    pub limits: Vec<(AccountId, Option<u32>)>,
     /// Deployments made or changed.
     pub deployments: Vec<Deployment>,
     /// Positions opened or closed.
@@ -192,7 +194,23 @@ async fn write_accounts(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreE
     let latest = last_of_each(&batch.accounts, |account| account.terms.id);
     let rows = latest.into_iter().map(|account| codec::account_row(tx.tenant_id(), account, batch.at));
     let changing = [C::Balance, C::Status, C::StatusReason, C::UpdatedAt];
-    upsert::<Entity>(tx, rows.collect::<Result<_, _>>()?, (C::Id, C::UserId), changing).await
+    upsert::<Entity>(tx, rows.collect::<Result<_, _>>()?, (C::Id, C::UserId), changing).await?;
+    for (account, per_day) in &batch.limits {
+        limit_trades(tx, *account, *per_day, batch.at).await?;
+    }
+    Ok(())
+}
+
+/// The one term that changes: the others stay what they were when the account was opened, whatever a batch says.
+async fn limit_trades(tx: &TenantTx, id: AccountId, per_day: Option<u32>, at: Millis) -> Result<(), StoreError> {
+    use accounts::{Column as C, Entity};
+    let row = tx.one(tx.find::<Entity>().filter(C::Id.eq(id.0))).await?.ok_or(StoreError::NotFound("account"))?;
+    let mut account = codec::account(row)?;
+    account.terms.trades_per_day = per_day;
+    let terms = codec::account_row(tx.tenant_id(), &account, at)?.terms;
+    let update = tx.update::<Entity>().filter(C::Id.eq(id.0)).col_expr(C::Terms, Expr::val(terms));
+    tx.run_update(update).await?;
+    Ok(())
 }
 
 async fn write_deployments(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {

@@ -108,8 +108,7 @@ impl SystemDb {
             .collect()
     }
 
-    /// Makes the tenant with `spec`'s slug be as `spec` says; applying the same twice changes nothing. A new one
-    /// gets `id_if_new`.
+    /// Applies one tenant; see [`SystemDb::apply_tenants`]. A new one gets `id_if_new`.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when a host is another tenant's; [`StoreError::Unavailable`].
@@ -119,30 +118,40 @@ impl SystemDb {
         id_if_new: TenantId,
         at: Millis,
     ) -> Result<Applied, StoreError> {
-        self.audit("apply_tenant");
-        let spec = TenantSpec { hosts: sorted(&spec.hosts), ..spec.clone() };
+        let applied = self.apply_tenants(&[(spec.clone(), id_if_new)], at).await?;
+        applied.into_iter().next().ok_or(StoreError::NotFound("tenant"))
+    }
+
+    /// Makes the tenants with these slugs be as the specs say, all of them or none; applying the same twice changes
+    /// nothing. Each comes with the id it gets if it is new. A host may pass from one of them to another.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a host is another tenant's; [`StoreError::Unavailable`].
+    pub async fn apply_tenants(
+        &self,
+        specs: &[(TenantSpec, TenantId)],
+        at: Millis,
+    ) -> Result<Vec<Applied>, StoreError> {
+        self.audit("apply_tenants");
         let tx = self.pools.system(Access::Write).await?;
-        let found = tx.find::<tenants::Entity>().filter(tenants::Column::Slug.eq(spec.slug.as_str()));
-        let Some(found) = tx.one(found).await? else {
-            tx.insert::<tenants::Entity>(vec![codec::tenant_row(&spec, id_if_new, at, at)], None).await?;
-            set_hosts(&tx, id_if_new, &spec.hosts).await?;
-            tx.commit().await?;
-            return Ok(Applied { tenant: id_if_new, change: Change::Created });
-        };
-        let stored = tenant(&tx, TenantId(found.id)).await?;
-        if stored.spec == spec {
-            tx.end().await;
-            return Ok(Applied { tenant: stored.id, change: Change::Unchanged });
+        let mut applied = Vec::with_capacity(specs.len());
+        let mut changed = Vec::new();
+        for (spec, id_if_new) in specs {
+            let spec = TenantSpec { hosts: sorted(&spec.hosts), ..spec.clone() };
+            let outcome = write_tenant(&tx, &spec, *id_if_new, at).await?;
+            if outcome.change != Change::Unchanged {
+                changed.push((outcome.tenant, spec.hosts));
+            }
+            applied.push(outcome);
         }
-        let row = codec::tenant_row(&spec, stored.id, stored.created_at, at);
-        use tenants::Column as C;
-        let update = OnConflict::column(C::Id)
-            .update_columns([C::Name, C::Status, C::Theme, C::Definition, C::UpdatedAt])
-            .to_owned();
-        tx.insert::<tenants::Entity>(vec![row], Some(update)).await?;
-        set_hosts(&tx, stored.id, &spec.hosts).await?;
+        // Given back by all before any takes one, so that two may exchange theirs.
+        let ids = changed.iter().map(|(tenant, _)| tenant.0);
+        tx.run_delete(tx.delete::<tenant_hosts::Entity>().filter(tenant_hosts::Column::TenantId.is_in(ids))).await?;
+        for (tenant, hosts) in &changed {
+            take_hosts(&tx, *tenant, hosts).await?;
+        }
         tx.commit().await?;
-        Ok(Applied { tenant: stored.id, change: Change::Changed })
+        Ok(applied)
     }
 
     /// Stores a plugin component under the SHA-256 of its bytes, which the caller has computed.
@@ -194,14 +203,36 @@ fn sorted_owned(hosts: Vec<String>) -> Vec<String> {
     hosts.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Makes `hosts` the tenant's hosts. A host of another tenant stays theirs.
-async fn set_hosts(tx: &SystemTx, tenant: TenantId, hosts: &[String]) -> Result<(), StoreError> {
+/// Writes a tenant's row, without its hosts, if it differs from what is stored.
+async fn write_tenant(
+    tx: &SystemTx,
+    spec: &TenantSpec,
+    id_if_new: TenantId,
+    at: Millis,
+) -> Result<Applied, StoreError> {
+    use tenants::Column as C;
+    let Some(found) = tx.one(tx.find::<tenants::Entity>().filter(C::Slug.eq(spec.slug.as_str()))).await? else {
+        tx.insert::<tenants::Entity>(vec![codec::tenant_row(spec, id_if_new, at, at)], None).await?;
+        return Ok(Applied { tenant: id_if_new, change: Change::Created });
+    };
+    let stored = tenant(tx, TenantId(found.id)).await?;
+    if stored.spec == *spec {
+        return Ok(Applied { tenant: stored.id, change: Change::Unchanged });
+    }
+    let row = codec::tenant_row(spec, stored.id, stored.created_at, at);
+    let update = OnConflict::column(C::Id)
+        .update_columns([C::Name, C::Status, C::Theme, C::Definition, C::UpdatedAt])
+        .to_owned();
+    tx.insert::<tenants::Entity>(vec![row], Some(update)).await?;
+    Ok(Applied { tenant: stored.id, change: Change::Changed })
+}
+
+/// Gives a tenant its hosts. A host of another tenant stays theirs.
+async fn take_hosts(tx: &SystemTx, tenant: TenantId, hosts: &[String]) -> Result<(), StoreError> {
     use tenant_hosts::{Column as C, Entity, Model};
-    let taken = tx.find::<Entity>().filter(C::Host.is_in(hosts)).filter(C::TenantId.ne(tenant.0));
-    if let Some(taken) = tx.one(taken).await? {
+    if let Some(taken) = tx.one(tx.find::<Entity>().filter(C::Host.is_in(hosts))).await? {
         return Err(StoreError::Conflict(format!("the host {} belongs to another tenant", taken.host)));
     }
-    tx.run_delete(tx.delete::<Entity>().filter(C::TenantId.eq(tenant.0))).await?;
     let rows = hosts.iter().map(|host| Model { host: host.clone(), tenant_id: tenant.0 }).collect();
     tx.insert::<Entity>(rows, None).await?;
     Ok(())

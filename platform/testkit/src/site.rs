@@ -198,15 +198,30 @@ impl Running {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// Asks for a page of a host, as a browser would that knows nothing yet.
-    pub async fn get(&self, host: &str, path: &str) -> reqwest::Result<reqwest::Response> {
+    /// The address of a path at a host.
+    pub fn url(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.port)
+    }
+
+    /// A client for which a host leads to this server, without following redirects.
+    ///
+    /// # Errors
+    /// When the system offers none.
+    pub fn client(&self, host: &str) -> reqwest::Result<reqwest::Client> {
         // Not every system's resolver knows names below localhost; browsers do.
-        let client = reqwest::Client::builder()
+        reqwest::Client::builder()
             .resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(10))
-            .build()?;
-        client.get(format!("http://{host}:{}{path}", self.port)).send().await
+            .build()
+    }
+
+    /// Asks for a page of a host, as a browser would that knows nothing yet.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, host: &str, path: &str) -> reqwest::Result<reqwest::Response> {
+        self.client(host)?.get(self.url(host, path)).send().await
     }
 
     /// Ends it without warning, as `kill -9` does.

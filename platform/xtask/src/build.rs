@@ -13,10 +13,17 @@ use crate::{
     run::{self, Line},
 };
 
-/// Builds the server for the demo and answers where the binary is.
+/// The variable by which a test brings a binary that is built already.
+const BUILT: &str = "XTASK_MARQUE";
+
+/// Builds the server for the demo and answers where the binary is. For the whole workspace and not for its package
+/// alone: then its dependencies have the features that the tests' build gives them, and are compiled once for both.
 pub fn server() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os(BUILT) {
+        return Ok(built.into());
+    }
     let step = Step::begin("Building the server (the first time takes a few minutes)");
-    build(step, run::cargo().args(["build", "--package", "marque-server", "--bin", "marque"]), "Server built")
+    build(step, run::cargo().args(["build", "--workspace", "--bin", "marque"]), "Server built")
 }
 
 /// Builds the server as it ships, to be measured, and answers where the binary is.

@@ -77,14 +77,19 @@ pub fn disk_space() -> Result<()> {
     let folders: [PathBuf; 2] = [existing(root::target()), existing(root::var())];
     for folder in folders {
         // A file system that will not say is tried.
-        let Ok(stat) = nix::sys::statvfs::statvfs(&folder) else { continue };
-        #[allow(clippy::useless_conversion, reason = "the widths differ between Linux and macOS")]
-        let free = u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size()));
+        let Some(free) = free_bytes(&folder) else { continue };
         if let Some(sentence) = shortage(free, needed, first) {
             bail!("{sentence} (on the disk of {})", folder.display());
         }
     }
     Ok(())
+}
+
+/// What the disk of a folder has free, where its file system says so.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    #[allow(clippy::useless_conversion, reason = "the widths differ between Linux and macOS")]
+    Some(u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size())))
 }
 
 fn shortage(free: u64, needed: u64, first: bool) -> Option<String> {

@@ -218,6 +218,7 @@ fn row(name: &str, value: f64, unit: Unit, (bound, limit, source): (Bound, f64, 
     Row {
         name: name.to_owned(),
         median: Figure { value, unit },
-        limit: Some(Limit { figure: Figure { value: limit, unit }, bound, source: source.to_owned() }),
+        limit: Limit { figure: Figure { value: limit, unit }, bound, source: source.to_owned() },
+        promise: None,
     }
 }

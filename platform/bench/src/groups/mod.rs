@@ -1,8 +1,9 @@
 //! The rows, one file per group.
 
-mod engine;
+mod backtest;
 mod identity;
 mod sandbox;
+mod signal;
 
 use crate::{row::Row, sample::Samples};
 
@@ -17,6 +18,7 @@ pub struct Group {
 /// Every group, in the order of the table.
 pub const ALL: &[Group] = &[
     Group { name: "sandbox", measure: sandbox::measure },
-    Group { name: "engine", measure: engine::measure },
+    Group { name: "engine: backtest", measure: backtest::measure },
+    Group { name: "engine: signal", measure: signal::measure },
     Group { name: "identity", measure: identity::measure },
 ];

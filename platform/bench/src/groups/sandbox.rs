@@ -136,5 +136,5 @@ fn resident_bytes() -> Result<u64> {
 fn against(name: &str, ours: f64, theirs: f64, unit: Unit, factor: f64, what: &str) -> Row {
     let figure = Figure { value: theirs * factor, unit };
     let limit = Limit { figure, bound: Bound::AtMost, source: format!("{factor} × {what}") };
-    Row { name: name.to_owned(), median: Figure { value: ours, unit }, limit: Some(limit) }
+    Row { name: name.to_owned(), median: Figure { value: ours, unit }, limit, promise: None }
 }

@@ -22,6 +22,7 @@ use marque_domain::{
     fixed::Money,
     id::InstrumentId,
     instrument::Instrument,
+    tenant::Quotas,
     time::Millis,
 };
 use std::sync::Arc;
@@ -111,7 +112,11 @@ pub fn run<C: Commit>(
     }
     for command in [
         Command::OpenAccount(setup.terms.clone()),
-        Command::Deploy(Deployment { status: DeploymentStatus::Stopped, ..setup.deployment.clone() }),
+        // A test is not limited by a plan: it trades on no account of anybody.
+        Command::Deploy(
+            Deployment { status: DeploymentStatus::Stopped, ..setup.deployment.clone() },
+            Quotas::default(),
+        ),
     ] {
         desk.command(command, observer).map_err(BacktestError::Stopped)?.map_err(BacktestError::Refused)?;
     }

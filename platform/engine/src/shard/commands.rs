@@ -10,10 +10,12 @@ use crate::{
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
     decision::Intent,
-    id::{AccountId, DeploymentId, TransactionId},
+    id::{AccountId, DeploymentId, InstrumentId, TransactionId, UserId},
     ledger::{Book, Transaction, TransactionKind},
     order::Origin,
+    tenant::Quotas,
 };
+use std::collections::BTreeSet;
 
 impl Shard {
     pub(super) fn open_account(&mut self, terms: AccountTerms, fx: &mut Effects) -> Result<(), Refusal> {
@@ -35,7 +37,7 @@ impl Shard {
         Ok(())
     }
 
-    pub(super) fn deploy(&mut self, deployment: Deployment, fx: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn deploy(&mut self, deployment: Deployment, quotas: Quotas, fx: &mut Effects) -> Result<(), Refusal> {
         if self.state.deployments.contains_key(&deployment.id) {
             return Err(Refusal::Duplicate);
         }
@@ -43,12 +45,13 @@ impl Shard {
         if let AccountStatus::Failed(reason) = &account.status {
             return Err(Refusal::AccountClosed(reason.clone()));
         }
+        self.within(quotas, account.terms.user, deployment.instrument)?;
         self.launch(&deployment)?;
         self.emit(Record::Deployed(Deployment { status: DeploymentStatus::Running, ..deployment }), fx);
         Ok(())
     }
 
-    pub(super) fn start(&mut self, id: DeploymentId, fx: &mut Effects) -> Result<(), Refusal> {
+    pub(super) fn start(&mut self, id: DeploymentId, quotas: Quotas, fx: &mut Effects) -> Result<(), Refusal> {
         let deployment = self.state.deployments.get(&id).ok_or(Refusal::NoSuchDeployment)?.clone();
         if deployment.status == DeploymentStatus::Running {
             return Ok(());
@@ -57,6 +60,7 @@ impl Shard {
         if let AccountStatus::Failed(reason) = &account.status {
             return Err(Refusal::AccountClosed(reason.clone()));
         }
+        self.within(quotas, account.terms.user, deployment.instrument)?;
         self.launch(&deployment)?;
         self.emit(
             Record::DeploymentChanged { deployment: id, status: DeploymentStatus::Running, at: self.market.now() },
@@ -84,6 +88,34 @@ impl Shard {
             return Err(Refusal::NoSuchAccount);
         }
         self.decide(account, &Request { deployment: None, origin: Origin::Trader, intent }, fx);
+        Ok(())
+    }
+
+    /// A person's accounts take the orders a day of their plan.
+    pub(super) fn limit_trades(&mut self, user: UserId, per_day: Option<u32>, fx: &mut Effects) {
+        let differing = self.state.accounts.values().map(|a| &a.terms);
+        let differing: Vec<AccountId> =
+            differing.filter(|t| t.user == user && t.trades_per_day != per_day).map(|t| t.id).collect();
+        for account in differing {
+            self.emit(Record::TradesLimited { account, per_day }, fx);
+        }
+    }
+
+    /// Whether one more running strategy, on this instrument, is within a person's quotas. Asked here and not before
+    /// the command: of a hundred that come at once, as many as fit are carried out.
+    fn within(&self, quotas: Quotas, user: UserId, instrument: InstrumentId) -> Result<(), Refusal> {
+        let owner = |account: &AccountId| self.state.accounts.get(account).map(|a| a.terms.user);
+        let running = || {
+            let running = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running);
+            running.filter(|d| owner(&d.account) == Some(user))
+        };
+        if let Some(limit) = quotas.deployments.filter(|limit| running().count() >= *limit as usize) {
+            return Err(Refusal::TooManyStrategies { limit });
+        }
+        let instruments: BTreeSet<InstrumentId> = running().map(|d| d.instrument).chain([instrument]).collect();
+        if let Some(limit) = quotas.instruments.filter(|limit| instruments.len() > *limit as usize) {
+            return Err(Refusal::TooManyInstruments { limit });
+        }
         Ok(())
     }
 

@@ -136,10 +136,14 @@ impl Shard {
     fn command(&mut self, command: Command, fx: &mut Effects) -> Result<(), Refusal> {
         match command {
             Command::OpenAccount(terms) => self.open_account(terms, fx),
-            Command::Deploy(deployment) => self.deploy(deployment, fx),
-            Command::Start(deployment) => self.start(deployment, fx),
+            Command::Deploy(deployment, quotas) => self.deploy(deployment, quotas, fx),
+            Command::Start(deployment, quotas) => self.start(deployment, quotas, fx),
             Command::Stop(deployment) => self.stop(deployment, fx),
             Command::Want { account, intent } => self.want(account, intent, fx),
+            Command::LimitTrades { user, per_day } => {
+                self.limit_trades(user, per_day, fx);
+                Ok(())
+            }
         }
     }
 

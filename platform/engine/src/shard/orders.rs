@@ -24,7 +24,7 @@ impl Shard {
     /// Puts an intent through the gate. The decision is recorded either way.
     pub(super) fn decide(&mut self, account: AccountId, request: &Request, fx: &mut Effects) -> Option<Decision> {
         let state = self.state.accounts.get(&account)?;
-        let (decision, approved) = gate::decide(state, &mut self.market, &mut self.rules, request, self.state.last_id);
+        let (decision, approved) = gate::decide(&self.state, state, &mut self.market, &mut self.rules, request);
         self.emit(Record::Decided(decision.clone()), fx);
         if let Some(approved) = approved {
             self.emit(Record::OrderPlaced(approved.order().clone()), fx);

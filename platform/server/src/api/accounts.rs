@@ -6,6 +6,7 @@ use super::{
     idempotency::once,
     number,
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
     text::Text,
 };
@@ -87,7 +88,7 @@ pub(super) struct Account {
     status_reason: Option<String>,
     /// Units of exposure per unit of margin.
     leverage: i64,
-    /// Orders that may open a position in a UTC day; absent means no limit.
+    /// Orders that may open a position in a UTC day, on all accounts of its owner together; absent means no limit.
     trades_per_day: Option<u32>,
     /// The rules that watch it, in the order in which they are asked.
     rules: Vec<BoundPlugin>,
@@ -148,15 +149,13 @@ impl Accounts {
         &self,
         caller: Caller,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Entries of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Account>, Refused> {
         let whose = caller.who.may(Operation::ReadAccounts)?;
         let list = List::new(caller.db().tenant(), "/accounts");
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         let view = caller.desk().await?.view();
         Ok(list.answer(page, caller.db().accounts(whose, page).await?, |account| Account::of(&account, &view)))
     }
@@ -191,10 +190,9 @@ impl Accounts {
     ) -> Result<Json<Account>, Refused> {
         caller.who.may(Operation::OpenAccount)?;
         let (definition, clock) = (&caller.tenant().definition, &caller.app.0.clock);
-        let (user, plan) = (caller.who.user, caller.plan());
+        let user = caller.who.user;
         let terms =
-            requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, plan, clock)
-                .await?;
+            requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, clock).await?;
         let account = caller.db().account(store::Whose::User(user), terms.id).await?;
         Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }

@@ -5,6 +5,7 @@ use super::{
     caller::Caller,
     number,
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
 };
 use crate::identity::Operation;
@@ -112,15 +113,13 @@ impl Books {
         /// The account's id.
         account: Path<String>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Points of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit<1_000>>>,
     ) -> Result<Listed<EquityPoint>, Refused> {
         let id = caller.account(caller.who.may(Operation::ReadAccounts)?, &account.0).await?.terms.id;
         let list = List::new(caller.db().tenant(), format!("/accounts/{id}/equity"));
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         Ok(list.answer(page, caller.db().equity(Whose::Account(id), id, page).await?, EquityPoint::from))
     }
 

@@ -5,9 +5,12 @@ use crate::{
     edge::Tenant,
     identity::SignedIn,
     problem::{Problem, ProblemCode},
-    trading::{Desk, Floor},
+    trading::{
+        Desk, Floor,
+        requests::{self, Feature},
+    },
 };
-use marque_domain::{id::AccountId, tenant::Plan};
+use marque_domain::id::AccountId;
 use marque_engine::{Command, Record};
 use marque_store::{Account, TenantDb, Whose};
 use poem::{FromRequest, Request, RequestBody};
@@ -43,13 +46,6 @@ impl Caller {
 
     pub async fn desk(&self) -> Result<Arc<Desk>, Problem> {
         Ok(self.floor().desk(self.db().tenant()).await?)
-    }
-
-    /// The plan that the caller has. Nobody has one until billing gives them out; then only what the tenant's own
-    /// terms say limits an account.
-    #[expect(clippy::unused_self, reason = "whose plan it is")]
-    pub const fn plan(&self) -> Option<&Plan> {
-        None
     }
 
     /// Sends a command to the tenant's desk. What is refused before anything was done says so.
@@ -96,6 +92,7 @@ impl<'a> ApiExtractor<'a> for Caller {
     ) -> poem::Result<Self> {
         let who = <SignedIn as FromRequest>::from_request(request, body).await?;
         let app = request.data::<App>().cloned().ok_or_else(|| Problem::internal(&OutsideApi))?;
+        requests::gate(&who, Feature::ApiAccess).await?;
         Ok(Self { who, app })
     }
 }

@@ -5,9 +5,14 @@ use super::{
     caller::Caller,
     orders::{Origin, Side},
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
 };
-use crate::{identity::Operation, problem::Problem};
+use crate::{
+    identity::Operation,
+    problem::Problem,
+    trading::requests::{self, Feature},
+};
 use marque_domain::{decision, id::DecisionId};
 use marque_store::Whose;
 use poem_openapi::{
@@ -201,7 +206,8 @@ enum OutcomeFilter {
 impl Decisions {
     /// List decisions
     ///
-    /// What strategies and people wanted on an account, and what came of it.
+    /// What strategies and people wanted on an account, and what came of it. Pages after the first are for plans with
+    /// `decision-history`, where the brand sells it.
     #[oai(path = "/accounts/:account/decisions", method = "get", operation_id = "list_decisions")]
     async fn list_decisions(
         &self,
@@ -211,20 +217,21 @@ impl Decisions {
         /// Only the approved, or only the denied.
         outcome: Query<Option<OutcomeFilter>>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Entries of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Decision>, Refused> {
         let id = caller.account(caller.who.may(Operation::ReadDecisions)?, &account.0).await?.terms.id;
+        if cursor.0.is_some() {
+            requests::gate(&caller.who, Feature::DecisionHistory).await?;
+        }
         let (denied, filter) = match outcome.0 {
             None => (None, ""),
             Some(OutcomeFilter::Approved) => (Some(false), "?outcome=approved"),
             Some(OutcomeFilter::Denied) => (Some(true), "?outcome=denied"),
         };
         let list = List::new(caller.db().tenant(), format!("/accounts/{id}/decisions{filter}"));
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         let found = caller.db().decisions(Whose::Account(id), denied, page).await?;
         Ok(list.answer(page, found, |decision| Decision::of(&decision, &caller.app)))
     }

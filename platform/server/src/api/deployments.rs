@@ -7,6 +7,7 @@ use super::{
     idempotency::once,
     market::Timeframe,
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
     text::Text,
 };
@@ -137,12 +138,6 @@ impl Caller {
     }
 }
 
-/// Sends a command about a deployment and answers the deployment as it then is.
-async fn change(caller: &Caller, id: DeploymentId, command: Command) -> Result<Json<Deployment>, Refused> {
-    caller.command(command).await?;
-    Ok(Json(Deployment::of(&caller.db().deployment(Whose::Everyone, id).await?, &caller.app)))
-}
-
 #[OpenApi(tag = "Tag::Deployments")]
 impl Deployments {
     /// List deployments
@@ -155,11 +150,9 @@ impl Deployments {
         /// Only those of this account.
         account: Query<Option<String>>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Entries of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Deployment>, Refused> {
         let mut whose = caller.who.may(Operation::ReadDeployments)?;
         let mut here = "/deployments".to_owned();
@@ -169,7 +162,7 @@ impl Deployments {
             here = format!("/deployments?account={id}");
         }
         let list = List::new(caller.db().tenant(), here);
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         let found = caller.db().deployments(whose, page).await?;
         Ok(list.answer(page, found, |deployment| Deployment::of(&deployment, &caller.app)))
     }
@@ -215,14 +208,13 @@ impl Deployments {
             settings: wanted.settings.0,
         };
         let (definition, clock) = (&caller.tenant().definition, &caller.app.0.clock);
-        let deployed =
-            requests::deploy(caller.floor(), caller.db(), definition, whose, new, caller.plan(), clock).await?;
+        let deployed = requests::deploy(caller.floor(), caller.db(), definition, whose, new, clock).await?;
         Ok(Json(Deployment::of(&deployed, &caller.app)))
     }
 
     /// Start a deployment
     ///
-    /// Lets a stopped or quarantined strategy run again. One that runs is left as it is.
+    /// Lets a stopped or quarantined strategy run again, within the limits of the plan. One that runs is left as it is.
     #[oai(
         path = "/deployments/:deployment/start",
         method = "post",
@@ -243,7 +235,9 @@ impl Deployments {
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::StartDeployment)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;
-        change(&caller, id, Command::Start(id)).await
+        let definition = &caller.tenant().definition;
+        let started = requests::start(caller.floor(), caller.db(), definition, whose, id).await?;
+        Ok(Json(Deployment::of(&started, &caller.app)))
     }
 
     /// Stop a deployment
@@ -269,7 +263,8 @@ impl Deployments {
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::StopDeployment)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;
-        change(&caller, id, Command::Stop(id)).await
+        caller.command(Command::Stop(id)).await?;
+        Ok(Json(Deployment::of(&caller.db().deployment(whose, id).await?, &caller.app)))
     }
 
     /// The log of a deployment
@@ -282,16 +277,14 @@ impl Deployments {
         /// The deployment's id.
         deployment: Path<String>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Lines of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Line>, Refused> {
         let whose = caller.who.may(Operation::ReadDeployments)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;
         let list = List::new(caller.db().tenant(), format!("/deployments/{id}/log"));
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         Ok(list.answer(page, caller.db().logs(whose, id, page).await?, Line::from))
     }
 }

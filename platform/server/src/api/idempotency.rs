@@ -8,7 +8,7 @@ use crate::{
     identity::SignedIn,
     problem::{self, Problem, ProblemCode},
 };
-use marque_domain::time::MINUTE_MS;
+use marque_domain::time::{DAY_MS, MINUTE_MS, Millis};
 use marque_store::{KeyUse, TenantDb};
 use poem::{Body, Endpoint, IntoResponse as _, Request, Response, http::StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// The header.
 pub(super) const HEADER: &str = "idempotency-key";
 const KEY_MAX: usize = 255;
+/// How long a key is kept with its answer.
+const KEPT_MS: i64 = 7 * DAY_MS;
 
 /// Wraps an operation so that a request with a known key is not carried out again.
 pub(super) fn once<E: Endpoint<Output = Response> + 'static>(inner: E) -> Once<E> {
@@ -39,7 +41,12 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Once<E> {
         request.set_body(Body::from_bytes(body));
         let used = who.db().begin_key(who.user, &key, fingerprint, clock.now()).await.map_err(Problem::from)?;
         match used {
-            KeyUse::Fresh => self.first(request, who, key).await,
+            KeyUse::Fresh => {
+                if fingerprint.first() == Some(&0) {
+                    forget_old(who.db(), clock.now()).await;
+                }
+                self.first(request, who, key).await
+            }
             KeyUse::Answered { status, body } => Ok(replay(status, body)?),
             KeyUse::Pending { since } => Err(pending(clock.now().since(since)).into()),
             KeyUse::Mismatch => Err(Problem::new(
@@ -87,6 +94,14 @@ async fn keep(db: &TenantDb, who: &SignedIn, key: &str, result: poem::Result<Res
     let body = body.into_bytes().await.map_err(|error| Problem::internal(&error))?;
     finish(db, who, key, parts.status, &body).await;
     Ok(Response::from_parts(parts, Body::from_bytes(body)))
+}
+
+/// Takes out keys that nobody will send again. One request of 256 does it, so that the table stays as small as a
+/// week's requests without a job of its own.
+async fn forget_old(db: &TenantDb, now: Millis) {
+    if let Err(error) = db.forget_keys(now.plus(-KEPT_MS)).await {
+        tracing::warn!(%error, "old idempotency keys could not be forgotten");
+    }
 }
 
 async fn finish(db: &TenantDb, who: &SignedIn, key: &str, status: StatusCode, body: &[u8]) {

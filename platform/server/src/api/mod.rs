@@ -18,6 +18,7 @@ mod market;
 mod number;
 mod orders;
 mod page;
+mod page_query;
 mod plugins;
 mod positions;
 mod refused;
@@ -57,7 +58,8 @@ what does not exist: 404.
 
 **Sending once.** Every POST, except those for tokens, needs an `Idempotency-Key` of your own making. Sent again with the same key and the same \
 body it is answered as it was the first time, and nothing is done twice. A request that was refused with a 4xx changed \
-nothing and does not use its key up. After a 5xx look at the account before you send it again under a new key.
+nothing and does not use its key up. After a 5xx look at the account before you send it again under a new key. Keys are \
+kept for seven days.
 
 **Lists** are newest first. `next` and the `Link` header with `rel=\"next\"` lead to the next page.";
 

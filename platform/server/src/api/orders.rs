@@ -7,6 +7,7 @@ use super::{
     idempotency::once,
     number,
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
     text::{Decimal, Text},
 };
@@ -264,15 +265,13 @@ impl Orders {
         /// The account's id.
         account: Path<String>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Entries of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Order>, Refused> {
         let id = caller.account(caller.who.may(Operation::ReadOrders)?, &account.0).await?.terms.id;
         let list = List::new(caller.db().tenant(), format!("/accounts/{id}/orders"));
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         let found = caller.db().orders(Whose::Account(id), page).await?;
         Ok(list.answer(page, found, |order| Order::of(&order, &caller.app)))
     }

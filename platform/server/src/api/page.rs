@@ -1,6 +1,9 @@
 //! Pages of lists: opaque cursors, and the answer with its `Link`.
 
-use super::PREFIX;
+use super::{
+    PREFIX,
+    page_query::{Cursor, Limit},
+};
 use crate::problem::{Problem, ProblemCode};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use marque_domain::id::TenantId;
@@ -62,13 +65,13 @@ impl List {
     ///
     /// # Errors
     /// [`ProblemCode::BadRequest`] for a cursor that this list did not give out.
-    pub fn page(&self, cursor: Option<&str>, limit: Option<u32>) -> Result<Page, Problem> {
-        let limit = limit.unwrap_or(LIMIT);
+    pub fn page<const MAX: u32>(&self, cursor: Option<&Cursor>, limit: Option<Limit<MAX>>) -> Result<Page, Problem> {
+        let limit = limit.map_or(LIMIT, |limit| limit.0);
         let foreign = || {
             Problem::new(ProblemCode::BadRequest, "This cursor is of another list. Begin without one.")
                 .field("cursor", "must be the `next` of a page of this list, with the same filters")
         };
-        let after = cursor.map(|text| self.key(text).ok_or_else(foreign)).transpose()?;
+        let after = cursor.map(|cursor| self.key(&cursor.0).ok_or_else(foreign)).transpose()?;
         Ok(Page { after, limit })
     }
 
@@ -150,9 +153,15 @@ mod tests {
     fn foreign_cursors_are_refused() {
         let orders = list(1, "/accounts/acc_1/orders");
         let cursor = orders.cursor(77);
-        assert_eq!(orders.page(Some(&cursor), Some(9)).unwrap(), Page { after: Some(77), limit: 9 });
+        assert_eq!(
+            orders.page(Some(&Cursor(cursor.clone())), Some(Limit::<200>(9))).unwrap(),
+            Page { after: Some(77), limit: 9 }
+        );
         for other in [list(2, "/accounts/acc_1/orders"), list(1, "/accounts/acc_2/orders"), list(1, "/x?state=open")] {
-            assert_eq!(other.page(Some(&cursor), None).unwrap_err().code, ProblemCode::BadRequest);
+            assert_eq!(
+                other.page(Some(&Cursor(cursor.clone())), None::<Limit>).unwrap_err().code,
+                ProblemCode::BadRequest
+            );
         }
         for bad in [
             "",
@@ -164,7 +173,11 @@ mod tests {
             &"A".repeat(22),
             &"é".repeat(11),
         ] {
-            assert_eq!(orders.page(Some(bad), None).unwrap_err().code, ProblemCode::BadRequest, "{bad}");
+            assert_eq!(
+                orders.page(Some(&Cursor(bad.to_owned())), None::<Limit>).unwrap_err().code,
+                ProblemCode::BadRequest,
+                "{bad}"
+            );
         }
     }
 

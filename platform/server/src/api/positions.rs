@@ -8,6 +8,7 @@ use super::{
     number,
     orders::{Origin, Side, want},
     page::{List, Listed},
+    page_query::{Cursor, Limit},
     refused::Refused,
 };
 use crate::{identity::Operation, problem::Problem, trading::View};
@@ -113,11 +114,9 @@ impl Positions {
         /// Only the open, or only the closed.
         state: Query<Option<PositionState>>,
         /// Where the page begins: `next` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{22}$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// Entries of a page.
-        #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit>>,
     ) -> Result<Listed<Position>, Refused> {
         let id = caller.account(caller.who.may(Operation::ReadPositions)?, &account.0).await?.terms.id;
         let (open, filter) = match state.0 {
@@ -126,7 +125,7 @@ impl Positions {
             Some(PositionState::Closed) => (Some(false), "?state=closed"),
         };
         let list = List::new(caller.db().tenant(), format!("/accounts/{id}/positions{filter}"));
-        let page = list.page(cursor.0.as_deref(), limit.0)?;
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
         let view = caller.desk().await?.view();
         let found = caller.db().positions(Whose::Account(id), open, page).await?;
         Ok(list.answer(page, found, |position| Position::of(&position, &caller.app, &view)))

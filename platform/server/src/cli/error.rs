@@ -7,7 +7,7 @@ use crate::{
     problem::Problem,
     secrets::{MasterKeyError, NoRandomness, VaultError},
     serve::ServeError,
-    tenants::ApplyError,
+    tenants::{ApplyError, RuleError},
     theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
@@ -31,6 +31,12 @@ pub enum CliError {
     /// Tenants were not applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The catalogue could not be asked about a tenant's rules.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    /// What is stored of a tenant cannot be read.
+    #[error("the tenant {0} cannot be read: apply its file again with `marque tenant apply`")]
+    Definition(Slug, #[source] serde_json::Error),
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,7 +1,7 @@
 //! `marque plugin …`
 
 use super::{CliError, open, tenant};
-use crate::{clock::Clock, config::Config, plugins};
+use crate::{clock::Clock, config::Config, plugins, tenants};
 use marque_domain::tenant::Slug;
 use marque_sandbox::{Limits, Sandbox};
 use marque_store::Store;
@@ -31,6 +31,10 @@ pub(super) async fn add(
             added.map_err(|problem| CliError::Plugin { path: file.to_owned(), problem: Box::new(problem) })?;
         let (name, version) = (&description.name, &description.version);
         writeln!(out, "{slug}: {name} {version} {}", tenant::change_word(change))?;
+        // The plugin stays: what binds it is corrected by applying the tenant's file again.
+        for mistake in tenants::misfits(&db, &tenant::definition(&store, slug).await?).await? {
+            writeln!(out, "warning: no account can be opened at {slug} until this is corrected. {mistake}")?;
+        }
     }
     Ok(())
 }

@@ -61,6 +61,12 @@ pub(super) async fn find(store: &Store, slug: &Slug) -> Result<Tenant, CliError>
     found.ok_or_else(|| CliError::NoTenant { slug: slug.clone(), known: known.join(", ") })
 }
 
+/// What a tenant's file said when it was last applied.
+pub(super) async fn definition(store: &Store, slug: &Slug) -> Result<tenants::Definition, CliError> {
+    let tenant = find(store, slug).await?;
+    serde_json::from_str(&tenant.spec.definition).map_err(|error| CliError::Definition(slug.clone(), error))
+}
+
 /// A tenant's rows, for a command that names it.
 pub(super) async fn rows(store: &Store, slug: &Slug) -> Result<TenantDb, CliError> {
     let tenant = find(store, slug).await?;

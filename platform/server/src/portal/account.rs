@@ -11,7 +11,10 @@ use crate::{
     identity::{Operation, SignedIn},
     plugins::Described,
     problem::Problem,
-    trading::{AccountNow, View, requests},
+    trading::{
+        AccountNow, View,
+        requests::{self, Feature},
+    },
 };
 use marque_domain::{
     account::{AccountStatus, Deployment, DeploymentStatus},
@@ -46,6 +49,9 @@ pub(super) async fn show_account(
     Query(older): Query<Older>,
 ) -> poem::Result<Response> {
     let account = find(&who, Operation::ReadAccounts, &id).await?;
+    if older.before.is_some() {
+        requests::gate(&who, Feature::DecisionHistory).await?;
+    }
     let db = who.db();
     let view = scene.portal.floor().desk(db.tenant()).await.map_err(Problem::from)?.view();
     let source = RowSource::of(&scene, db, &account).await?;
@@ -96,6 +102,7 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
     let stored = AccountNow {
         balance: account.balance,
         equity: account.balance,
+        positions: Vec::new(),
         floating: Default::default(),
         status: account.status.clone(),
         distances: Vec::new(),
@@ -163,11 +170,20 @@ impl RowSource {
         self.deployments.iter().map(|d| DeploymentRow::of(d, &self.desk)).collect()
     }
 
-    /// Open positions with what they would bring now.
+    /// Open positions with what they would bring now; while the desk recovers, those that are stored.
     pub async fn positions(&self, db: &TenantDb, view: &View) -> Result<Vec<PositionRow>, Problem> {
+        if let Some(rows) = self.positions_now(view) {
+            return Ok(rows);
+        }
         let mut open = db.positions(Whose::Account(self.account), Some(true), Page::first(200)).await?.items;
         open.reverse();
-        Ok(open.iter().map(|p| PositionRow::of(p, worth(p, view), &self.desk)).collect())
+        Ok(open.iter().map(|p| PositionRow::of(p, None, &self.desk)).collect())
+    }
+
+    /// Open positions as the desk has them; none while it recovers.
+    pub fn positions_now(&self, view: &View) -> Option<Vec<PositionRow>> {
+        let open = &view.accounts.get(&self.account)?.positions;
+        Some(open.iter().map(|p| PositionRow::of(p, worth(p, view), &self.desk)).collect())
     }
 
     pub async fn decision(&self, db: &TenantDb, decision: &Decision) -> Result<DecisionRow, Problem> {

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     identity::{Operation, SignedIn},
     problem::{Problem, ProblemCode},
+    trading::requests,
 };
 use marque_domain::{
     decision::{Intent, Outcome},
@@ -37,23 +38,19 @@ pub(super) async fn stop_all(scene: Scene, who: SignedIn, Path(id): Path<String>
 
 #[handler]
 pub(super) async fn start(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
-    let (id, account) = deployment(&who, Operation::StartDeployment, &id).await?;
-    command(&scene, Command::Start(id)).await?;
-    Ok(back(account, "strategies"))
+    let whose = who.may(Operation::StartDeployment)?;
+    let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
+    let started = requests::start(scene.portal.floor(), who.db(), &scene.tenant.definition, whose, id).await?;
+    Ok(back(started.account, "strategies"))
 }
 
 #[handler]
 pub(super) async fn stop(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
-    let (id, account) = deployment(&who, Operation::StopDeployment, &id).await?;
-    command(&scene, Command::Stop(id)).await?;
-    Ok(back(account, "strategies"))
-}
-
-async fn deployment(who: &SignedIn, operation: Operation, id: &str) -> Result<(DeploymentId, AccountId), Problem> {
-    let whose = who.may(operation)?;
+    let whose = who.may(Operation::StopDeployment)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
-    let found = who.db().deployment(whose, id).await?;
-    Ok((id, found.account))
+    let found = who.db().deployment(whose, id).await.map_err(Problem::from)?;
+    command(&scene, Command::Stop(id)).await?;
+    Ok(back(found.account, "strategies"))
 }
 
 #[handler]

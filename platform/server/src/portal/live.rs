@@ -40,7 +40,9 @@ pub(super) async fn follow(scene: Scene, who: SignedIn, Path(id): Path<String>) 
         Problem::new(ProblemCode::Unavailable, "Too many pages are followed live right now. Reload in a minute.")
             .retry_after_s(60)
     })?;
+    let source = RowSource::of(&scene, who.db(), &account).await?;
     let follower = Follower {
+        source,
         db: who.db().clone(),
         watch: desk.watch(),
         ends: Instant::now() + LIFE,
@@ -57,6 +59,8 @@ struct Follower {
     scene: Scene,
     db: TenantDb,
     account: Account,
+    /// Names for rows. Read anew when a deployment changes: what moves four times a second asks no database.
+    source: RowSource,
     watch: broadcast::Receiver<Live>,
     ends: Instant,
     /// The last point that was sent.
@@ -77,7 +81,7 @@ impl Follower {
     async fn next(&mut self) -> Option<Vec<Event>> {
         let update = tokio::time::timeout_at(self.ends, self.watch.recv()).await.ok()?;
         let events = match update {
-            Ok(Live::Moved(view)) => self.moved(&view).await,
+            Ok(Live::Moved(view)) => self.moved(&view),
             Ok(Live::Committed(records)) => self.committed(&records).await,
             // Missed some: the next update shows all that moves.
             Err(broadcast::error::RecvError::Lagged(_)) => Ok(Vec::new()),
@@ -90,7 +94,7 @@ impl Follower {
         self.account.terms.id
     }
 
-    async fn moved(&mut self, view: &View) -> Result<Vec<Event>, Problem> {
+    fn moved(&mut self, view: &View) -> Result<Vec<Event>, Problem> {
         let Some(now) = view.accounts.get(&self.id()) else { return Ok(Vec::new()) };
         let point = EquityPoint { account: self.id(), at: view.now, balance: now.balance, equity: now.equity };
         if self.shown == Some(point) {
@@ -103,22 +107,24 @@ impl Follower {
         let mut events = vec![event(EquityEvent::NAME, &EquityEvent::of(&point, floor))?];
         events.push(patch(&PatchEvent::replace(themes, theme, "stats", &stats)?)?);
         if !now.floating.is_empty() {
-            let source = RowSource::of(&self.scene, &self.db, &self.account).await?;
-            let rows = source.positions(&self.db, view).await?;
+            let rows = self.source.positions_now(view).unwrap_or_default();
             events.push(patch(&PatchEvent::rows(themes, theme, "positions", &rows)?)?);
         }
         Ok(events)
     }
 
-    async fn committed(&self, records: &[Record]) -> Result<Vec<Event>, Problem> {
+    async fn committed(&mut self, records: &[Record]) -> Result<Vec<Event>, Problem> {
         let id = self.id();
         if !records.iter().any(|r| touches(r, id)) {
             return Ok(Vec::new());
         }
         let (themes, theme) = (self.scene.portal.themes(), &self.scene.tenant.definition.theme);
-        let source = RowSource::of(&self.scene, &self.db, &self.account).await?;
         let mut events = Vec::new();
-        let (mut deployments, mut positions) = (false, false);
+        let (deployments, mut positions) = (records.iter().any(is_of_a_deployment), false);
+        if deployments {
+            self.source = RowSource::of(&self.scene, &self.db, &self.account).await?;
+        }
+        let source = &self.source;
         for record in records {
             match record {
                 Record::Decided(d) if d.account == id => {
@@ -135,7 +141,6 @@ impl Follower {
                         events.push(patch(&PatchEvent::upsert(themes, theme, "trades", &row)?)?);
                     }
                 }
-                Record::Deployed(_) | Record::DeploymentChanged { .. } | Record::Faulted { .. } => deployments = true,
                 _ => {}
             }
         }
@@ -151,6 +156,11 @@ impl Follower {
     }
 }
 
+/// Whether a record changes a strategy, or what is said of it.
+const fn is_of_a_deployment(record: &Record) -> bool {
+    matches!(record, Record::Deployed(_) | Record::DeploymentChanged { .. } | Record::Faulted { .. })
+}
+
 /// Whether a record may change what an account's page shows. Deployments are looked up rather than guessed.
 fn touches(record: &Record, id: AccountId) -> bool {
     match record {
@@ -163,7 +173,8 @@ fn touches(record: &Record, id: AccountId) -> bool {
         | Record::AccountChanged { .. }
         | Record::Moved(_)
         | Record::DayBegan { .. }
-        | Record::Assessed { .. } => false,
+        | Record::Assessed { .. }
+        | Record::TradesLimited { .. } => false,
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn send_form(scene: Scene, who: SignedIn, Form(form): Form<Fill
     who.may(Operation::OpenAccount)?;
     let (portal, definition) = (&scene.portal, &scene.tenant.definition);
     let opened =
-        requests::open_account(portal.floor(), who.db(), definition, who.user, &form.name, None, portal.clock()).await;
+        requests::open_account(portal.floor(), who.db(), definition, who.user, &form.name, portal.clock()).await;
     match opened {
         Ok(terms) => Ok(see_other(&format!("/accounts/{}", terms.id))),
         Err(problem) if matches!(problem.code, ProblemCode::Invalid | ProblemCode::Conflict) => {

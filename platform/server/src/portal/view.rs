@@ -22,6 +22,7 @@
 //! | `/admin/sso`, `/admin/sso/new?preset={kind}`, `/admin/sso/{connection}` | [`SsoListPage`], [`SsoFormPage`] | `POST` to the form's path and its `/test`, `/enable`, `/disable` |
 //! | `/security/sso` | [`SsoLinkPage`] | `POST /security/sso/link/{connection}`, `POST /security/sso/unlink`: `issuer`, `subject` |
 //! | after `POST /sso/{connection}/begin`: `next` | [`SsoLeave`] | |
+//! | `/problems`, `/problems/{code}` | [`Problems`], [`ProblemPage`] | |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -42,6 +43,7 @@ mod figure;
 mod front;
 mod live;
 mod open;
+mod problem;
 mod row;
 pub mod sample;
 mod schema;
@@ -58,6 +60,7 @@ pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore};
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use open::OpenAccount;
+pub use problem::{ProblemPage, ProblemRow, Problems};
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
 pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};

@@ -4,10 +4,11 @@ use super::{
     definition::Definition,
     file,
     mistake::{Mistake, Mistakes},
+    rules::{self, RuleError},
 };
 use crate::secrets::{self, NoRandomness};
 use marque_domain::{id::TenantId, tenant::Slug, time::Millis};
-use marque_store::{Change, StoreError, SystemDb, TenantSpec};
+use marque_store::{Change, StoreError, SystemDb, Tenant, TenantSpec};
 use std::{
     collections::BTreeMap,
     fs,
@@ -48,12 +49,12 @@ pub enum ApplyError {
         /// Who has it.
         owner: Slug,
     },
-    /// The database refused.
-    #[error("tenant {0} was not applied: {1}")]
-    Store(Slug, #[source] StoreError),
-    /// The database could not be asked.
+    /// The catalogue could not be asked whether the rules fit.
     #[error(transparent)]
-    Unavailable(#[from] StoreError),
+    Rules(#[from] RuleError),
+    /// The database refused, or could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// No id can be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -153,7 +154,7 @@ impl Reading<'_> {
     }
 }
 
-/// Applies definitions; applying the same twice changes nothing.
+/// Applies definitions, all of them or none; applying the same twice changes nothing.
 ///
 /// # Errors
 /// See [`ApplyError`].
@@ -162,17 +163,26 @@ pub async fn apply(
     definitions: &[Definition],
     at: Millis,
 ) -> Result<Vec<(Slug, Change)>, ApplyError> {
-    refuse_taken_hosts(system, definitions).await?;
-    let mut changes = Vec::new();
+    let stored = system.tenants().await?;
+    refuse_taken_hosts(&stored, definitions)?;
+    refuse_misfits(system, &stored, definitions).await?;
+    let mut specs = Vec::with_capacity(definitions.len());
     for definition in definitions {
-        let slug = &definition.slug;
-        let spec = spec_of(definition)?;
-        let id_if_new = TenantId(secrets::new_id(at)?);
-        let applied =
-            system.apply_tenant(&spec, id_if_new, at).await.map_err(|e| ApplyError::Store(slug.clone(), e))?;
-        changes.push((slug.clone(), applied.change));
+        specs.push((spec_of(definition)?, TenantId(secrets::new_id(at)?)));
     }
-    Ok(changes)
+    let applied = system.apply_tenants(&specs, at).await?;
+    Ok(specs.into_iter().zip(applied).map(|((spec, _), applied)| (spec.slug, applied.change)).collect())
+}
+
+/// Rules whose settings their schema does not accept. A new tenant has no catalogue to ask yet.
+async fn refuse_misfits(system: &SystemDb, stored: &[Tenant], definitions: &[Definition]) -> Result<(), ApplyError> {
+    let mut mistakes = Vec::new();
+    for definition in definitions {
+        if let Some(known) = stored.iter().find(|tenant| tenant.spec.slug == definition.slug) {
+            mistakes.extend(rules::misfits(&system.tenant_db(known.id), definition).await?);
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes).into()) }
 }
 
 fn spec_of(definition: &Definition) -> Result<TenantSpec, ApplyError> {
@@ -187,14 +197,15 @@ fn spec_of(definition: &Definition) -> Result<TenantSpec, ApplyError> {
     })
 }
 
-/// Asked before the first write, so that a host that is not free leaves nothing half applied.
-async fn refuse_taken_hosts(system: &SystemDb, definitions: &[Definition]) -> Result<(), ApplyError> {
-    let stored = system.tenants().await?;
+/// Asked before the write, so that the sentence can name both tenants. Among those that are applied together a host may
+/// pass from one to another.
+fn refuse_taken_hosts(stored: &[Tenant], definitions: &[Definition]) -> Result<(), ApplyError> {
+    let staying = stored.iter().filter(|tenant| definitions.iter().all(|d| d.slug != tenant.spec.slug));
     let owners: BTreeMap<&str, &Slug> =
-        stored.iter().flat_map(|t| t.spec.hosts.iter().map(|host| (host.as_str(), &t.spec.slug))).collect();
+        staying.flat_map(|t| t.spec.hosts.iter().map(|host| (host.as_str(), &t.spec.slug))).collect();
     for definition in definitions {
         for host in &definition.hosts {
-            if let Some(owner) = owners.get(host.as_str()).filter(|owner| **owner != &definition.slug) {
+            if let Some(owner) = owners.get(host.as_str()) {
                 return Err(ApplyError::HostTaken {
                     host: host.clone(),
                     wanted: definition.slug.clone(),

@@ -2,7 +2,11 @@
 
 use super::{ApplyError, apply, read_dir};
 use crate::testing::{NOON, THEMES, TestStore, demo_dir};
-use marque_store::Change;
+use marque_domain::{
+    id::PluginId,
+    plugin::{PluginDigest, PluginKind},
+};
+use marque_store::{Change, NewPlugin};
 use std::fs;
 
 fn copy_demo() -> tempfile::TempDir {
@@ -56,6 +60,62 @@ async fn a_host_leads_to_one_tenant() {
     assert!(matches!(&error, ApplyError::HostTaken { host, .. } if host == "aurora.localhost"), "{error}");
     let stored = test.system().tenants().await.unwrap();
     assert_eq!(stored[1].spec.hosts, ["borealis.localhost"]);
+}
+
+#[tokio::test]
+async fn settings_of_rules_are_checked_against_the_catalogue() {
+    let (test, dir) = (TestStore::empty().await, copy_demo());
+    let run = async || apply(&test.system(), &read_dir(dir.path(), THEMES).unwrap(), NOON).await;
+    // There is no catalogue yet: nothing to ask.
+    run().await.unwrap();
+    let borealis = test.system().tenants().await.unwrap().into_iter().find(|t| t.spec.slug.as_str() == "borealis");
+    let db = test.system().tenant_db(borealis.unwrap().id);
+    let description = serde_json::json!({
+        "summary": "x", "hooks": { "bars": false, "ticks": false, "history_bars": 0 },
+        "settings_schema": { "type": "object", "properties": { "amount": { "type": "number", "minimum": 1 } } },
+    });
+    let rule = NewPlugin {
+        id: PluginId(1),
+        name: "daily-loss".to_owned(),
+        version: "1.0.0".to_owned(),
+        kind: PluginKind::RiskRule,
+        digest: PluginDigest([1; 32]),
+        size: 1,
+        description: description.to_string(),
+    };
+    test.store.system("tests").put_artifact(rule.digest, b"x").await.unwrap();
+    db.add_plugin(&rule, NOON).await.unwrap();
+    run().await.unwrap();
+
+    // Aurora's change is good, Borealis' is not: neither is applied.
+    edit(&dir, "aurora", "leverage = 30", "leverage = 20");
+    edit(&dir, "borealis", "amount = 4,", "amount = -4,");
+    let error = run().await.unwrap_err().to_string();
+    let place =
+        "borealis/tenant.toml:28:1: the rule daily-loss does not accept the setting \"amount\": -4 is less than";
+    assert!(error.contains(place) && error.ends_with("Nothing was applied."), "{error}");
+    let leverage = |tenant: &marque_store::Tenant| tenant.spec.definition.contains("\"leverage\":30");
+    assert!(test.system().tenants().await.unwrap().iter().any(leverage), "aurora was applied alone");
+
+    let strategy = NewPlugin { id: PluginId(2), kind: PluginKind::Strategy, digest: PluginDigest([2; 32]), ..rule };
+    test.store.system("tests").put_artifact(strategy.digest, b"y").await.unwrap();
+    db.add_plugin(&strategy, NOON.plus(1)).await.unwrap();
+    let error = run().await.unwrap_err().to_string();
+    assert!(error.contains("daily-loss is a strategy, not a rule; bind a risk rule"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_may_pass_between_tenants_that_are_applied_together() {
+    let (test, dir) = (TestStore::empty().await, copy_demo());
+    apply(&test.system(), &read_dir(dir.path(), THEMES).unwrap(), NOON).await.unwrap();
+    edit(&dir, "aurora", "\"aurora.localhost\"", "\"borealis.localhost\"");
+    edit(&dir, "borealis", "\"borealis.localhost\"", "\"aurora.localhost\"");
+    apply(&test.system(), &read_dir(dir.path(), THEMES).unwrap(), NOON).await.unwrap();
+    let stored = test.system().tenants().await.unwrap();
+    assert_eq!(
+        (&stored[0].spec.hosts[0], &stored[1].spec.hosts[0]),
+        (&"borealis.localhost".to_owned(), &"aurora.localhost".to_owned())
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use marque_domain::{
     time::Zone,
 };
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,19 @@ pub struct Definition {
     pub accounts: AccountTemplate,
     /// What it sells, in the order in which it is shown.
     pub plans: Vec<Plan>,
+}
+
+impl Definition {
+    /// The plan that a person is on by its code. Without one, or with one that is not sold any more, it is the first.
+    #[must_use]
+    pub fn plan(&self, code: Option<&str>) -> Option<&Plan> {
+        code.and_then(|code| self.plans.iter().find(|plan| plan.code == code)).or_else(|| self.plans.first())
+    }
+
+    /// The plans that open a gate, or none when it is open to everybody: a feature is a gate where a plan sells it.
+    pub fn sold_with(&self, feature: &str) -> impl Iterator<Item = &Plan> {
+        self.plans.iter().filter(move |plan| plan.features.iter().any(|f| f == feature))
+    }
 }
 
 /// What a tenant's pages say of it.
@@ -71,6 +85,9 @@ pub struct AccountTemplate {
 pub struct RuleBinding {
     /// The rule's name in the catalogue.
     pub plugin: String,
-    /// What the rule's settings schema asks for; checked when the rule is bound.
+    /// What the rule's settings schema asks for; checked when the tenant is applied, and again when the rule is bound.
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Where the file binds it, while the file is being applied: file, line and column. It is not stored.
+    #[serde(skip)]
+    pub place: Option<(PathBuf, usize, usize)>,
 }

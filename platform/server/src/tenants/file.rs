@@ -231,8 +231,8 @@ fn rule_binding(rule: Spanned<FileRule>, plugins: &[String], notes: &mut Notes<'
             None
         }
     });
-    let settings = settings.collect();
-    RuleBinding { plugin: rule.plugin.into_inner(), settings }
+    let settings = settings.collect::<serde_json::Map<_, _>>();
+    RuleBinding { plugin: rule.plugin.into_inner(), settings, place: Some(notes.place(span)) }
 }
 
 /// TOML's dates and infinities have no counterpart in JSON.

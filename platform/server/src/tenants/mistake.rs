@@ -55,6 +55,12 @@ impl<'a> Notes<'a> {
         self.mistakes.push(Mistake { file: self.file.to_owned(), at, what: what.into(), remedy: remedy.into() });
     }
 
+    /// A place of the file: the file, line and column.
+    pub(super) fn place(&self, span: Range<usize>) -> (PathBuf, usize, usize) {
+        let (line, column) = position(self.text, span.start);
+        (self.file.to_owned(), line, column)
+    }
+
     /// Answers `value` when nothing is wrong.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Mistakes> {
         self.mistakes.sort_by_key(|m| m.at);

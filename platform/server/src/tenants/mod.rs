@@ -1,14 +1,17 @@
 //! Tenants as files: `tenants/<slug>/tenant.toml`, read, checked and applied to the database.
 //!
 //! Owns: what a tenant's file may say, and that every mistake in it is named with file, line and remedy.
-//! Refuses to know how a brand looks (`theme`) and what a plugin's settings mean (`trading`).
+//! Refuses to know how a brand looks (`theme`) and what a plugin's settings mean: the plugin's own schema says whether
+//! they fit.
 
 mod apply;
 mod definition;
 mod file;
 mod mistake;
+mod rules;
 
 pub use apply::{ApplyError, apply, read_dir};
 pub use definition::{AccountTemplate, Definition, RuleBinding, Words};
 pub use file::read;
 pub use mistake::{Mistake, Mistakes};
+pub use rules::{RuleError, misfits};

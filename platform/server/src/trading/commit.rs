@@ -119,6 +119,7 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
         match record {
             Record::AccountOpened { terms, .. } => drop(accounts.insert(terms.id)),
             Record::AccountChanged { account, .. } => drop(accounts.insert(*account)),
+            Record::TradesLimited { account, per_day } => batch.limits.push((*account, *per_day)),
             Record::Deployed(deployment) => drop(deployments.insert(deployment.id)),
             Record::DeploymentChanged { deployment, .. } => drop(deployments.insert(*deployment)),
             Record::Faulted { deployment, at, fault } => {

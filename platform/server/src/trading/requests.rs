@@ -1,8 +1,10 @@
-//! What people may ask of trading: open an account, deploy a strategy. Pages and the API both come here.
+//! What people may ask of trading: open an account, deploy a strategy, start it again. Pages and the API both come
+//! here, and here is where a person's plan is looked up: it is the account's owner's, whoever asks.
 
 use super::{CommandError, Floor};
 use crate::{
     clock::Clock,
+    identity::{Role, SignedIn},
     plugins::Described,
     problem::{Problem, ProblemCode},
     secrets,
@@ -51,6 +53,9 @@ impl From<CommandError> for Problem {
                 Refusal::NoSuchAccount | Refusal::NoSuchDeployment => Self::not_found(),
                 Refusal::Duplicate | Refusal::AccountClosed(_) => Self::new(ProblemCode::Conflict, text),
                 Refusal::NoSuchInstrument | Refusal::Plugin(_) => Self::new(ProblemCode::Invalid, text),
+                Refusal::TooManyStrategies { .. } | Refusal::TooManyInstruments { .. } => {
+                    Self::new(ProblemCode::PlanRefused, text)
+                }
             },
         }
     }
@@ -88,9 +93,9 @@ pub async fn open_account(
     definition: &Definition,
     user: UserId,
     name: &str,
-    plan: Option<&Plan>,
     clock: &Clock,
 ) -> Result<AccountTerms, Problem> {
+    let quotas = plan_of(db, definition, user).await?.quotas;
     let have =
         db.accounts(Whose::User(user), Page::first(u32::try_from(ACCOUNTS_MAX).unwrap_or(u32::MAX))).await?.items.len();
     if have >= ACCOUNTS_MAX {
@@ -116,11 +121,125 @@ pub async fn open_account(
         currency: definition.accounts.currency,
         initial_balance: definition.accounts.initial_balance,
         leverage: definition.accounts.leverage,
-        trades_per_day: plan.and_then(|p| p.quotas.trades_per_day),
+        trades_per_day: quotas.trades_per_day,
         rules,
     };
     floor.desk(db.tenant()).await?.command(Command::OpenAccount(terms.clone())).await?;
     Ok(terms)
+}
+
+/// Makes a person's accounts follow their plan. For whoever changes a plan, or puts somebody on another.
+///
+/// # Errors
+/// That the desk does not answer.
+pub async fn follow_plan(floor: &Floor, db: &TenantDb, definition: &Definition, user: UserId) -> Result<(), Problem> {
+    let per_day = plan_of(db, definition, user).await?.quotas.trades_per_day;
+    floor.desk(db.tenant()).await?.command(Command::LimitTrades { user, per_day }).await?;
+    Ok(())
+}
+
+/// Refuses what a trader's plan does not open. A feature that no plan sells is open to everybody, and who works for the
+/// brand needs no plan.
+///
+/// # Errors
+/// [`ProblemCode::PlanRefused`] with the plans that have it.
+pub async fn gate(who: &SignedIn, feature: Feature) -> Result<(), Problem> {
+    let definition = &who.tenant.definition;
+    let sold: Vec<&Plan> = definition.sold_with(feature.code()).collect();
+    if sold.is_empty() || who.role != Role::Trader {
+        return Ok(());
+    }
+    let plan = plan_of(who.db(), definition, who.user).await?;
+    if sold.iter().any(|with| with.code == plan.code) {
+        return Ok(());
+    }
+    let names: Vec<&str> = sold.iter().map(|plan| plan.name.as_str()).collect();
+    Err(Problem::new(
+        ProblemCode::PlanRefused,
+        format!("The plan {} does not include {}. It comes with {}.", plan.name, feature.what(), names.join(" and ")),
+    ))
+}
+
+/// A gate that a plan may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// Decisions beyond the latest page.
+    DecisionHistory,
+    /// The API, for programs.
+    ApiAccess,
+}
+
+impl Feature {
+    /// As tenant files name it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::DecisionHistory => "decision-history",
+            Self::ApiAccess => "api-access",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::DecisionHistory => "older decisions",
+            Self::ApiAccess => "the API",
+        }
+    }
+}
+
+/// The plan of a person.
+async fn plan_of(db: &TenantDb, definition: &Definition, user: UserId) -> Result<Plan, Problem> {
+    let user = db.user(user).await?;
+    definition.plan(user.plan.as_deref()).cloned().ok_or_else(|| Problem::internal(&NoPlans))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the tenant's stored definition has no plan; apply its file again")]
+struct NoPlans;
+
+/// Lets a stopped or quarantined strategy run again. One that runs is left as it is.
+///
+/// # Errors
+/// [`ProblemCode::NotFound`] for another's, [`ProblemCode::PlanRefused`] at a limit of its owner's plan.
+pub async fn start(
+    floor: &Floor,
+    db: &TenantDb,
+    definition: &Definition,
+    whose: Whose,
+    id: DeploymentId,
+) -> Result<Deployment, Problem> {
+    let found = db.deployment(whose, id).await?;
+    let owner = db.account(Whose::Everyone, found.account).await?.terms.user;
+    let plan = plan_of(db, definition, owner).await?;
+    command(floor, db, Command::Start(id, plan.quotas), &plan).await?;
+    Ok(db.deployment(Whose::Everyone, id).await?)
+}
+
+/// Sends a command that the plan limits; a refusal names the plan.
+async fn command(floor: &Floor, db: &TenantDb, command: Command, plan: &Plan) -> Result<Vec<Record>, Problem> {
+    floor.desk(db.tenant()).await?.command(command).await.map_err(|error| match error {
+        CommandError::Refused(Refusal::TooManyStrategies { limit }) => {
+            let what = if limit == 1 { "1 strategy".to_owned() } else { format!("{limit} strategies") };
+            Problem::new(
+                ProblemCode::PlanRefused,
+                format!(
+                    "The plan {} runs {what} at once, on all your accounts together. Stop one, or choose a larger plan.",
+                    plan.name
+                ),
+            )
+        }
+        CommandError::Refused(Refusal::TooManyInstruments { limit }) => {
+            let what = if limit == 1 { "1 instrument".to_owned() } else { format!("{limit} instruments") };
+            Problem::new(
+                ProblemCode::PlanRefused,
+                format!(
+                    "The plan {} runs strategies on {what} at once, on all your accounts together. Stop the strategies on another instrument, or choose a larger plan.",
+                    plan.name
+                ),
+            )
+        }
+        other => other.into(),
+    })
 }
 
 /// Deploys a strategy on an account and starts it.
@@ -134,10 +253,10 @@ pub async fn deploy(
     definition: &Definition,
     whose: Whose,
     wanted: NewDeployment,
-    plan: Option<&Plan>,
     clock: &Clock,
 ) -> Result<Deployment, Problem> {
     let account = db.account(whose, wanted.account).await?;
+    let plan = plan_of(db, definition, account.terms.user).await?;
     let strategy = offered(db, definition, &wanted.strategy, PluginKind::Strategy).await?;
     let instruments = tradable(floor);
     let instrument = instruments.iter().find(|i| i.symbol == wanted.symbol).ok_or_else(|| {
@@ -145,7 +264,12 @@ pub async fn deploy(
             .field("instrument", "not offered here")
     })?;
     let mine = db.deployments(Whose::Account(account.terms.id), Page::first(200)).await?.items;
-    within_plan(&mine, instrument, plan)?;
+    if mine.len() >= DEPLOYMENTS_MAX {
+        let text = format!(
+            "An account keeps at most {DEPLOYMENTS_MAX} strategies. Start one that is there instead of adding another."
+        );
+        return Err(Problem::new(ProblemCode::Conflict, text));
+    }
     check_settings(&strategy, &wanted.settings)?;
     let deployment = Deployment {
         id: DeploymentId(new_id(clock)?),
@@ -156,36 +280,9 @@ pub async fn deploy(
         status: DeploymentStatus::Running,
         created_at: clock.now(),
     };
-    let records = floor.desk(db.tenant()).await?.command(Command::Deploy(deployment.clone())).await?;
+    let records = command(floor, db, Command::Deploy(deployment.clone(), plan.quotas), &plan).await?;
     let deployed = records.into_iter().find_map(|r| if let Record::Deployed(d) = r { Some(d) } else { None });
     Ok(deployed.unwrap_or(deployment))
-}
-
-fn within_plan(mine: &[Deployment], instrument: &Instrument, plan: Option<&Plan>) -> Result<(), Problem> {
-    if mine.len() >= DEPLOYMENTS_MAX {
-        let text = format!(
-            "An account keeps at most {DEPLOYMENTS_MAX} strategies. Start one that is there instead of adding another."
-        );
-        return Err(Problem::new(ProblemCode::Conflict, text));
-    }
-    let Some(plan) = plan else { return Ok(()) };
-    let running: Vec<_> = mine.iter().filter(|d| d.status == DeploymentStatus::Running).collect();
-    if let Some(limit) = plan.quotas.deployments.filter(|limit| running.len() >= *limit as usize) {
-        let text =
-            format!("The plan {} runs {limit} strategies at once. Stop one, or choose a larger plan.", plan.name);
-        return Err(Problem::new(ProblemCode::PlanRefused, text));
-    }
-    let mut instruments: Vec<_> = running.iter().map(|d| d.instrument).chain([instrument.id]).collect();
-    instruments.sort_unstable();
-    instruments.dedup();
-    if let Some(limit) = plan.quotas.instruments.filter(|limit| instruments.len() > *limit as usize) {
-        let text = format!(
-            "The plan {} trades {limit} instruments at once. Stop a strategy on another one, or choose a larger plan.",
-            plan.name
-        );
-        return Err(Problem::new(ProblemCode::PlanRefused, text));
-    }
-    Ok(())
 }
 
 /// A plugin that this tenant offers.
@@ -203,12 +300,9 @@ async fn offered(db: &TenantDb, definition: &Definition, name: &str, kind: Plugi
 
 /// Names every setting that the plugin's schema does not accept.
 fn check_settings(plugin: &Plugin, settings: &Value) -> Result<(), Problem> {
-    let described = Described::read(plugin)?;
-    let schema = jsonschema::validator_for(&described.settings_schema).map_err(|error| Problem::internal(&error))?;
     let mut problem = Problem::new(ProblemCode::Invalid, "Some settings are not accepted.");
-    for error in schema.iter_errors(settings).take(20) {
-        let path = error.instance_path().to_string();
-        problem = problem.field(format!("settings{path}"), error.to_string());
+    for (path, fault) in Described::read(plugin)?.faults(settings)? {
+        problem = problem.field(format!("settings{path}"), fault);
     }
     if problem.errors.is_empty() { Ok(()) } else { Err(problem) }
 }

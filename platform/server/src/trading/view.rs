@@ -5,6 +5,7 @@ use marque_domain::{
     bar::Quote,
     fixed::Money,
     id::{AccountId, InstrumentId, PositionId},
+    order::Position,
     time::Millis,
 };
 use marque_engine::{Record, Shard, shard::Distance};
@@ -28,7 +29,9 @@ pub struct AccountNow {
     pub balance: Money,
     /// Balance plus what open positions would bring.
     pub equity: Money,
-    /// What each open position would bring.
+    /// Open positions, oldest first: for everybody who follows the account, without a query each.
+    pub positions: Vec<Position>,
+    /// What each of them would bring.
     pub floating: BTreeMap<PositionId, Money>,
     /// Whether it may trade.
     pub status: AccountStatus,
@@ -62,6 +65,7 @@ impl View {
             let now = AccountNow {
                 balance: account.balance,
                 equity: shard.equity(*id).unwrap_or(account.balance),
+                positions: account.positions.clone(),
                 floating: shard.floating(*id),
                 status: account.status.clone(),
                 distances: shard.distances(*id),

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use marque_domain::{
-    account::{AccountStatus, DeploymentStatus, EquityPoint},
+    account::{AccountStatus, AccountTerms, DeploymentStatus, EquityPoint},
     decision::Outcome,
     fixed::{Lots, Money, Price},
     id::{AccountId, DeploymentId, OrderId, TransactionId},
@@ -102,6 +102,11 @@ async fn a_later_step_replaces_what_changed(bench: Bench) {
     let stored = db.account(Whose::Everyone, AccountId(10)).await.unwrap();
     assert_eq!(stored.status, AccountStatus::Failed("daily loss".to_owned()));
     assert_eq!((stored.balance, stored.terms), (Money::whole(9_990), account(10, 1, 0).terms));
+    let mut limited = step(3);
+    limited.limits = vec![(AccountId(10), Some(77))];
+    db.commit(&limited).await.unwrap();
+    let terms = db.account(Whose::Everyone, AccountId(10)).await.unwrap().terms;
+    assert_eq!(terms, AccountTerms { trades_per_day: Some(77), ..account(10, 1, 0).terms });
     assert_eq!(db.position(Whose::Everyone, closed.id).await.unwrap(), closed);
     assert_eq!(db.order(Whose::Everyone, filled.id).await.unwrap(), filled);
     assert_eq!(db.deployment(Whose::Everyone, stopped.id).await.unwrap(), stopped);

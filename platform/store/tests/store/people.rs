@@ -18,6 +18,11 @@ async fn an_address_belongs_to_one_person(bench: Bench) {
     assert!(matches!(db.user(UserId(9)).await, Err(StoreError::NotFound("user"))));
     assert!(matches!(db.create_user(&user(3, "TRADER@x.example")).await, Err(StoreError::Conflict(_))));
     assert_eq!(db.user_by_email("nobody@x.example").await.unwrap(), None);
+    db.set_plan(UserId(1), Some("plus")).await.unwrap();
+    assert_eq!(db.user(UserId(1)).await.unwrap().plan.as_deref(), Some("plus"));
+    db.set_plan(UserId(1), None).await.unwrap();
+    assert_eq!(db.user(UserId(1)).await.unwrap().plan, None);
+    assert!(matches!(db.set_plan(UserId(9), None).await, Err(StoreError::NotFound("user"))));
 }
 
 pub fn session(id: i64, expires_at: i64) -> Session {

@@ -4,7 +4,7 @@ use crate::harness::*;
 use marque_domain::{id::TenantId, tenant::TenantStatus, time::Millis};
 use marque_store::{Applied, Change, StoreError, TenantSpec};
 
-on_both!(applying_twice_changes_nothing, a_host_belongs_to_one_tenant);
+on_both!(applying_twice_changes_nothing, a_host_belongs_to_one_tenant, tenants_are_applied_together_or_not_at_all,);
 
 async fn applying_twice_changes_nothing(bench: Bench) {
     let system = bench.store.system("test");
@@ -48,4 +48,37 @@ async fn a_host_belongs_to_one_tenant(bench: Bench) {
     moved.hosts = vec!["new.example".to_owned()];
     system.apply_tenant(&moved, TenantId(1), NOW).await.unwrap();
     assert_eq!((by_host("new.example").await, by_host("borealis.localhost").await), (Some(BOREALIS), None));
+}
+
+async fn tenants_are_applied_together_or_not_at_all(bench: Bench) {
+    let system = bench.store.system("test");
+    let hosts = async |slug: &str| {
+        let all = system.tenants().await.unwrap();
+        all.into_iter().find(|tenant| tenant.spec.slug.as_str() == slug).map(|tenant| tenant.spec.hosts)
+    };
+    let spec = |slug: &str, hosts: &[&str]| TenantSpec {
+        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        ..tenant_spec(slug)
+    };
+    // The last one wants a host that stays aurora's: the first two are not written either.
+    let clash = [
+        (spec("borealis", &["b.example"]), TenantId(1)),
+        (spec("cirrus", &["c.example"]), TenantId(777)),
+        (spec("dust", &["aurora.localhost"]), TenantId(778)),
+    ];
+    assert!(matches!(system.apply_tenants(&clash, NOW).await, Err(StoreError::Conflict(_))));
+    assert_eq!(hosts("borealis").await, Some(vec!["borealis.localhost".to_owned()]));
+    assert_eq!((hosts("cirrus").await, hosts("dust").await), (None, None));
+
+    // Two that exchange their hosts.
+    let exchange = [
+        (spec("aurora", &["borealis.localhost"]), TenantId(1)),
+        (spec("borealis", &["aurora.localhost"]), TenantId(1)),
+    ];
+    let applied = system.apply_tenants(&exchange, NOW).await.unwrap();
+    assert!(applied.iter().all(|one| one.change == Change::Changed));
+    assert_eq!(hosts("aurora").await, Some(vec!["borealis.localhost".to_owned()]));
+    assert_eq!(hosts("borealis").await, Some(vec!["aurora.localhost".to_owned()]));
+    let again = system.apply_tenants(&exchange, NOW).await.unwrap();
+    assert!(again.iter().all(|one| one.change == Change::Unchanged));
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{recordings::Recording, settings::Settings};
 use crate::{
+    explain,
     plugins::Plugins,
     progress::Step,
     root,
@@ -106,7 +107,12 @@ fn marque(settings: &Settings, what: &str, args: &[&str]) -> Result<String> {
     })?;
     if !status.success() {
         let said = if err.trim().is_empty() { &out } else { &err };
-        bail!("{}", said.trim().trim_start_matches("error: "));
+        let said = said.trim().trim_start_matches("error: ");
+        match explain::remedy(said) {
+            // It has said what to do by itself.
+            Some(remedy) if !said.contains(remedy) => bail!("{remedy}\n`marque {}` said: {said}", args.join(" ")),
+            _ => bail!("{said}"),
+        }
     }
     step.done(what);
     Ok(out)

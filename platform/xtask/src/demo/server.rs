@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::settings::Settings;
-use crate::{explain, root};
+use crate::{explain, root, setup};
 
 /// Recovery of a long demo may take a while; a server that says nothing for so long has a fault.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -81,7 +81,11 @@ impl Server {
 
     /// Stays until a signal comes or the server ends by itself.
     pub fn stay(mut self) -> Result<ExitCode> {
+        let mut disk = Disk::default();
         loop {
+            if let Some(sentence) = setup::free_bytes(&root::var()).and_then(|free| disk.look(free)) {
+                eprintln!("  ! {sentence}");
+            }
             if let Some(status) = self.child.try_wait().context("The server was lost sight of")? {
                 bail!(last_words(&format!("The server ended by itself ({status})")));
             }
@@ -112,6 +116,32 @@ impl Server {
         }
         self.child.kill().and_then(|()| self.child.wait()).context("The server could not be ended")?;
         Ok(())
+    }
+}
+
+/// What was last said of the disk. The server itself goes on when the disk is full: nothing is acknowledged that was
+/// not committed, and it goes on by itself once there is room. Whoever watches the demo should know why it stands still.
+#[derive(Debug, Default)]
+struct Disk {
+    full: bool,
+}
+
+impl Disk {
+    /// Less than this is full, and twice as much is room again.
+    const FULL_BYTES: u64 = 8 << 20;
+
+    fn look(&mut self, free: u64) -> Option<&'static str> {
+        if !self.full && free < Self::FULL_BYTES {
+            self.full = true;
+            return Some(
+                "The disk is full: nothing can be committed, so trading stands still. Free some space; it goes on by itself.",
+            );
+        }
+        if self.full && free > 2 * Self::FULL_BYTES {
+            self.full = false;
+            return Some("The disk has room again: trading goes on.");
+        }
+        None
     }
 }
 
@@ -192,6 +222,14 @@ mod tests {
             assert_eq!(explained("Gone", log, "a.log"), want);
         }
         assert!(explained("Gone", "io: No space left on device", "a.log").contains("disk is full"));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_taken_back_once() {
+        let mut disk = Disk::default();
+        let told: Vec<_> =
+            [100, 9, 7, 3, 10, 15, 17, 9, 7].map(|mib| disk.look(mib << 20).map(|s| s.contains("full"))).into();
+        assert_eq!(told, [None, None, Some(true), None, None, None, Some(false), None, Some(true)]);
     }
 
     #[test]

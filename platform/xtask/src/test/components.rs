@@ -80,7 +80,7 @@ pub struct Components {
 
 impl Components {
     /// Finds or installs them.
-    pub fn ensure() -> Result<Self> {
+    pub fn ensure(in_ci: bool) -> Result<Self> {
         let missing: Vec<Component> = [Component::Postgres, Component::Redis, Component::Chromium]
             .into_iter()
             .filter(|component| component.find().is_none())
@@ -88,7 +88,6 @@ impl Components {
         if !missing.is_empty() && is_debian_root() {
             install(&missing)?;
         }
-        let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         Ok(Self {
             postgres: settle(Component::Postgres, in_ci)?,
             redis: settle(Component::Redis, in_ci)?,
@@ -118,12 +117,18 @@ fn missing_sentence(component: Component) -> String {
     )
 }
 
-fn is_debian_root() -> bool {
+/// Whether we may install what is missing.
+pub fn is_debian_root() -> bool {
     nix::unistd::Uid::effective().is_root() && Path::new("/etc/debian_version").is_file()
 }
 
 fn install(missing: &[Component]) -> Result<()> {
     let packages: Vec<&str> = missing.iter().flat_map(|component| component.packages()).copied().collect();
+    apt_install(&packages)
+}
+
+/// Installs packages of Debian.
+pub fn apt_install(packages: &[&str]) -> Result<()> {
     let step = Step::begin(format!("Installing {} by apt", packages.join(", ")));
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -131,7 +136,7 @@ fn install(missing: &[Component]) -> Result<()> {
         command
     };
     run::quietly(&step, &mut apt(&["update"]))?;
-    run::quietly(&step, apt(&["install", "-y", "--no-install-recommends"]).args(&packages))?;
+    run::quietly(&step, apt(&["install", "-y", "--no-install-recommends"]).args(packages))?;
     step.done(&format!("Installed {}", packages.join(", ")));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod components;
+mod fuzz;
 mod rust;
 mod tally;
 
@@ -28,6 +29,8 @@ pub struct Bench {
     plugins: std::path::PathBuf,
     /// PostgreSQL and Chromium.
     components: Components,
+    /// Schemathesis.
+    fuzzer: Option<std::path::PathBuf>,
 }
 
 /// Sets up, builds once, runs the Rust tests and then the browser tests.
@@ -43,12 +46,14 @@ fn set_up() -> Result<Bench> {
     setup::disk_space()?;
     setup::node()?;
     setup::wasm_target()?;
-    let components = Components::ensure()?;
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let components = Components::ensure(in_ci)?;
+    let fuzzer = fuzz::ensure(in_ci)?;
     setup::npm(&root::workspace().join("themes"), "page assets")?;
     setup::npm(&root::workspace().join("tests/browser"), "browser test tools")?;
     let plugins = plugins::ensure()?.folder().to_path_buf();
     let marque = build::everything()?;
-    Ok(Bench { marque, plugins, components })
+    Ok(Bench { marque, plugins, components, fuzzer })
 }
 
 fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {

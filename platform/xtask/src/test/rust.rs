@@ -4,17 +4,17 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Bench, components, tally::Tally};
+use super::{Bench, components, fuzz, tally::Tally};
 use crate::run::{self, Line};
 
-/// What a test prints first when it finds no PostgreSQL or no Redis and does without; `marque-testkit` says so.
+/// What a test prints first when it finds no PostgreSQL, no Redis or no fuzzer and does without.
 const SKIPPED: &str = "SKIPPED ";
 
 /// Runs `cargo test --workspace` in sight of the reader and counts.
 pub fn run(bench: &Bench, filter: Option<&str>) -> Result<Tally> {
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
-    if bench.components.postgres.is_none() || bench.components.redis.is_none() {
+    if bench.components.postgres.is_none() || bench.components.redis.is_none() || bench.fuzzer.is_none() {
         // A test that did without is a success to its runner, which hides what successes print.
         command.args(["--", "--show-output"]);
     }
@@ -36,6 +36,9 @@ pub fn environment(command: &mut Command, bench: &Bench) -> Result<()> {
     command.env("XTASK_MARQUE", &bench.marque).env("XTASK_PLUGINS", &bench.plugins);
     if let Some(chromium) = &bench.components.chromium {
         command.env(components::CHROMIUM, chromium);
+    }
+    if let Some(fuzzer) = &bench.fuzzer {
+        command.env(fuzz::PROGRAM, fuzzer);
     }
     if let Some(postgres) = &bench.components.postgres {
         let path = std::env::var_os("PATH").unwrap_or_default();

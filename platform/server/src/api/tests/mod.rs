@@ -5,6 +5,7 @@ mod limits;
 mod matrix;
 mod once;
 mod tokens;
+mod plans;
 mod trading;
 mod world;
 

@@ -54,6 +54,32 @@ async fn a_key_counts_once() {
     assert_eq!(names, ["C", "A"]);
 }
 
+/// Who sends which keys is random; the one request of 256 that takes out old keys is found by trying.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_forgotten_after_a_week() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let me: marque_domain::id::UserId = ann.get("/session").await.ok()["user"].as_str().unwrap().parse().unwrap();
+    let tenant = world.store.system().tenant_by_host(AURORA).await.unwrap().unwrap().id;
+    let db = world.store.system().tenant_db(tenant);
+    let week = 7 * marque_domain::time::DAY_MS;
+    for (key, age) in [("old", week + 60_000), ("young", week - 60_000)] {
+        db.begin_key(me, key, [1; 32], crate::testing::NOON.plus(-age)).await.unwrap();
+    }
+    let body = (0..).map(|n| json!({ "name": format!("N{n}") })).find(|body| {
+        let text = body.to_string();
+        let mut hash = sha2::Sha256::default();
+        for part in [b"POST\0".as_slice(), b"/api/v1/accounts\0", text.as_bytes()] {
+            sha2::Digest::update(&mut hash, part);
+        }
+        sha2::Digest::finalize(hash).first() == Some(&0)
+    });
+    ann.post("/accounts", &body.unwrap()).await.ok();
+    let now = crate::testing::NOON;
+    assert_eq!(db.begin_key(me, "old", [2; 32], now).await.unwrap(), marque_store::KeyUse::Fresh);
+    assert_eq!(db.begin_key(me, "young", [2; 32], now).await.unwrap(), marque_store::KeyUse::Mismatch);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_at_once_one_is_carried_out() {
     let world = World::start().await;

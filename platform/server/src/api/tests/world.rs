@@ -8,6 +8,7 @@ use crate::{
     secrets::Secret,
     serve, tenants,
     testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
+    trading::{Floor, requests},
 };
 use marque_domain::tenant::TenantStatus;
 use marque_store::TenantDb;
@@ -38,6 +39,7 @@ fn components() -> &'static [PathBuf] {
 pub struct World {
     server: TestServer,
     pub store: TestStore,
+    floor: Arc<Floor>,
     _data: tempfile::TempDir,
 }
 
@@ -72,16 +74,29 @@ impl World {
                     password: Secret::new(PASSWORD.to_owned()),
                     role,
                 };
-                create_person(&db, identity.passwords(), person, clock.now()).await.unwrap();
+                let user = create_person(&db, identity.passwords(), person, clock.now()).await.unwrap();
+                // The largest plan: what a smaller one refuses is a test of its own.
+                let definition: tenants::Definition = serde_json::from_str(&tenant.spec.definition).unwrap();
+                db.set_plan(user.id, definition.plans.last().map(|plan| plan.code.as_str())).await.unwrap();
             }
         }
         let render: RenderSignIn = Arc::new(|_, view| Ok(view.csrf.to_owned()));
-        let routes = api::routes(Route::new(), floor, clock).unwrap();
+        let routes = api::routes(Route::new(), Arc::clone(&floor), clock).unwrap();
         let app = routes
             .nest_no_strip("/", identity::pages(Pages::new(), render).into_route())
             .with(IdentityLayer::new(identity))
             .with(edge(&config, &store));
-        Self { server: TestServer::start(app).await, store, _data: data }
+        Self { server: TestServer::start(app).await, store, floor, _data: data }
+    }
+
+    /// Puts a person on a plan, as whoever sells it does.
+    pub async fn put_on_plan(&self, host: &str, name: &str, plan: &str) {
+        let tenant = self.store.system().tenant_by_host(host).await.unwrap().unwrap();
+        let db = self.store.system().tenant_db(tenant.id);
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap();
+        db.set_plan(user.id, Some(plan)).await.unwrap();
+        let definition: tenants::Definition = serde_json::from_str(&tenant.spec.definition).unwrap();
+        requests::follow_plan(&self.floor, &db, &definition, user.id).await.unwrap();
     }
 
     /// Someone who is not signed in.

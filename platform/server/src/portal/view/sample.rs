@@ -11,7 +11,8 @@ use self::desk::{
 };
 use super::{
     AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
-    OpenAccount, Page, Pager, Person, RuleCard, Shell, SignIn, SignInMore, UnknownHost, fields_of,
+    OpenAccount, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Shell, SignIn, SignInMore,
+    UnknownHost, fields_of,
 };
 use crate::{
     identity::Role,
@@ -95,6 +96,8 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("decision-denied", shell("Decision", "/decisions/x", true), &decision_page(0)),
         Sample::page("deploy", shell("Run a strategy", "/accounts/x/deploy", true), &deploy()),
         Sample::page("api-docs", shell("API", "/api/docs", true), &api_docs()),
+        Sample::page("problems", shell("Refusals", "/problems", false), &Problems { rows: vec![problem()] }),
+        Sample::page("problem", shell("Refusal", "/problems/conflict", false), &problem_page()),
     ];
     all.extend(admin::samples(&shell));
     all.extend(sso::samples(&shell));
@@ -306,6 +309,21 @@ fn deploy() -> Deploy {
         error: Some("One setting needs a change before this strategy can start.".to_owned()),
         csrf: "csrf-token".to_owned(),
     }
+}
+
+fn problem() -> ProblemRow {
+    ProblemRow {
+        href: "/problems/conflict".to_owned(),
+        code: "conflict".to_owned(),
+        title: "This is not possible in the present state".to_owned(),
+        meaning: "The state of the resource does not allow this now.".to_owned(),
+        status: 409,
+        retry: false,
+    }
+}
+
+fn problem_page() -> ProblemPage {
+    ProblemPage { row: problem(), all: Link::new("All refusals", "/problems") }
 }
 
 fn api_docs() -> ApiDocs {

@@ -1,0 +1,22 @@
+"""What a request needs that a description cannot say: a key that no other request had, a cursor that was given out."""
+
+import re
+import uuid
+
+import schemathesis
+
+KEY = re.compile(r"[!-~]{1,255}")
+CURSOR = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Gives a well-formed key a value of its own, and leaves a well-formed cursor out: none of them was given out."""
+    headers = case.headers or {}
+    key = headers.get("Idempotency-Key")
+    if isinstance(key, str) and KEY.fullmatch(key):
+        headers["Idempotency-Key"] = uuid.uuid4().hex
+    query = case.query or {}
+    cursor = query.get("cursor")
+    if isinstance(cursor, str) and CURSOR.fullmatch(cursor):
+        del query["cursor"]

@@ -1,0 +1,90 @@
+//! The API against its own description: every operation with valid, invalid and unusual requests, as a trader.
+
+use marque_testkit::site::{Running, Site, workspace};
+use std::process::{Command, Stdio};
+
+/// Where `cargo xtask test` put the fuzzer.
+const PROGRAM: &str = "XTASK_SCHEMATHESIS";
+/// More examples of each operation than each commit's, for a run on demand: `XTASK_FUZZ_EXAMPLES=500`.
+const EXAMPLES: &str = "XTASK_FUZZ_EXAMPLES";
+/// Where the choice of requests begins: a failure in CI is the same on every machine.
+const SEED: &str = "20261120";
+
+const HOST: &str = "aurora.localhost";
+
+/// What makes a request one of a signed-in trader.
+struct Credentials {
+    cookie: String,
+    csrf: String,
+}
+
+/// Signs in as a person does, by the form.
+async fn sign_in(server: &Running, email: &str, password: &str) -> Credentials {
+    let page = server.get(HOST, "/sign-in").await.expect("the sign-in page");
+    let cookie = cookies(&page);
+    let text = page.text().await.expect("a page");
+    let csrf = between(&text, "name=\"csrf\" value=\"", "\"");
+    let form = [("csrf", csrf.as_str()), ("email", email), ("password", password), ("next", "/dashboard")];
+    let client = server.client(HOST).expect("a client");
+    let request = client.post(server.url(HOST, "/sign-in")).header("cookie", cookie).form(&form);
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 303, "the demo's trader must get in");
+    let cookie = cookies(&answer);
+    let session = client.get(server.url(HOST, "/api/v1/session")).header("cookie", &cookie).send().await;
+    let text = session.expect("a session").text().await.expect("a body");
+    Credentials { cookie, csrf: between(&text, "\"csrf_token\":\"", "\"") }
+}
+
+fn cookies(answer: &reqwest::Response) -> String {
+    let set = answer.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+    let kept = set.filter(|cookie| !cookie.contains("Max-Age=0")).filter_map(|cookie| cookie.split(';').next());
+    kept.collect::<Vec<_>>().join("; ")
+}
+
+fn between(text: &str, before: &str, after: &str) -> String {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split_once(after).expect("an end").0.to_owned()
+}
+
+/// No 5xx, no answer that the description does not allow, no wrong request that is accepted.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_keeps_to_its_description() {
+    let Some(program) = std::env::var_os(PROGRAM) else {
+        eprintln!(
+            "SKIPPED every_operation_keeps_to_its_description: run it by `cargo xtask test`, which sets {PROGRAM}"
+        );
+        return;
+    };
+    // Without limits of rate: here it is answers that are tested, not patience.
+    let site = Site::seeded();
+    let people: serde_json::Value =
+        serde_json::from_str(site.succeeds(&["demo-seed"]).lines().last().expect("a line")).expect("JSON");
+    let password = people["people"][0]["password"].as_str().expect("a password").to_owned();
+    let server = site.serve().await;
+    let Credentials { cookie, csrf } = sign_in(&server, "trader@aurora.example", &password).await;
+
+    let description = workspace().join("sdk/openapi.json");
+    let examples = std::env::var(EXAMPLES).unwrap_or_else(|_| "50".to_owned());
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut fuzz = Command::new(program);
+    fuzz.current_dir(folder.path()).arg("run").arg(description);
+    fuzz.args(["--origin", &format!("http://{}", server.address()), "--header", &format!("Host: {HOST}")]);
+    fuzz.args(["--header", &format!("Cookie: {cookie}"), "--header", &format!("X-CSRF-Token: {csrf}")]);
+    fuzz.args(["--max-examples", &examples, "--seed", SEED, "--request-timeout", "10"]);
+    fuzz.args(["--phases", "examples,coverage,fuzzing", "--exclude-checks", NOT_MEANT, "--workers", "2"]);
+    fuzz.args(["--warnings", "off", "--no-color"]);
+    let output = fuzz.stdin(Stdio::null()).output().expect("the fuzzer must start");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "the fuzzer found something:\n{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        server.get(HOST, "/readyz").await.is_ok_and(|ready| ready.status() == 200),
+        "the server is not ready any more"
+    );
+}
+
+/// Checks that do not fit: a session is a cookie and a token that every request here carries, so none can be left out.
+const NOT_MEANT: &str = "ignored_auth,missing_required_header";
