@@ -1,5 +1,7 @@
-"""What a request needs that a description cannot say: a key that no other request had, a cursor that was given out."""
+"""What a request needs that a description cannot say: a key that no other request had, a cursor that was given out, the
+token of the session."""
 
+import os
 import re
 import uuid
 
@@ -7,15 +9,19 @@ import schemathesis
 
 KEY = re.compile(r"[!-~]{1,255}")
 CURSOR = re.compile(r"[A-Za-z0-9_-]{22}")
+TOKEN = os.environ.get("MARQUE_FUZZ_CSRF", "")
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Gives a well-formed key a value of its own, and leaves a well-formed cursor out: none of them was given out."""
+    """Gives a well-formed key a value of its own and a token the session's, and leaves a well-formed cursor out: none
+    was given out. What is missing stays missing, and what is malformed stays so."""
     headers = case.headers or {}
     key = headers.get("Idempotency-Key")
     if isinstance(key, str) and KEY.fullmatch(key):
         headers["Idempotency-Key"] = uuid.uuid4().hex
+    if "X-CSRF-Token" in headers:
+        headers["X-CSRF-Token"] = TOKEN
     query = case.query or {}
     cursor = query.get("cursor")
     if isinstance(cursor, str) and CURSOR.fullmatch(cursor):

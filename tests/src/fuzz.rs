@@ -14,7 +14,7 @@ const HOST: &str = "aurora.localhost";
 
 /// What makes a request one of a signed-in trader.
 struct Credentials {
-    cookie: String,
+    session: String,
     csrf: String,
 }
 
@@ -32,7 +32,8 @@ async fn sign_in(server: &Running, email: &str, password: &str) -> Credentials {
     let cookie = cookies(&answer);
     let session = client.get(server.url(HOST, "/api/v1/session")).header("cookie", &cookie).send().await;
     let text = session.expect("a session").text().await.expect("a body");
-    Credentials { cookie, csrf: between(&text, "\"csrf_token\":\"", "\"") }
+    let named = cookie.split("; ").find_map(|cookie| cookie.strip_prefix("__Host-marque="));
+    Credentials { session: named.expect("a session").to_owned(), csrf: between(&text, "\"csrf_token\":\"", "\"") }
 }
 
 fn cookies(answer: &reqwest::Response) -> String {
@@ -56,23 +57,24 @@ async fn every_operation_keeps_to_its_description() {
         return;
     };
     // Without limits of rate: here it is answers that are tested, not patience.
-    let site = Site::seeded();
+    let site = Site::empty()
+        .with("MARQUE_LIMITS_API_PER_MINUTE", "1000000")
+        .with("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000")
+        .seed();
     let people: serde_json::Value =
         serde_json::from_str(site.succeeds(&["demo-seed"]).lines().last().expect("a line")).expect("JSON");
     let password = people["people"][0]["password"].as_str().expect("a password").to_owned();
     let server = site.serve().await;
-    let Credentials { cookie, csrf } = sign_in(&server, "trader@aurora.example", &password).await;
+    let Credentials { session, csrf } = sign_in(&server, "trader@aurora.example", &password).await;
 
-    let description = workspace().join("sdk/openapi.json");
+    let (folder, description) = (workspace().join("tests/fuzz"), workspace().join("sdk/openapi.json"));
     let examples = std::env::var(EXAMPLES).unwrap_or_else(|_| "50".to_owned());
-    let folder = tempfile::tempdir().expect("a folder");
     let mut fuzz = Command::new(program);
-    fuzz.current_dir(folder.path()).arg("run").arg(description);
-    fuzz.args(["--origin", &format!("http://{}", server.address()), "--header", &format!("Host: {HOST}")]);
-    fuzz.args(["--header", &format!("Cookie: {cookie}"), "--header", &format!("X-CSRF-Token: {csrf}")]);
-    fuzz.args(["--max-examples", &examples, "--seed", SEED, "--request-timeout", "10"]);
-    fuzz.args(["--phases", "examples,coverage,fuzzing", "--exclude-checks", NOT_MEANT, "--workers", "2"]);
-    fuzz.args(["--warnings", "off", "--no-color"]);
+    fuzz.current_dir(&folder).arg("--config-file").arg(folder.join("schemathesis.toml")).arg("run").arg(description);
+    fuzz.args(["--origin", &format!("http://{}", server.address()), "--max-examples", &examples, "--seed", SEED]);
+    fuzz.args(["--request-timeout", "10", "--workers", "2", "--warnings", "off", "--no-color"]);
+    fuzz.env("MARQUE_FUZZ_HOST", HOST).env("MARQUE_FUZZ_SESSION", session).env("MARQUE_FUZZ_CSRF", csrf);
+    fuzz.env("PYTHONDONTWRITEBYTECODE", "1");
     let output = fuzz.stdin(Stdio::null()).output().expect("the fuzzer must start");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -85,6 +87,3 @@ async fn every_operation_keeps_to_its_description() {
         "the server is not ready any more"
     );
 }
-
-/// Checks that do not fit: a session is a cookie and a token that every request here carries, so none can be left out.
-const NOT_MEANT: &str = "ignored_auth,missing_required_header";

@@ -1,6 +1,12 @@
 //! What can be traded, its past and its prices now.
 
-use super::{Tag, caller::Caller, number, refused::Refused};
+use super::{
+    Tag,
+    caller::Caller,
+    number,
+    page_query::{Instant, Limit},
+    refused::Refused,
+};
 use crate::{
     identity::Operation,
     problem::{Problem, ProblemCode},
@@ -237,10 +243,9 @@ impl Market {
         /// The length of a bar.
         timeframe: Query<Timeframe>,
         /// Only bars that were closed at this time (RFC 3339). Market time when left out or later than it.
-        before: Query<Option<String>>,
+        before: Query<Option<Instant>>,
         /// How many at most.
-        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
-        limit: Query<Option<u32>>,
+        limit: Query<Option<Limit<1_000>>>,
     ) -> Result<Json<Bars>, Refused> {
         caller.who.may(Operation::ListBars)?;
         let found = requests::tradable(caller.floor()).into_iter().find(|i| i.symbol == symbol.0);
@@ -251,12 +256,12 @@ impl Market {
             let text = "The market is starting. Try again in a moment.";
             return Err(Problem::new(ProblemCode::Unavailable, text).retry_after_s(1).into());
         }
-        let before = before.0.map(|text| number::instant("before", &text)).transpose()?.unwrap_or(now);
+        let before = before.0.map(|text| number::instant("before", &text.0)).transpose()?.unwrap_or(now);
         let wanted = Wanted {
             instrument: instrument.id,
             timeframe: timeframe.0.into(),
             before: before.clamp(Millis(0), now),
-            count: limit.0.unwrap_or(BARS),
+            count: limit.0.map_or(BARS, |limit| limit.0),
         };
         let items = wanted.read(&caller, Arc::clone(desk.past())).await?;
         Ok(Json(Bars { symbol: instrument.symbol, timeframe: timeframe.0, items }))

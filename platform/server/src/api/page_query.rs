@@ -1,4 +1,5 @@
-//! What a request says of the page it wants: where it begins and how long it is. Described and checked in one place.
+//! What a request says of the page it wants: where it begins, how long it is, up to which time. Described and checked
+//! in one place.
 
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
@@ -16,6 +17,10 @@ pub(super) struct Cursor(pub String);
 /// How many entries a page may have, 200 at most where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limit<const MAX: u32 = 200>(pub u32);
+
+/// A time as RFC 3339 writes it; what is none is refused where it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Instant(pub String);
 
 macro_rules! parameter {
     ([$($generic:tt)*] $name:ty, $schema_name:literal, $schema:expr) => {
@@ -57,6 +62,14 @@ parameter!(
         ..MetaSchema::new_with_format("integer", "uint32")
     }
 );
+
+parameter!([] Instant, "string_date-time", MetaSchema::new_with_format("string", "date-time"));
+
+impl ParseFromParameter for Instant {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        Ok(Self(text.to_owned()))
+    }
+}
 
 impl ParseFromParameter for Cursor {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {

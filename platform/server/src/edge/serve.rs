@@ -150,8 +150,9 @@ impl<E: Endpoint> EdgeEndpoint<E> {
             .map_err(|fault| Problem::new(ProblemCode::BadHost, sentence(&fault.to_string())))?;
         request.set_data(origin.clone());
         let host = known.origin.insert(origin).authority.host.clone();
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-            return Err(Problem::new(ProblemCode::MethodNotAllowed, "Use GET, POST or another method of a resource."));
+        // It names no resource that could say what it offers; TRACE does, and no resource offers it.
+        if *request.method() == Method::CONNECT {
+            return Err(Problem::not_offered("GET, HEAD, POST"));
         }
         let tenant = match self.parts.resolver.tenant(&host).await {
             Ok(tenant) => tenant,
