@@ -44,21 +44,6 @@ impl TenantDb {
         found.map(codec::user).transpose()?.ok_or(StoreError::NotFound("user"))
     }
 
-    /// Puts a person on a plan, by its code in the tenant's file; none is the tenant's first.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn set_plan(&self, id: UserId, plan: Option<&str>) -> Result<(), StoreError> {
-        let tx = self.write().await?;
-        let update = tx
-            .update::<users::Entity>()
-            .filter(users::Column::Id.eq(id.0))
-            .col_expr(users::Column::Plan, Expr::val(plan.map(str::to_owned)));
-        let found = tx.run_update(update).await?;
-        tx.commit().await?;
-        if found == 0 { Err(StoreError::NotFound("user")) } else { Ok(()) }
-    }
-
     /// Opens a session.
     ///
     /// # Errors
