@@ -47,7 +47,23 @@ export async function startSite(settings = {}) {
     await stop();
     throw new Error(`${error.message} Its log ends with:\n${said}`);
   }
-  return { port, people, stop, url: (slug, path = '/') => `http://${slug}.localhost:${port}${path}` };
+  const mail = (slug, address, kind) => letter(join(folder, 'var/mail', slug), address, kind);
+  return { port, people, stop, mail, url: (slug, path = '/') => `http://${slug}.localhost:${port}${path}` };
+}
+
+/** The newest mail of a kind to an address, once it is there: its raw text and the first link in it. */
+async function letter(folder, address, kind) {
+  for (const began = Date.now(); Date.now() - began < PATIENCE_MS; await sleep(50)) {
+    const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(`-${kind}.eml`)) : [];
+    for (const file of files.sort().reverse()) {
+      const raw = readFileSync(join(folder, file), 'utf8');
+      if (!raw.includes(address)) continue;
+      // Quoted-printable: soft line breaks, and what was escaped.
+      const text = raw.replaceAll('=\r\n', '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+      return { text, link: text.match(/https?:\/\/[^\s"<)]+\?token=[\w-]{43}/)?.[0] };
+    }
+  }
+  throw new Error(`No mail ${kind} came to ${address}.`);
 }
 
 function settingsFor(folder, port) {

@@ -59,6 +59,8 @@ pub struct Config {
     pub feed: Feed,
     /// What is logged.
     pub log: Log,
+    /// How mail is sent.
+    pub mail: MailSettings,
     /// How long people stay signed in.
     pub sessions: Sessions,
     /// A limit on everything.
@@ -113,6 +115,16 @@ pub enum FeedKind {
     Replay,
 }
 
+/// How mail is sent.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    /// The mail server; empty writes mails as files.
+    pub smtp_url: Secret,
+    /// The sender of tenants that name none; empty is `no-reply` at their first host.
+    pub from: String,
+}
+
 /// What is logged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,6 +171,10 @@ pub struct Limits {
     pub passwords: u32,
     /// Password checks that may wait.
     pub password_queue: u32,
+    /// Memory of one password check, in KiB.
+    pub password_memory_kib: u32,
+    /// Passes of one password check over its memory.
+    pub password_passes: u32,
     /// Failed sign-ins of one e-mail from one address before it must wait.
     pub sign_in_attempts: u32,
     /// Seconds in which failed sign-ins are forgotten.
@@ -315,6 +331,12 @@ impl Config {
         self.data_dir.join("history")
     }
 
+    /// Where mails are written while there is no mail server.
+    #[must_use]
+    pub fn mail_dir(&self) -> PathBuf {
+        self.data_dir.join("mail")
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let l = &self.limits;
         let numbers = [
@@ -330,6 +352,8 @@ impl Config {
             ("limits.host_unknown_s", l.host_unknown_s, 1, 3_600),
             ("limits.passwords", l.passwords, 1, 64),
             ("limits.password_queue", l.password_queue, 1, 10_000),
+            ("limits.password_memory_kib", l.password_memory_kib, 8_192, 1 << 20),
+            ("limits.password_passes", l.password_passes, 1, 20),
             ("limits.sign_in_attempts", l.sign_in_attempts, 1, 1_000),
             ("limits.sign_in_window_s", l.sign_in_window_s, 1, 86_400),
             ("limits.registrations_per_hour", l.registrations_per_hour, 1, 10_000),
@@ -360,6 +384,10 @@ impl Config {
         if self.feed.symbols.is_empty() {
             let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
             return Err(ConfigError::Range { key: "feed.symbols", value, range });
+        }
+        if !self.mail.from.is_empty() && crate::identity::mail_address(&self.mail.from).is_none() {
+            let (value, range) = (format!("{:?}", self.mail.from), "empty or an address".to_owned());
+            return Err(ConfigError::Range { key: "mail.from", value, range });
         }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             let (value, range) = (format!("{:?}", self.log.filter), format!("a filter such as info ({error})"));

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod edge;
 pub mod identity;
+pub mod mail;
 pub mod outbound;
 pub mod plugins;
 pub mod portal;

@@ -7,9 +7,12 @@ mod account;
 mod actions;
 mod admin;
 mod brand;
+mod credentials;
 mod decision;
 mod deploy;
+mod join;
 mod live;
+mod mail;
 mod more;
 mod open;
 mod overview;
@@ -118,8 +121,9 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/deployments/:deployment/stop", may(Operation::StopDeployment).post(actions::stop))
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
-    let pages = more::pages(pages);
-    admin::pages(crate::sso::pages(crate::identity::pages(pages, sign_in)))
+    let pages = more::pages(crate::identity::pages(pages, sign_in));
+    let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
+    mail::pages(admin::pages(pages))
 }
 
 #[cfg(test)]

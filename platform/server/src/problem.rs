@@ -81,6 +81,8 @@ codes! {
     HttpsRequired, "https-required", FORBIDDEN, "This is served over https only";
     /// What another site said of somebody does not let them in.
     SsoRefused, "sso-refused", FORBIDDEN, "Signing in by another site did not work";
+    /// The person's address is not confirmed yet.
+    VerificationRequired, "verification-required", FORBIDDEN, "Confirm your address first";
     /// The plan does not open this.
     PlanRefused, "plan-refused", FORBIDDEN, "Your plan does not include this";
     /// There is no such page or row, or it is another's: the two are answered alike.
@@ -95,6 +97,8 @@ codes! {
     Conflict, "conflict", CONFLICT, "This is not possible in the present state";
     /// A request with the same `Idempotency-Key` is being worked on.
     IdempotencyInFlight, "idempotency-in-flight", CONFLICT, "The same request is still being worked on";
+    /// A link from a mail was used before or has ended.
+    LinkEnded, "link-ended", GONE, "This link does not work any more";
     /// The body is larger than is read here.
     TooLarge, "too-large", PAYLOAD_TOO_LARGE, "The request is too large";
     /// The body's type is not read here.

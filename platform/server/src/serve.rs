@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     identity::{Identity, IdentityError, IdentityLayer},
+    mail::{Courier, MailError, Postman},
     portal::{self, Portal},
     secrets::{MasterKeyError, Vault},
     theme::{ThemeError, Themes},
@@ -49,6 +50,9 @@ pub enum ServeError {
     /// Signing in cannot work.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The mail server's address cannot be used.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// There is no master key, or it cannot be used.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -82,9 +86,10 @@ pub enum ServeError {
 pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let store = Store::connect(config.database().expose()).await?;
     let floor = Arc::new(floor(&config, &store, clock.clone())?);
-    let themes = Arc::new(Themes::load()?);
     let vault = Vault::open(&config, clock.clone())?;
     let identity = Identity::new(&config, clock.clone(), vault)?;
+    let (outbox, themes) = (identity.outbox().clone(), Arc::clone(identity.outbox().themes()));
+    let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
     let routes = api::routes(Route::new(), Arc::clone(&floor), clock)?.nest_no_strip("/", portal.routes());
     open_desks(&store, &floor).await?;
@@ -94,7 +99,17 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
     let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
-    run(listener, app, &config, stop_signal()).await?;
+    let (stop_postman, stopped) = tokio::sync::oneshot::channel::<()>();
+    // A sender that is gone ends it too.
+    let postman = tokio::spawn(postman.run(async move { drop(stopped.await) }));
+    let served = run(listener, app, &config, stop_signal()).await;
+    drop(stop_postman);
+    // A mail that is still being carried after that is tried again at the next start.
+    let patience = Duration::from_secs(config.limits.shutdown_s.into());
+    if !matches!(tokio::time::timeout(patience, postman).await, Ok(Ok(()))) {
+        tracing::warn!("the postman did not end in order; what it carried is sent again");
+    }
+    served?;
     floor.close().await;
     store.close().await?;
     Ok(())

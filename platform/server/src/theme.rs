@@ -21,7 +21,10 @@ pub use error::{Fault, ThemeError};
 pub use manifest::{Manifest, Mode};
 pub use tokens::Tokens;
 
-use crate::portal::view::{Fragment, Page, Shell, sample::Sample};
+use crate::{
+    mail::MailKind,
+    portal::view::{Fragment, Page, Shell, sample::Sample},
+};
 use handlebars::Handlebars;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -98,6 +101,14 @@ impl Themes {
     /// [`ThemeError::Unknown`] and [`ThemeError::Render`].
     pub fn fragment<F: Fragment>(&self, theme: &str, fragment: &F) -> Result<String, ThemeError> {
         self.theme(theme)?.render(theme, F::TEMPLATE, fragment)
+    }
+
+    /// Renders the markup of a mail.
+    ///
+    /// # Errors
+    /// [`ThemeError::Unknown`] and [`ThemeError::Render`].
+    pub fn mail<V: Serialize>(&self, theme: &str, kind: MailKind, view: &V) -> Result<String, ThemeError> {
+        self.theme(theme)?.render(theme, kind.template(), view)
     }
 
     /// Renders a page of sample data.

@@ -37,11 +37,14 @@ acts! {
     StepUp, "step-up", "Confirmed who they are";
     StepUpFailed, "step-up-failed", "Failed to confirm who they are";
     Registered, "registered", "Registered";
+    RegistrationRepeated, "registration-repeated", "Tried to register again";
+    VerificationSent, "verification-sent", "Asked for another link to verify the e-mail address";
     EmailVerified, "email-verified", "Verified the e-mail address";
     EmailChangeAsked, "email-change-asked", "Asked to change the e-mail address";
     EmailChanged, "email-changed", "Changed the e-mail address";
     PasswordResetAsked, "password-reset-asked", "Asked for a new password";
     PasswordReset, "password-reset", "Set a new password by mail";
+    InvitationAccepted, "invitation-accepted", "Accepted an invitation";
     PasswordChanged, "password-changed", "Changed the password";
     SecondFactorAdded, "second-factor-added", "Added an authenticator app";
     SecondFactorRemoved, "second-factor-removed", "Removed the authenticator app";

@@ -5,6 +5,7 @@
 
 mod data;
 mod error;
+mod password;
 mod person;
 mod plugin;
 mod tenant;
@@ -59,6 +60,9 @@ enum Command {
     /// People of a tenant.
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Passwords and what checking one costs.
+    #[command(subcommand)]
+    Password(PasswordCommand),
     /// Plugins: strategies and risk rules.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -122,6 +126,17 @@ struct AddPerson {
     /// trader, author, support, risk, admin or owner.
     #[arg(long, default_value = "trader")]
     role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum PasswordCommand {
+    /// Measure what a password check may cost on this machine, and print the settings for it.
+    #[command(after_help = "Examples:\n  marque password calibrate\n  marque password calibrate --milliseconds 250")]
+    Calibrate {
+        /// What one check may take of one core.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=5_000))]
+        milliseconds: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -214,6 +229,9 @@ impl Cli {
             Command::Tenant(TenantCommand::List) => tenant::list(&open(&config).await?, out).await?,
             Command::Tenant(TenantCommand::Show { slug }) => tenant::show(&open(&config).await?, &slug, out).await?,
             Command::Person(PersonCommand::Add(person)) => person::add(&config, &clock, person, out).await?,
+            Command::Password(PasswordCommand::Calibrate { milliseconds }) => {
+                password::calibrate(&clock, milliseconds, out)?;
+            }
             Command::Plugin(PluginCommand::Add { slugs, file }) => {
                 plugin::add(&config, &clock, &slugs, &file, out).await?
             }

@@ -115,7 +115,17 @@ impl<E> IdentityEndpoint<E> {
 }
 
 fn signed_in(tenant: Tenant, Person { user, role }: Person, means: Means, recorder: Recorder) -> SignedIn {
-    SignedIn { tenant, user: user.id, email: user.email, display_name: user.display_name, role, means, recorder }
+    let verified = user.email_verified_at.is_some();
+    SignedIn {
+        tenant,
+        user: user.id,
+        email: user.email,
+        display_name: user.display_name,
+        role,
+        verified,
+        means,
+        recorder,
+    }
 }
 
 impl Identity {

@@ -20,28 +20,38 @@ pub mod one_time;
 mod password;
 mod people;
 pub mod permissions;
+mod registration;
+mod reset;
 mod role;
 mod session;
 mod sign_in;
 mod signed_in;
+mod strength;
+mod visit;
 mod way;
 
 pub use access::{AccessTokens, MadeToken, NewPersonalToken};
 pub(crate) use cookies::value as cookie;
 pub use csrf::Csrf;
 pub use layer::IdentityLayer;
-pub use password::{PasswordError, Passwords};
-pub(crate) use people::valid_email;
+pub use password::{Cost, PasswordError, Passwords, Verified};
+pub(crate) use people::mail_address;
 pub use people::{NewPerson, PersonError, create_person};
 pub use permissions::{Operation, Reach, Scope};
+pub use registration::Registration;
+pub(crate) use registration::link_ended;
 pub use role::{Role, UnknownRole};
 pub(crate) use sign_in::own_path;
 pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::{Means, SignedIn};
+pub use visit::Visit;
 
-use crate::{clock::Clock, config::Config, outbound::Outbound, secrets::Vault, sso::Sso};
+use crate::{
+    clock::Clock, config::Config, mail::Outbox, outbound::Outbound, secrets::Vault, sso::Sso, theme::ThemeError,
+};
 use limits::{Limits, LimitsError};
 use marque_domain::time::Millis;
+use marque_store::{StoreError, TenantDb};
 use session::SessionPolicy;
 use std::sync::Arc;
 
@@ -57,6 +67,7 @@ struct Parts {
     sessions: SessionPolicy,
     vault: Vault,
     sso: Sso,
+    outbox: Outbox,
 }
 
 /// Why people could not sign in at all.
@@ -68,6 +79,9 @@ pub enum IdentityError {
     /// Limits cannot be counted.
     #[error(transparent)]
     Limits(#[from] LimitsError),
+    /// Mail cannot be written.
+    #[error(transparent)]
+    Themes(#[from] ThemeError),
 }
 
 impl Identity {
@@ -82,6 +96,7 @@ impl Identity {
             security_contact: config.security_contact.clone(),
             sessions: SessionPolicy::new(config.sessions),
             sso: Sso::new(Outbound::new(config.outbound_reach()), vault.clone(), clock.clone()),
+            outbox: Outbox::new(config, vault.clone(), clock.clone())?,
             clock,
             vault,
         })))
@@ -111,6 +126,24 @@ impl Identity {
         &self.0.vault
     }
 
+    /// The way to people's mail.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    /// Puts a mail that was given up back into the queue. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn retry_mail(&self, db: &TenantDb, id: i64) -> Result<bool, StoreError> {
+        let found = db.retry_mail(id, self.0.clock.now()).await?;
+        if found {
+            self.0.outbox.ring(db);
+        }
+        Ok(found)
+    }
+
     /// The password hasher, for creating people.
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
@@ -118,5 +151,7 @@ impl Identity {
     }
 }
 
+#[cfg(test)]
+mod registration_tests;
 #[cfg(test)]
 mod tests;

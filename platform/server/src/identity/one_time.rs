@@ -32,6 +32,18 @@ macro_rules! kinds {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// How long one lasts, in words.
+            #[must_use]
+            pub fn lasts(self) -> String {
+                let (hours, minutes) = (self.ttl_ms() / HOUR_MS, self.ttl_ms() / MINUTE_MS);
+                match (hours, minutes) {
+                    (0, minutes) => format!("{minutes} minutes"),
+                    (1, _) => "1 hour".to_owned(),
+                    (hours, _) if hours > 48 => format!("{} days", hours / 24),
+                    (hours, _) => format!("{hours} hours"),
+                }
+            }
+
             /// How long one lasts, in milliseconds.
             #[must_use]
             pub const fn ttl_ms(self) -> i64 {

@@ -1,5 +1,6 @@
 //! Passwords: Argon2id, bounded in memory and time.
 
+use super::strength::refuse_weak;
 use crate::{
     config::Limits,
     secrets::{self, NoRandomness, Secret},
@@ -9,13 +10,13 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use marque_store::Concealed;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::Semaphore;
 
-/// 19 MiB of memory, two passes, one lane: the first of the equally strong Argon2id settings of the OWASP Password
-/// Storage Cheat Sheet. More lanes would not help: checks of several people already use every core.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
+/// More lanes would not help: checks of several people already use every core.
 const LANES: u32 = 1;
 /// As NIST SP 800-63B asks: no composition rules, a minimum of eight, and long pass phrases are welcome.
 const CHARS_MIN: usize = 8;
@@ -30,6 +31,12 @@ pub enum PasswordError {
     /// Too long to be read.
     #[error("the password is too long: use at most {BYTES_MAX} bytes")]
     TooLong,
+    /// It stands in lists of leaked passwords.
+    #[error("this password stands in lists of leaked passwords, which attackers try first: choose another")]
+    Leaked,
+    /// It is soon guessed.
+    #[error("this password is too easy to guess: {0}. Three or four unrelated words make a good one")]
+    Guessable(String),
     /// More checks wait than the server allows.
     #[error("too many sign-ins at once: try again in a few seconds")]
     Busy,
@@ -50,6 +57,10 @@ pub struct Passwords {
     running: Arc<Semaphore>,
     /// Checks under way or waiting.
     admitted: Arc<Semaphore>,
+    /// What a hash costs now.
+    cost: Cost,
+    /// Hashes and measures made so far, for who watches the load.
+    computed: Arc<AtomicU64>,
     /// A hash that no password has, checked when there is no such person: the answer takes as long either way.
     nobody: Concealed,
 }
@@ -61,11 +72,46 @@ impl Passwords {
     /// When there is no randomness or no memory for a hash.
     pub fn new(limits: &Limits) -> Result<Self, PasswordError> {
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(1)));
+        let cost = Cost { memory_kib: limits.password_memory_kib, passes: limits.password_passes };
         Ok(Self {
             running: permits(limits.passwords),
             admitted: permits(limits.passwords.saturating_add(limits.password_queue)),
-            nobody: hash(&secrets::random_bytes::<32>()?)?,
+            nobody: cost.hash(&secrets::random_bytes::<32>()?)?,
+            computed: Arc::default(),
+            cost,
         })
+    }
+
+    /// Hashes and measures that were made since the start.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a password that a person wants may be had; as [`Passwords::choose`], without its hash.
+    ///
+    /// # Errors
+    /// As [`Passwords::choose`].
+    pub async fn measure(&self, password: &Secret, about: Vec<String>) -> Result<(), PasswordError> {
+        check_length(password)?;
+        let password = password.clone();
+        self.work(move || refuse_weak(password.expose(), &about)).await
+    }
+
+    /// The PHC string of a password that a person chose. `about` is what an attacker would try first: their name and
+    /// address, the brand.
+    ///
+    /// # Errors
+    /// When it is too short, too long, leaked or too easy to guess, or too much waits.
+    pub async fn choose(&self, password: Secret, about: Vec<String>) -> Result<Concealed, PasswordError> {
+        check_length(&password)?;
+        let cost = self.cost;
+        // Measured where hashes are computed: it takes some time too, and waits in the same line.
+        self.work(move || {
+            refuse_weak(password.expose(), &about)?;
+            cost.hash(password.expose().as_bytes())
+        })
+        .await
     }
 
     /// The PHC string of a new password.
@@ -73,13 +119,9 @@ impl Passwords {
     /// # Errors
     /// When it is too short or long, or too much waits.
     pub async fn hash(&self, password: Secret) -> Result<Concealed, PasswordError> {
-        if password.expose().chars().count() < CHARS_MIN {
-            return Err(PasswordError::TooShort);
-        }
-        if password.expose().len() > BYTES_MAX {
-            return Err(PasswordError::TooLong);
-        }
-        self.work(move || hash(password.expose().as_bytes())).await
+        check_length(&password)?;
+        let cost = self.cost;
+        self.work(move || cost.hash(password.expose().as_bytes())).await
     }
 
     /// Whether `password` is the one behind `stored`. Nobody's password is behind none, and finding that out takes
@@ -88,16 +130,44 @@ impl Passwords {
     /// # Errors
     /// [`PasswordError::Busy`] when too much waits; [`PasswordError::Corrupt`].
     pub async fn verify(&self, password: Secret, stored: Option<Concealed>) -> Result<bool, PasswordError> {
+        self.check(password, stored, |_, _| Ok(())).await.map(|right| right.is_some())
+    }
+
+    /// As [`Passwords::verify`]; when it is right and was hashed at another cost than today's, also its hash at today's.
+    ///
+    /// # Errors
+    /// As [`Passwords::verify`].
+    pub async fn verify_and_renew(
+        &self,
+        password: Secret,
+        stored: Option<Concealed>,
+    ) -> Result<Verified, PasswordError> {
+        let cost = self.cost;
+        let right = self.check(password, stored, move |password, stored| {
+            if cost.is_of(stored) { Ok(None) } else { cost.hash(password.expose().as_bytes()).map(Some) }
+        });
+        Ok(right.await?.map_or(Verified::Wrong, Verified::Right))
+    }
+
+    /// What `then` makes of a password that is right.
+    async fn check<T: Send + 'static>(
+        &self,
+        password: Secret,
+        stored: Option<Concealed>,
+        then: impl FnOnce(&Secret, &PasswordHash) -> Result<T, PasswordError> + Send + 'static,
+    ) -> Result<Option<T>, PasswordError> {
         if password.expose().len() > BYTES_MAX {
-            return Ok(false);
+            return Ok(None);
         }
-        // Who comes by single sign-on has no password: none is theirs.
-        let stored = stored.filter(|stored| !stored.expose().is_empty());
+        // Who comes by single sign-on has no password, so none is right; finding that out takes as long.
+        let stored = stored.filter(|hash| !hash.expose().is_empty());
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        let cost = self.cost;
         self.work(move || {
             let parsed = PasswordHash::new(stored.expose()).map_err(|_| PasswordError::Corrupt)?;
-            Ok(argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok() && known)
+            let right = cost.argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok() && known;
+            if right { then(&password, &parsed).map(Some) } else { Ok(None) }
         })
         .await
     }
@@ -108,8 +178,10 @@ impl Passwords {
     ) -> Result<T, PasswordError> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
         let running = self.running.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        let computed = Arc::clone(&self.computed);
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
+            computed.fetch_add(1, Ordering::Relaxed);
             // Released here, not by the request: one that goes away does not stop the work it asked for.
             drop((running, admitted));
             result
@@ -118,15 +190,57 @@ impl Passwords {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, PasswordError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| PasswordError::Failed("its parameters"))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn check_length(password: &Secret) -> Result<(), PasswordError> {
+    if password.expose().chars().count() < CHARS_MIN {
+        return Err(PasswordError::TooShort);
+    }
+    if password.expose().len() > BYTES_MAX { Err(PasswordError::TooLong) } else { Ok(()) }
 }
 
-fn hash(password: &[u8]) -> Result<Concealed, PasswordError> {
-    let salt = secrets::random_bytes::<16>()?;
-    let hash = argon2()?.hash_password_with_salt(password, &salt).map_err(|_| PasswordError::Failed("no memory"))?;
-    Ok(Concealed::new(hash.to_string()))
+/// What came of checking a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// It is not the one, or there is none.
+    Wrong,
+    /// It is the one. With its hash at today's cost, if it was hashed at another.
+    Right(Option<Concealed>),
+}
+
+/// What a hash costs whoever guesses, and us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Cost {
+    fn params(self) -> Result<Params, PasswordError> {
+        Params::new(self.memory_kib, self.passes, LANES, None).map_err(|_| PasswordError::Failed("its parameters"))
+    }
+
+    fn argon2(self) -> Result<Argon2<'static>, PasswordError> {
+        Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params()?))
+    }
+
+    /// The PHC string of a password.
+    ///
+    /// # Errors
+    /// [`PasswordError::Failed`], [`PasswordError::NoRandomness`].
+    pub fn hash(self, password: &[u8]) -> Result<Concealed, PasswordError> {
+        let salt = secrets::random_bytes::<16>()?;
+        let hash = self.argon2()?.hash_password_with_salt(password, &salt);
+        Ok(Concealed::new(hash.map_err(|_| PasswordError::Failed("no memory"))?.to_string()))
+    }
+
+    /// Whether a hash was computed at this cost.
+    fn is_of(self, hash: &PasswordHash) -> bool {
+        let stored = Params::try_from(hash);
+        stored.is_ok_and(|stored| {
+            (stored.m_cost(), stored.t_cost(), stored.p_cost()) == (self.memory_kib, self.passes, LANES)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +268,36 @@ mod tests {
         assert!(matches!(broken, Err(PasswordError::Corrupt)));
         assert!(matches!(passwords.hash(secret("seven77")).await, Err(PasswordError::TooShort)));
         assert!(matches!(passwords.hash(secret(&"x".repeat(5_000))).await, Err(PasswordError::TooLong)));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_renewed_when_the_password_is_right() {
+        let cheap =
+            Passwords::new(&config("[limits]\npassword_memory_kib = 8192\npassword_passes = 1").limits).unwrap();
+        let today = Passwords::new(&config("").limits).unwrap();
+        let old = cheap.hash(secret("correct horse")).await.unwrap();
+        let check = async |password: &str, stored: &Concealed| {
+            today.verify_and_renew(secret(password), Some(stored.clone())).await.unwrap()
+        };
+        assert_eq!(check("correct Horse", &old).await, Verified::Wrong);
+        let Verified::Right(Some(new)) = check("correct horse", &old).await else { panic!("it is renewed") };
+        assert!(new.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert_eq!(check("correct horse", &new).await, Verified::Right(None));
+        // Who has no password has no right one, and finding out takes one hash as for anybody.
+        let before = today.computed();
+        assert_eq!(check("", &Concealed::new(String::new())).await, Verified::Wrong);
+        assert_eq!(today.computed() - before, 1);
+    }
+
+    #[tokio::test]
+    async fn a_weak_password_is_not_chosen() {
+        let passwords = Passwords::new(&config("").limits).unwrap();
+        let choose = async |text: &str| passwords.choose(secret(text), vec!["Aurora".to_owned()]).await;
+        assert!(matches!(choose("short").await, Err(PasswordError::TooShort)));
+        assert!(matches!(choose("password1").await, Err(PasswordError::Leaked)));
+        assert!(matches!(choose("aurora2026").await, Err(PasswordError::Guessable(_))));
+        let hash = choose("correct horse battery").await.unwrap();
+        assert!(passwords.verify(secret("correct horse battery"), Some(hash)).await.unwrap());
     }
 
     #[tokio::test]

@@ -57,11 +57,7 @@ pub async fn create_person(
     person: NewPerson,
     at: Millis,
 ) -> Result<User, PersonError> {
-    let display_name = person.display_name.trim().to_owned();
-    let chars = display_name.chars().count();
-    if !(1..=NAME_CHARS_MAX).contains(&chars) || display_name.chars().any(char::is_control) {
-        return Err(PersonError::Name);
-    }
+    let display_name = display_name(&person.display_name).ok_or(PersonError::Name)?;
     let user = User {
         id: UserId(secrets::new_id(at)?),
         email: email(&person.email)?,
@@ -83,8 +79,16 @@ pub async fn create_person(
     }
 }
 
-/// An address as it is stored, if it is one.
-pub(crate) fn valid_email(text: &str) -> Option<String> {
+/// A name on one line, if it is one.
+pub(super) fn display_name(text: &str) -> Option<String> {
+    let name = text.trim();
+    let good = (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    good.then(|| name.to_owned())
+}
+
+/// An address in the form it is stored in, if mail could reach it.
+#[must_use]
+pub(crate) fn mail_address(text: &str) -> Option<String> {
     email(text).ok()
 }
 

@@ -134,6 +134,17 @@ operations! {
     /// Follow an account live.
     StreamAccount, "stream_account", Read:             OWN OWN ALL ALL ALL ALL / NO;
 
+    /// Ask for another link to confirm one's own address.
+    VerifyEmail, "verify_email", Person:               OWN OWN OWN OWN OWN OWN / NO;
+    /// Choose another password for oneself.
+    ChangePassword, "change_password", Person:         OWN OWN OWN OWN OWN OWN / NO;
+    /// Choose another address for oneself.
+    ChangeEmail, "change_email", Person:               OWN OWN OWN OWN OWN OWN / NO;
+    /// See which mails wait, were sent or failed.
+    ReadMail, "read_mail", Manage:                     NO  NO  ALL ALL ALL ALL / NO;
+    /// Send a failed mail again.
+    RetryMail, "retry_mail", Manage:                   NO  NO  NO  NO  ALL ALL / NO;
+
     /// See who is signed in.
     ReadSession, "read_session", Read:                 OWN OWN OWN OWN OWN OWN / NO;
     /// End one's own session.

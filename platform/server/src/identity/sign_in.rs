@@ -163,8 +163,7 @@ impl Identity {
         let by = By { tenant: tenant.id, address: client, person: Some(email) };
         parts.limits.spend(Budget::SignIn, by, now).await?;
         let user = tenant.db().user_by_email(email).await?;
-        let stored = user.as_ref().map(|user| user.password_hash.clone());
-        let right = parts.passwords.verify(password, stored).await?;
+        let right = self.password_is_right(tenant, user.as_ref(), password).await?;
         // Asked after the same work for everybody; what is told depends on the domain alone.
         let required = self.required_way(tenant, email).await?;
         if let Some(other_way) = required.filter(|_| !(right && user.as_ref().is_some_and(keeps_own_way))) {
@@ -182,7 +181,7 @@ impl Identity {
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::TooShort | PasswordError::TooLong => {
+            PasswordError::TooShort | PasswordError::TooLong | PasswordError::Leaked | PasswordError::Guessable(_) => {
                 Self::new(ProblemCode::Invalid, "Choose another password.").field("password", error.to_string())
             }
             PasswordError::Busy => {

@@ -63,6 +63,8 @@ pub struct SignedIn {
     pub role: Role,
     /// What they showed.
     pub means: Means,
+    /// Whether mail to their address has reached them.
+    pub verified: bool,
     /// Records what they do.
     pub recorder: Recorder,
 }
@@ -122,6 +124,10 @@ impl SignedIn {
     /// [`ProblemCode::Forbidden`] when nobody's, [`ProblemCode::ScopeMissing`] when what was shown is not enough.
     pub fn may(&self, operation: Operation) -> Result<Whose, Problem> {
         self.means.check(operation)?;
+        if !self.verified && needs_verified_address(operation) {
+            let detail = "Open the link in the mail that we sent you; /verify sends another.";
+            return Err(Problem::new(ProblemCode::VerificationRequired, detail));
+        }
         match operation.reach(self.role) {
             Reach::Tenant => Ok(Whose::Everyone),
             Reach::Own => Ok(Whose::User(self.user)),
@@ -131,6 +137,15 @@ impl SignedIn {
             )),
         }
     }
+}
+
+/// What only somebody does whose address is their own: whatever puts money at risk. Looking, stopping and closing
+/// never ask for it.
+const fn needs_verified_address(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::OpenAccount | Operation::PlaceOrder | Operation::CreateDeployment | Operation::StartDeployment
+    )
 }
 
 impl<'a> FromRequest<'a> for SignedIn {

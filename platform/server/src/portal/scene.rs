@@ -2,7 +2,7 @@
 
 use super::{
     Portal,
-    view::{ApiDocs, Brand, Clock, Page, Person, Shell},
+    view::{ApiDocs, Banner, Brand, Clock, Page, Person, Shell},
 };
 use crate::{
     edge::Tenant,
@@ -32,6 +32,7 @@ pub struct Scene {
     pub(super) portal: Portal,
     person: Option<Person>,
     role: Option<Role>,
+    unverified: bool,
     path: String,
     mode: Option<Mode>,
 }
@@ -41,9 +42,19 @@ impl Scene {
         let who = request.data::<SignedIn>();
         let person = who.map(|who| Person { email: who.email.clone(), role: who.role.title().to_owned() });
         let role = who.map(|who| who.role);
+        let unverified = who.is_some_and(|who| !who.verified);
         let chosen = cookie(request.headers(), MODE_COOKIE).and_then(Mode::named);
         let mode = chosen.or(tenant.definition.tokens.mode);
-        Self { portal: portal.clone(), tenant, csrf, person, role, path: request.uri().path().to_owned(), mode }
+        Self {
+            portal: portal.clone(),
+            tenant,
+            csrf,
+            person,
+            role,
+            unverified,
+            path: request.uri().path().to_owned(),
+            mode,
+        }
     }
 
     /// Whether somebody is signed in.
@@ -70,6 +81,9 @@ impl Scene {
         shell.person.clone_from(&self.person);
         shell.csrf.clone_from(&self.csrf);
         shell.mode = self.mode;
+        if self.unverified && self.path != "/verify" {
+            shell.banners.push(Banner::unverified());
+        }
         Ok(themes.render(&definition.theme, &shell, page)?)
     }
 

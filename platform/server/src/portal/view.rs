@@ -12,6 +12,15 @@
 //! | `/` | [`Front`] | |
 //! | `/sign-in` | [`SignIn`] | `POST /sign-in`: `email`, `password`, `next` |
 //! | `/sign-in/more` | [`SignInMore`] | `POST` to the same path: `code` |
+//! | `/register` | [`Register`] | `POST /register`: `name`, `email`, `password` |
+//! | `/forgot` | [`Forgot`] | `POST /forgot`: `email` |
+//! | `/reset?token=` | [`Reset`] | `POST /reset`: `token`, `password` |
+//! | `/verify?token=`, `/security/email/confirm?token=` | [`ConfirmLink`] | `POST` to the same path: `token` |
+//! | `/verify` | [`Unverified`] | `POST /verify/resend` |
+//! | `/check-mail` and what forms above answer | [`Note`] | |
+//! | `/security/password` | [`PasswordPage`] | `POST` to the same path: `password` |
+//! | `/security/email` | [`EmailPage`] | `POST` to the same path: `email` |
+//! | `/admin/mail` | [`MailPage`] | `POST /admin/mail/{id}/retry` |
 //! | `/dashboard` | [`Dashboard`] | |
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
 //! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
@@ -41,6 +50,7 @@ mod deploy;
 mod error;
 mod figure;
 mod front;
+mod join;
 mod live;
 mod open;
 mod problem;
@@ -58,6 +68,9 @@ pub use deploy::{Deploy, StrategyCard};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore};
+pub use join::{
+    ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
+};
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use open::OpenAccount;
 pub use problem::{ProblemPage, ProblemRow, Problems};

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     edge::{Origin, Tenant},
-    identity::valid_email,
+    identity::mail_address,
     problem::Problem,
     secrets::{self, Place, TenantKeys, Token},
 };
@@ -156,7 +156,7 @@ impl Sso {
     }
 
     async fn welcome(&self, db: &TenantDb, returned: &Returned, email: &str, now: Millis) -> Result<User, Refused> {
-        let email = valid_email(email).ok_or(Refused::Unverified)?;
+        let email = mail_address(email).ok_or(Refused::Unverified)?;
         let said = [returned.known.name.clone(), returned.said_name.clone()];
         let user = User {
             id: UserId(secrets::new_id(now)?),

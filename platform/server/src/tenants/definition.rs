@@ -31,6 +31,9 @@ pub struct Definition {
     pub time_zone: Zone,
     /// What its pages say.
     pub words: Words,
+    /// Who its mail comes from, where its file says so.
+    #[serde(default)]
+    pub mail: Option<Sender>,
     /// The plugins it offers, by name.
     pub plugins: Vec<String>,
     /// What a new account is opened with.
@@ -50,6 +53,15 @@ impl Definition {
     pub fn sold_with(&self, feature: &str) -> impl Iterator<Item = &Plan> {
         self.plans.iter().filter(move |plan| plan.features.iter().any(|f| f == feature))
     }
+}
+
+/// Who a tenant's mail comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The address; the platform's own when it is not said.
+    pub from: Option<String>,
+    /// What the sender is called; the tenant's name when it is not said.
+    pub name: Option<String>,
 }
 
 /// What a tenant's pages say of it.

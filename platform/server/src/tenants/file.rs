@@ -1,10 +1,10 @@
 //! The grammar of `tenant.toml`: strict, and every mistake is reported at once with its place.
 
 use super::{
-    definition::{AccountTemplate, Definition, RuleBinding, Words},
+    definition::{AccountTemplate, Definition, RuleBinding, Sender, Words},
     mistake::{Mistakes, Notes},
 };
-use crate::{edge::host::HostName, theme::Tokens};
+use crate::{edge::host::HostName, identity::mail_address, theme::Tokens};
 use marque_domain::{
     fixed::Money,
     instrument::Currency,
@@ -38,6 +38,7 @@ struct File {
     time_zone: Text,
     plugins: Spanned<Vec<Text>>,
     words: FileWords,
+    mail: Option<FileMail>,
     tokens: Tokens,
     accounts: FileAccounts,
     plans: Spanned<Vec<Spanned<Plan>>>,
@@ -55,6 +56,13 @@ struct FileWords {
     intro: Text,
     legal_name: Text,
     risk_notice: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMail {
+    from: Option<Text>,
+    name: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +123,7 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
     let plugins = plugins(&file.plugins, notes);
     let accounts = accounts(file.accounts, &plugins, notes);
     let words = words(file.words, &name, notes);
+    let mail = file.mail.map(|mail| sender(&mail, notes));
     let plans = plans(file.plans, notes);
     Some(Definition {
         slug: slug.clone(),
@@ -126,6 +135,7 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
         locale: file.locale.into_inner(),
         time_zone: time_zone?,
         words,
+        mail,
         plugins,
         accounts: accounts?,
         plans,
@@ -153,6 +163,18 @@ fn words(words: FileWords, name: &str, notes: &mut Notes<'_>) -> Words {
         legal_name: line(&words.legal_name, 120, notes),
         risk_notice: line(&words.risk_notice, 1_000, notes),
     }
+}
+
+fn sender(mail: &FileMail, notes: &mut Notes<'_>) -> Sender {
+    let from = mail.from.as_ref().and_then(|text| {
+        let address = mail_address(text.get_ref());
+        if address.is_none() {
+            let what = format!("{:?} is not an address that mail can come from", text.get_ref());
+            notes.at(text.span(), what, "write the address alone, such as no-reply@aurora.example");
+        }
+        address
+    });
+    Sender { from, name: mail.name.as_ref().map(|name| line(name, 60, notes)) }
 }
 
 fn hosts(hosts: &Spanned<Vec<Text>>, notes: &mut Notes<'_>) -> Vec<String> {

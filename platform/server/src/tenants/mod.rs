@@ -11,7 +11,7 @@ mod mistake;
 mod rules;
 
 pub use apply::{ApplyError, apply, read_dir};
-pub use definition::{AccountTemplate, Definition, RuleBinding, Words};
+pub use definition::{AccountTemplate, Definition, RuleBinding, Sender, Words};
 pub use file::read;
 pub use mistake::{Mistake, Mistakes};
 pub use rules::{RuleError, misfits};

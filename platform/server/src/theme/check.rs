@@ -45,6 +45,12 @@ pub fn check(themes: &Themes, files: &Files) -> Vec<Fault> {
             Some(Fault::new(&format!("{name}/templates/{template}.hbs"), what, "Use the fields of its view model."))
         }));
     }
+    for name in themes.names() {
+        faults.extend(crate::mail::faults(themes, name).into_iter().map(|(template, what)| {
+            let what = format!("The mail does not render with sample data: {what}.");
+            Fault::new(&format!("{name}/{template}.hbs"), what, "Use the values of its kind in mail/kind.rs.")
+        }));
+    }
     // One template serves several samples and fails them all alike.
     faults.dedup();
     faults

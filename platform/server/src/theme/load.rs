@@ -32,7 +32,7 @@ pub fn compile(files: &Files) -> Result<Compiled, Vec<Fault>> {
 
 /// Templates and style sheets are compiled, not served as they are.
 fn is_source(path: &str) -> bool {
-    !path.starts_with(VENDOR) && (path.contains("/css/") || path.contains("/templates/"))
+    !path.starts_with(VENDOR) && ["/css/", "/templates/", "/mail/"].iter().any(|folder| path.contains(folder))
 }
 
 fn manifests(files: &Files) -> Result<BTreeMap<String, Manifest>, Vec<Fault>> {
@@ -83,12 +83,14 @@ fn build(
     registry.register_helper("asset", Box::new(AssetHelper { urls: urls(chain, assets) }));
     let mut faults = Vec::new();
     // The root theme comes first, so that a later theme's template of the same name replaces its.
-    for theme in chain {
-        let folder = format!("{theme}/templates/");
+    let folders =
+        chain.iter().flat_map(|theme| [(format!("{theme}/templates/"), ""), (format!("{theme}/mail/"), "mail/")]);
+    for (folder, kind) in folders {
         for (path, bytes) in files.range(folder.clone()..).take_while(|(path, _)| path.starts_with(&folder)) {
             let Some(template) = path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".hbs")) else {
                 continue;
             };
+            let template = &format!("{kind}{template}");
             // A file ends in a line break, which would stand as a space after a part in the middle of a sentence.
             let text = String::from_utf8_lossy(bytes);
             if let Err(error) = registry.register_template_string(template, text.trim_end()) {

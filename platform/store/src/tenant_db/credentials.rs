@@ -3,11 +3,17 @@
 use super::TenantDb;
 use crate::{
     codec,
-    entity::users::{Column, Entity},
+    entity::{
+        sessions,
+        users::{Column, Entity},
+    },
     error::StoreError,
     record::{Concealed, User, normalise_email},
 };
-use marque_domain::{id::UserId, time::Millis};
+use marque_domain::{
+    id::{SessionId, UserId},
+    time::Millis,
+};
 use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 
 /// What became of a registration.
@@ -78,6 +84,21 @@ impl TenantDb {
         let found = tx.run_update(update).await? == 1;
         tx.commit().await?;
         if found { Ok(()) } else { Err(StoreError::NotFound("user")) }
+    }
+
+    /// Ends what was opened for a person: every session but `keep`. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn end_access(&self, user: UserId, keep: Option<SessionId>) -> Result<u64, StoreError> {
+        let tx = self.write().await?;
+        let mut theirs = tx.delete::<sessions::Entity>().filter(sessions::Column::UserId.eq(user.0));
+        if let Some(keep) = keep {
+            theirs = theirs.filter(sessions::Column::Id.ne(keep.0));
+        }
+        let gone = tx.run_delete(theirs).await?;
+        tx.commit().await?;
+        Ok(gone)
     }
 
     /// Gives a person another password. With `former`, only if that is still the stored hash: who hashes the same

@@ -109,6 +109,10 @@ fn welcome(port: u16, people: &[seed::Person], recordings: &[recordings::Recordi
         seed::brands(people).first().map_or("localhost", |b| b.host)
     );
     text += &format!(
+        "    6. Open an account at /register, or forget a password: the demo sends no mail, it writes each as a file\n       below {}. Open it with any mail program.\n",
+        root::shown(&root::var().join("mail"))
+    );
+    text += &format!(
         "\n  Log: {}. Ctrl-C stops it; the next start takes a moment only.\n",
         root::shown(&server::log_file())
     );
@@ -146,6 +150,8 @@ mod tests {
             "pw",
             "synthetic",
             "60 times",
+            "/register",
+            "var/mail",
         ] {
             assert!(text.contains(want), "{want} is not in {text}");
         }

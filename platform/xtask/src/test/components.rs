@@ -1,4 +1,5 @@
-//! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis and Chromium.
+//! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis, Chromium, and Python for a
+//! mail server.
 //!
 //! Found where systems put them; installed when we are root on Debian; otherwise named with the command that
 //! installs them. Under `CI=true` a missing one is a failure. A developer without one skips its tests and sees
@@ -26,14 +27,19 @@ enum Component {
     Redis,
     /// The browser.
     Chromium,
+    /// What the tests' mail server runs on.
+    Python,
 }
 
 impl Component {
+    const ALL: [Self; 4] = [Self::Postgres, Self::Redis, Self::Chromium, Self::Python];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL's server programs",
             Self::Redis => "Redis",
             Self::Chromium => "Chromium",
+            Self::Python => "Python 3.11 or newer with venv",
         }
     }
 
@@ -43,6 +49,7 @@ impl Component {
             Self::Redis => &["redis-server"],
             // Without a font the pages would show boxes.
             Self::Chromium => &["chromium", "fonts-liberation"],
+            Self::Python => &["python3", "python3-venv"],
         }
     }
 
@@ -51,6 +58,7 @@ impl Component {
             Self::Postgres => "put the folder of `initdb` on your PATH",
             Self::Redis => "put the folder of `redis-server` on your PATH",
             Self::Chromium => "set XTASK_CHROMIUM to its program",
+            Self::Python => "put `python3` on your PATH",
         }
     }
 
@@ -59,8 +67,15 @@ impl Component {
             Self::Postgres => postgres_folders().into_iter().find(|folder| holds_postgres(folder)),
             Self::Redis => on_path("redis-server"),
             Self::Chromium => std::env::var_os(CHROMIUM).map(PathBuf::from).or_else(chromium_on_path),
+            Self::Python => on_path("python3").filter(|python| makes_environments(python)),
         }
     }
+}
+
+/// Debian's Python lacks what environments are made with until its package is installed.
+fn makes_environments(python: &Path) -> bool {
+    let check = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+    run::ask(&python.to_string_lossy(), &["-c", check]).is_some()
 }
 
 fn chromium_on_path() -> Option<PathBuf> {
@@ -76,15 +91,15 @@ pub struct Components {
     pub redis: Option<PathBuf>,
     /// The browser's program.
     pub chromium: Option<PathBuf>,
+    /// Python's program.
+    pub python: Option<PathBuf>,
 }
 
 impl Components {
     /// Finds or installs them.
     pub fn ensure(in_ci: bool) -> Result<Self> {
-        let missing: Vec<Component> = [Component::Postgres, Component::Redis, Component::Chromium]
-            .into_iter()
-            .filter(|component| component.find().is_none())
-            .collect();
+        let missing: Vec<Component> =
+            Component::ALL.into_iter().filter(|component| component.find().is_none()).collect();
         if !missing.is_empty() && is_debian_root() {
             install(&missing)?;
         }
@@ -92,6 +107,7 @@ impl Components {
             postgres: settle(Component::Postgres, in_ci)?,
             redis: settle(Component::Redis, in_ci)?,
             chromium: settle(Component::Chromium, in_ci)?,
+            python: settle(Component::Python, in_ci)?,
         })
     }
 }
@@ -187,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_package_and_another_way() {
-        for component in [Component::Postgres, Component::Redis, Component::Chromium] {
+        for component in Component::ALL {
             let sentence = missing_sentence(component);
             assert!(
                 sentence.contains(component.packages()[0]) && sentence.contains(component.other_way()),

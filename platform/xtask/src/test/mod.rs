@@ -3,6 +3,7 @@
 mod browser;
 mod components;
 mod fuzz;
+mod mail;
 mod rust;
 mod tally;
 
@@ -31,6 +32,8 @@ pub struct Bench {
     components: Components,
     /// Schemathesis.
     fuzzer: Option<std::path::PathBuf>,
+    /// The Python that has the tests' mail server.
+    mail_python: Option<std::path::PathBuf>,
 }
 
 /// Sets up, builds once, runs the Rust tests and then the browser tests.
@@ -51,9 +54,10 @@ fn set_up() -> Result<Bench> {
     let fuzzer = fuzz::ensure(in_ci)?;
     setup::npm(&root::workspace().join("themes"), "page assets")?;
     setup::npm(&root::workspace().join("tests/browser"), "browser test tools")?;
+    let mail_python = components.python.as_deref().map(mail::ensure).transpose()?;
     let plugins = plugins::ensure()?.folder().to_path_buf();
     let marque = build::everything()?;
-    Ok(Bench { marque, plugins, components, fuzzer })
+    Ok(Bench { marque, plugins, components, fuzzer, mail_python })
 }
 
 fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Bench, components, fuzz, tally::Tally};
+use super::{Bench, components, fuzz, mail, tally::Tally};
 use crate::run::{self, Line};
 
 /// What a test prints first when it finds no PostgreSQL, no Redis or no fuzzer and does without.
@@ -14,7 +14,10 @@ const SKIPPED: &str = "SKIPPED ";
 pub fn run(bench: &Bench, filter: Option<&str>) -> Result<Tally> {
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
-    if bench.components.postgres.is_none() || bench.components.redis.is_none() || bench.fuzzer.is_none() {
+    let found = &bench.components;
+    let without =
+        [found.postgres.is_none(), found.redis.is_none(), bench.fuzzer.is_none(), bench.mail_python.is_none()];
+    if without.contains(&true) {
         // A test that did without is a success to its runner, which hides what successes print.
         command.args(["--", "--show-output"]);
     }
@@ -39,6 +42,9 @@ pub fn environment(command: &mut Command, bench: &Bench) -> Result<()> {
     }
     if let Some(fuzzer) = &bench.fuzzer {
         command.env(fuzz::PROGRAM, fuzzer);
+    }
+    if let Some(python) = &bench.mail_python {
+        command.env(mail::PYTHON, python);
     }
     if let Some(postgres) = &bench.components.postgres {
         let path = std::env::var_os("PATH").unwrap_or_default();

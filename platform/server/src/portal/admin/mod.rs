@@ -21,12 +21,20 @@ struct Section {
 }
 
 /// In the order in which they are listed. A feature with a page of its own adds its line here.
-const SECTIONS: &[Section] = &[Section {
-    operation: Operation::ManageSso,
-    title: "Single sign-on",
-    href: "/admin/sso",
-    text: "Let people sign in with Google, Apple or your own provider, and say who must.",
-}];
+const SECTIONS: &[Section] = &[
+    Section {
+        operation: Operation::ManageSso,
+        title: "Single sign-on",
+        href: "/admin/sso",
+        text: "Let people sign in with Google, Apple or your own provider, and say who must.",
+    },
+    Section {
+        operation: Operation::ReadMail,
+        title: "Mail",
+        href: "/admin/mail",
+        text: "See which mails could not be delivered, and why; try them again.",
+    },
+];
 
 /// The pages of `/admin`.
 pub(super) fn pages(pages: Pages) -> Pages {

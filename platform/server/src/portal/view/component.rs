@@ -87,6 +87,16 @@ impl Banner {
     }
 }
 
+impl Banner {
+    /// What somebody reads on every page who has not confirmed their address.
+    #[must_use]
+    pub fn unverified() -> Self {
+        let text = "Until then you can look around, but not trade. The link is in the mail that we sent you.";
+        let action = Some(Link::new("Send another link", "/verify"));
+        Self { action, ..Self::new(Tone::Warn, "Confirm your address", text) }
+    }
+}
+
 /// Neighbouring pages of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pager {

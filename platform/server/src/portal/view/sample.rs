@@ -4,6 +4,7 @@
 
 mod admin;
 mod desk;
+mod join;
 mod sso;
 
 use self::desk::{
@@ -101,6 +102,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
     ];
     all.extend(admin::samples(&shell));
     all.extend(sso::samples(&shell));
+    all.extend(join::samples(&shell));
     let reference = || Some("req_01h4k9qz7m".to_owned());
     for (name, status) in [("error-403", 403), ("error-404", 404), ("error-500", 500)] {
         all.push(Sample::page(name, shell("Error", "/x", true), &ErrorPage::of(status, reference())));

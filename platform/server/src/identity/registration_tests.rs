@@ -1,0 +1,420 @@
+//! Registration, confirmation and reset: what works once, what ends what, and that nothing tells who has an account.
+
+use super::{Identity, NewPerson, Registration, Role, Visit, create_person};
+use crate::{
+    audit::{self, Recorder},
+    clock::Clock,
+    edge::{HostName, Resolver, Tenant},
+    mail::{Courier, Postman},
+    problem::{Problem, ProblemCode},
+    secrets::{Secret, Token},
+    testing::{NOON, TestStore, config, vault},
+};
+use marque_domain::{
+    id::{SessionId, UserId},
+    time::{DAY_MS, HOUR_MS, Millis},
+};
+use marque_store::{AuditFilter, Page, User};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+const GOOD: &str = "correct horse battery";
+const BETTER: &str = "staple battery horse";
+
+struct World {
+    /// Kept: its folder goes with it.
+    _store: TestStore,
+    identity: Identity,
+    postman: Postman,
+    visit: Visit,
+    elsewhere: Tenant,
+    now: Arc<AtomicI64>,
+    mails: tempfile::TempDir,
+}
+
+/// A letter as it lies in the folder.
+struct Letter {
+    kind: String,
+    to: String,
+    /// The first link that carries a token.
+    token: Option<Token>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let store = TestStore::with_demo(&[]).await;
+        let now = Arc::new(AtomicI64::new(NOON.0));
+        let shown = Arc::clone(&now);
+        let clock = Clock::from_fn(move || Millis(shown.load(Ordering::Relaxed)));
+        let config = config("");
+        let identity = Identity::new(&config, clock.clone(), vault()).unwrap();
+        let mails = tempfile::tempdir().unwrap();
+        let courier = Courier::Folder(mails.path().to_owned());
+        let postman = Postman::new(identity.outbox().clone(), courier, store.system());
+        let resolver = Resolver::new(store.system(), &config.limits);
+        let host = HostName::parse("aurora.localhost").unwrap();
+        let tenant = resolver.tenant(&host).await.unwrap();
+        let elsewhere = resolver.tenant(&HostName::parse("borealis.localhost").unwrap()).await.unwrap();
+        let visit = Visit::for_tests(tenant, host, Recorder::new(vault(), clock, audit::Origin::default()));
+        Self { _store: store, identity, postman, visit, elsewhere, now, mails }
+    }
+
+    async fn add(&self, email: &str) -> User {
+        let new = NewPerson {
+            email: email.to_owned(),
+            display_name: "Ann".to_owned(),
+            password: Secret::new(GOOD.to_owned()),
+            role: Role::Trader,
+        };
+        create_person(self.visit.tenant.db(), self.identity.passwords(), new, self.now()).await.unwrap()
+    }
+
+    async fn register(&self, email: &str, password: &str) -> Result<(), Problem> {
+        let form = Registration {
+            email: email.to_owned(),
+            display_name: "Ann".to_owned(),
+            password: Secret::new(password.to_owned()),
+        };
+        self.identity.register(&self.visit, form).await
+    }
+
+    /// Delivers what is queued and answers it.
+    async fn letters(&mut self) -> Vec<Letter> {
+        self.now.fetch_add(61_000, Ordering::Relaxed);
+        self.postman.work().await;
+        let folder = self.mails.path().join("aurora");
+        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        paths.sort();
+        let letters = paths.iter().map(|path| {
+            let text = std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
+            std::fs::remove_file(path).unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let after = |mark: &str| text.split(mark).nth(1).map(str::to_owned);
+            let to = after("\r\nTo: ").unwrap().lines().next().unwrap().to_owned();
+            let token = after("?token=").and_then(|rest| Token::parse(rest.get(..43)?));
+            Letter { kind: name.split_once('-').unwrap().1.to_owned(), to, token }
+        });
+        letters.collect()
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.now.load(Ordering::Relaxed))
+    }
+
+    async fn person(&self, email: &str) -> Option<User> {
+        self.visit.tenant.db().user_by_email(email).await.unwrap()
+    }
+
+    async fn opens(&self, email: &str, password: &str) -> bool {
+        let stored = self.person(email).await.map(|user| user.password_hash);
+        self.identity.passwords().verify(Secret::new(password.to_owned()), stored).await.unwrap()
+    }
+
+    async fn acts(&self) -> Vec<String> {
+        let page = Page::first(200);
+        let rows = self.visit.tenant.db().audit(&AuditFilter::default(), page).await.unwrap().items;
+        rows.into_iter().map(|row| row.entry.act).collect()
+    }
+
+    /// What the server did meanwhile: hashes, audit entries, mails queued, bytes of tokens' rows are another matter.
+    async fn work(&mut self, before: (u64, usize)) -> (u64, usize, Vec<Letter>) {
+        let (hashes, acts) = (self.identity.passwords().computed() - before.0, self.acts().await.len() - before.1);
+        (hashes, acts, self.letters().await)
+    }
+
+    async fn measure(&self) -> (u64, usize) {
+        (self.identity.passwords().computed(), self.acts().await.len())
+    }
+}
+
+fn code(refused: Result<(), Problem>) -> ProblemCode {
+    refused.expect_err("it is refused").code
+}
+
+#[tokio::test]
+async fn who_registers_confirms_the_address_once() {
+    let mut world = World::new().await;
+    world.register(" New@X.example", GOOD).await.unwrap();
+    let person = world.person("new@x.example").await.unwrap();
+    assert_eq!((person.email_verified_at, person.role.as_str()), (None, "trader"));
+    assert!(world.opens("new@x.example", GOOD).await);
+    let letters = world.letters().await;
+    assert_eq!((letters.len(), letters[0].kind.as_str()), (1, "verify-email"));
+    assert!(letters[0].to.contains("new@x.example"));
+    let token = letters[0].token.clone().unwrap();
+    // It is nobody's at another brand.
+    let mut there = world.visit.clone();
+    there.tenant = world.elsewhere.clone();
+    assert_eq!(code(world.identity.verify_email(&there, &token).await), ProblemCode::LinkEnded);
+    let tries = (0..20).map(|_| world.identity.verify_email(&world.visit, &token));
+    let outcomes = futures_util::future::join_all(tries).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "it works once");
+    assert!(world.person("new@x.example").await.unwrap().email_verified_at.is_some());
+    assert_eq!(world.acts().await, ["email-verified", "registered"]);
+
+    // Another link is for who has not confirmed yet.
+    world.identity.resend_verification(&world.visit, person.id).await.unwrap();
+    assert!(world.letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_link_to_confirm_an_address_ends() {
+    let mut world = World::new().await;
+    world.register("new@x.example", GOOD).await.unwrap();
+    let first = world.letters().await.remove(0).token.unwrap();
+    world.now.fetch_add(DAY_MS, Ordering::Relaxed);
+    assert_eq!(code(world.identity.verify_email(&world.visit, &first).await), ProblemCode::LinkEnded);
+    let person = world.person("new@x.example").await.unwrap();
+    world.identity.resend_verification(&world.visit, person.id).await.unwrap();
+    let second = world.letters().await.remove(0).token.unwrap();
+    // The address changes before the link is opened: it confirms the old one, which is no longer theirs.
+    world.visit.tenant.db().change_email(person.id, "newer@x.example", world.now()).await.unwrap();
+    assert_eq!(code(world.identity.verify_email(&world.visit, &second).await), ProblemCode::LinkEnded);
+}
+
+/// The oracle of "no enumeration": the same answer, the same number of hashes, audit entries and mails. What differs
+/// is in the mail, which only the owner of the address reads.
+#[tokio::test]
+async fn registering_a_taken_address_does_the_same_work() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    let before = world.measure().await;
+    world.register("new@x.example", BETTER).await.unwrap();
+    let (hashes, acts, new) = world.work(before).await;
+    let before = world.measure().await;
+    world.register("ANN@x.example", BETTER).await.unwrap();
+    let (hashes_taken, acts_taken, taken) = world.work(before).await;
+    assert_eq!((hashes, acts, new.len()), (hashes_taken, acts_taken, taken.len()));
+    assert_eq!((hashes, acts, new.len()), (2, 1, 1), "measured and hashed");
+    assert_eq!((new[0].kind.as_str(), taken[0].kind.as_str()), ("verify-email", "already-registered"));
+    assert!(taken[0].to.contains("ann@x.example") && new[0].token.is_some() && taken[0].token.is_some());
+    assert_eq!(world.person("ann@x.example").await.unwrap(), ann, "nothing of hers changed");
+
+    // Refusals too come before anything is looked up.
+    for email in ["ann@x.example", "new2@x.example"] {
+        let before = world.measure().await;
+        let refused = world.register(email, "password1").await.expect_err("weak");
+        assert_eq!((refused.code, refused.errors[0].field.as_str()), (ProblemCode::Invalid, "password"));
+        let (hashes, acts, letters) = world.work(before).await;
+        assert_eq!((hashes, acts, letters.len()), (1, 0, 0), "{email}");
+    }
+    let refused = world.register("not an address", GOOD).await.expect_err("no address");
+    assert_eq!(refused.errors[0].field, "email");
+}
+
+#[tokio::test]
+async fn asking_for_a_password_tells_nothing_either() {
+    let mut world = World::new().await;
+    world.add("ann@x.example").await;
+    let mut seen = Vec::new();
+    for email in ["ann@x.example", "nobody@x.example"] {
+        let before = world.measure().await;
+        world.identity.ask_reset(&world.visit, email).await.unwrap();
+        let (hashes, acts, letters) = world.work(before).await;
+        assert!(letters[0].to.contains(email));
+        seen.push((hashes, acts, letters.len()));
+    }
+    assert_eq!(seen, [(0, 1, 1), (0, 1, 1)]);
+}
+
+#[tokio::test]
+async fn mail_is_not_sent_without_end_and_the_refusal_tells_nothing() {
+    let mut world = World::new().await;
+    world.add("ann@x.example").await;
+    for email in ["ann@x.example", "nobody@x.example"] {
+        for _ in 0..3 {
+            world.identity.ask_reset(&world.visit, email).await.unwrap();
+            world.register(email, GOOD).await.unwrap();
+        }
+        // Whether a password is good may be tried without end; mail is not.
+        for _ in 0..5 {
+            assert_eq!(code(world.register("new@x.example", "password1").await), ProblemCode::Invalid);
+        }
+        assert_eq!(code(world.identity.ask_reset(&world.visit, email).await), ProblemCode::TooManyRequests);
+        assert_eq!(code(world.register(email, GOOD).await), ProblemCode::TooManyRequests);
+        assert_eq!(world.letters().await.len(), 6);
+        world.now.fetch_add(HOUR_MS, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_once_and_ends_what_it_opened() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    let db = world.visit.tenant.db().clone();
+    for id in [1, 2] {
+        db.create_session(&session(id, ann.id, world.now())).await.unwrap();
+    }
+    programs(&db, ann.id, world.now()).await;
+    world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+    world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+    let mut letters = world.letters().await;
+    let (other, token) = (letters.remove(0).token.unwrap(), letters.remove(0).token.unwrap());
+
+    // A password that is refused leaves the link as it is.
+    let weak = world.identity.reset_password(&world.visit, &token, Secret::new("password1".to_owned())).await;
+    assert_eq!(weak.expect_err("weak").errors[0].field, "password");
+    let tries = (0..8).map(|_| world.identity.reset_password(&world.visit, &token, Secret::new(BETTER.to_owned())));
+    let outcomes = futures_util::future::join_all(tries).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+
+    assert!(world.opens("ann@x.example", BETTER).await && !world.opens("ann@x.example", GOOD).await);
+    assert_eq!(db.delete_sessions_of(ann.id).await.unwrap(), 0, "both had ended");
+    assert_eq!(db.end_grants_of(ann.id, world.now()).await.unwrap(), 0, "so had the program's sign-in");
+    assert_eq!(db.end_personal_tokens(ann.id, None, world.now()).await.unwrap(), 0, "and the personal token");
+    let again = world.identity.reset_password(&world.visit, &other, Secret::new(GOOD.to_owned())).await;
+    assert_eq!(code(again), ProblemCode::LinkEnded, "the other link ended too");
+    assert_eq!(world.letters().await[0].kind, "password-changed");
+    assert_eq!(world.acts().await, ["password-reset", "password-reset-asked", "password-reset-asked"]);
+}
+
+#[tokio::test]
+async fn a_link_to_reset_lasts_an_hour_and_confirms_the_address() {
+    let mut world = World::new().await;
+    world.register("new@x.example", GOOD).await.unwrap();
+    world.letters().await;
+    world.identity.ask_reset(&world.visit, "new@x.example").await.unwrap();
+    let late = world.letters().await.remove(0).token.unwrap();
+    world.now.fetch_add(HOUR_MS, Ordering::Relaxed);
+    let outcome = world.identity.reset_password(&world.visit, &late, Secret::new(BETTER.to_owned())).await;
+    assert_eq!(code(outcome), ProblemCode::LinkEnded);
+    world.identity.ask_reset(&world.visit, "new@x.example").await.unwrap();
+    let token = world.letters().await.remove(0).token.unwrap();
+    world.identity.reset_password(&world.visit, &token, Secret::new(BETTER.to_owned())).await.unwrap();
+    assert!(world.person("new@x.example").await.unwrap().email_verified_at.is_some(), "the link came by mail");
+}
+
+#[tokio::test]
+async fn a_changed_password_keeps_this_session_only() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    let db = world.visit.tenant.db().clone();
+    for id in [1, 2, 3] {
+        db.create_session(&session(id, ann.id, world.now())).await.unwrap();
+    }
+    programs(&db, ann.id, world.now()).await;
+    let change = async |password: &str| {
+        let password = Secret::new(password.to_owned());
+        world.identity.change_password(&world.visit, ann.id, SessionId(2), password).await
+    };
+    assert_eq!(code(change("ann@x.example").await), ProblemCode::Invalid);
+    change(BETTER).await.unwrap();
+    assert!(world.opens("ann@x.example", BETTER).await);
+    assert!(db.delete_session(SessionId(2)).await.unwrap(), "it stayed");
+    assert_eq!(db.delete_sessions_of(ann.id).await.unwrap(), 0);
+    assert_eq!(db.end_grants_of(ann.id, world.now()).await.unwrap(), 0, "programs sign in anew");
+    assert_eq!(db.end_personal_tokens(ann.id, None, world.now()).await.unwrap(), 1, "what its owner made stays");
+    assert_eq!(world.letters().await[0].kind, "password-changed");
+}
+
+#[tokio::test]
+async fn a_hash_of_another_cost_is_renewed_at_sign_in() {
+    let world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    let cheap = crate::identity::Cost { memory_kib: 8_192, passes: 1 }.hash(GOOD.as_bytes()).unwrap();
+    world.visit.tenant.db().set_password(ann.id, &cheap, None).await.unwrap();
+    let right = async |password: &str| {
+        let person = world.person("ann@x.example").await;
+        let password = Secret::new(password.to_owned());
+        world.identity.password_is_right(&world.visit.tenant, person.as_ref(), password).await.unwrap()
+    };
+    assert!(!right(BETTER).await);
+    assert_eq!(world.person("ann@x.example").await.unwrap().password_hash, cheap);
+    assert!(right(GOOD).await);
+    let renewed = world.person("ann@x.example").await.unwrap().password_hash;
+    assert!(renewed != cheap && right(GOOD).await);
+    assert_eq!(world.person("ann@x.example").await.unwrap().password_hash, renewed, "once is enough");
+}
+
+#[tokio::test]
+async fn an_address_changes_when_mail_reaches_it() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    world.add("bob@x.example").await;
+    // A link to reset that went to the former address must not work once the address has changed.
+    world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+    let reset = world.letters().await.remove(0).token.unwrap();
+
+    world.identity.ask_email_change(&world.visit, ann.id, "Ann@New.example").await.unwrap();
+    let mut letters = world.letters().await;
+    letters.sort_by(|a, b| a.kind.cmp(&b.kind));
+    let kinds: Vec<_> =
+        letters.iter().map(|letter| (letter.kind.as_str(), letter.to.contains("new.example"))).collect();
+    assert_eq!(kinds, [("confirm-email", true), ("email-changed", false)], "the former address is told");
+    assert!(world.person("ann@new.example").await.is_none(), "not yet");
+    let token = letters.remove(0).token.unwrap();
+    world.identity.confirm_email_change(&world.visit, &token).await.unwrap();
+    assert_eq!(world.person("ann@new.example").await.unwrap().id, ann.id);
+    assert_eq!(code(world.identity.confirm_email_change(&world.visit, &token).await), ProblemCode::LinkEnded);
+    let late = world.identity.reset_password(&world.visit, &reset, Secret::new(BETTER.to_owned())).await;
+    assert_eq!(code(late), ProblemCode::LinkEnded);
+
+    // An address that somebody has is answered the same; only its owner hears of it.
+    world.identity.ask_email_change(&world.visit, ann.id, "bob@x.example").await.unwrap();
+    let letters = world.letters().await;
+    assert_eq!(letters.len(), 2);
+    let told = letters.iter().find(|letter| letter.kind == "email-taken").unwrap();
+    assert!(told.to.contains("bob@x.example") && told.token.is_none());
+}
+
+#[tokio::test]
+async fn of_two_who_want_an_address_one_gets_it() {
+    let mut world = World::new().await;
+    let (ann, bob) = (world.add("ann@x.example").await, world.add("bob@x.example").await);
+    for person in [&ann, &bob] {
+        world.identity.ask_email_change(&world.visit, person.id, "both@x.example").await.unwrap();
+    }
+    let letters = world.letters().await;
+    let tokens: Vec<Token> = letters.into_iter().filter_map(|letter| letter.token).collect();
+    assert_eq!(tokens.len(), 2);
+    world.identity.confirm_email_change(&world.visit, &tokens[0]).await.unwrap();
+    assert_eq!(code(world.identity.confirm_email_change(&world.visit, &tokens[1]).await), ProblemCode::Conflict);
+}
+
+/// A program that signed in, and a personal token.
+async fn programs(db: &marque_store::TenantDb, user: UserId, now: Millis) {
+    use marque_domain::id::{GrantId, PersonalTokenId};
+    use marque_store::{Grant, GrantToken, NewGrantTokens, PersonalToken, TokenHash};
+    let end = now.plus(DAY_MS);
+    let grant = Grant {
+        id: GrantId(1),
+        user,
+        address: String::new(),
+        agent: String::new(),
+        created_at: now,
+        last_used_at: now,
+        expires_at: end,
+    };
+    let token = |id: u8| GrantToken { id: id.into(), hash: TokenHash([id; 32]), expires_at: end };
+    db.create_grant(&grant, &NewGrantTokens { access: token(1), refresh: token(2) }, 9).await.unwrap();
+    let personal = PersonalToken {
+        id: PersonalTokenId(1),
+        user,
+        name: "bot".to_owned(),
+        scopes: "read".to_owned(),
+        created_at: now,
+        expires_at: end,
+        last_used_at: None,
+    };
+    assert!(db.create_personal_token(&personal, TokenHash([3; 32]), 9).await.unwrap());
+}
+
+fn session(id: i64, user: UserId, now: Millis) -> marque_store::Session {
+    marque_store::Session {
+        id: SessionId(id),
+        token_hash: marque_store::TokenHash([u8::try_from(id).unwrap(); 32]),
+        user,
+        csrf: marque_store::Concealed::new(String::new()),
+        created_at: now,
+        last_seen_at: now,
+        expires_at: now.plus(DAY_MS),
+        address: String::new(),
+        agent: String::new(),
+        method: "password".to_owned(),
+        proved_at: now,
+        country: None,
+        device: None,
+    }
+}
