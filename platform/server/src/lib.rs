@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod edge;
+pub mod housekeeping;
 pub mod identity;
 pub mod mail;
 pub mod outbound;

@@ -3,6 +3,7 @@
 //! Owns: which page answers which path, and what each shows. What figures and rows look like stands in
 //! [`view`]; what may be done, in `identity`; how it is done, in `trading`.
 
+mod access;
 mod account;
 mod actions;
 mod admin;
@@ -121,7 +122,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/deployments/:deployment/stop", may(Operation::StopDeployment).post(actions::stop))
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
-    let pages = more::pages(crate::identity::pages(pages, sign_in));
+    let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
     mail::pages(admin::pages(pages))
 }

@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
+    housekeeping,
     identity::{Identity, IdentityError, IdentityLayer},
     mail::{Courier, MailError, Postman},
     portal::{self, Portal},
@@ -91,7 +92,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let (outbox, themes) = (identity.outbox().clone(), Arc::clone(identity.outbox().themes()));
     let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
-    let routes = api::routes(Route::new(), Arc::clone(&floor), clock)?.nest_no_strip("/", portal.routes());
+    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?.nest_no_strip("/", portal.routes());
     open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
     let listener = TcpListener::bind(config.listen)
@@ -99,10 +100,12 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
     let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
+    let tidying = tokio::spawn(housekeeping::run(store.clone(), clock));
     let (stop_postman, stopped) = tokio::sync::oneshot::channel::<()>();
     // A sender that is gone ends it too.
     let postman = tokio::spawn(postman.run(async move { drop(stopped.await) }));
     let served = run(listener, app, &config, stop_signal()).await;
+    tidying.abort();
     drop(stop_postman);
     // A mail that is still being carried after that is tried again at the next start.
     let patience = Duration::from_secs(config.limits.shutdown_s.into());

@@ -141,7 +141,7 @@ entity!(shard_checkpoints, "shard_checkpoints", key { tenant_id: i64, shard: i64
 mod sso;
 pub(crate) use sso::{sso_attempts, sso_connections, sso_identities};
 mod access;
-pub(crate) use access::{api_grants, api_tokens, personal_tokens};
+pub(crate) use access::{api_grants, api_tokens, devices, personal_tokens};
 
 of_tenant!(
     users,

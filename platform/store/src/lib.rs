@@ -38,13 +38,13 @@ pub use record::{
     SealedRow,
 };
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
-pub use record::{Grant, GrantToken, NewGrantTokens, PersonalToken, Rotation};
+pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Rotation, SeenDevice};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
 pub use tenant_db::PASSKEYS_MAX;
-pub use tenant_db::SSO_LIST_MAX;
 pub use tenant_db::{
     AUDIT_PAGE_MAX, EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, PeopleFilter, Registered,
     Standing, TOKENS_OF_A_KIND_MAX, TenantDb,
 };
+pub use tenant_db::{SESSIONS_MAX, SSO_LIST_MAX};

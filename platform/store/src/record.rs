@@ -16,8 +16,10 @@ mod vault;
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
 pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
 mod access;
+mod device;
 
 pub use access::{Grant, GrantToken, NewGrantTokens, PersonalToken, Rotation};
+pub use device::{MetDevice, SeenDevice};
 
 use core::fmt;
 use marque_domain::{

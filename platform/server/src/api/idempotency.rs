@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) const HEADER: &str = "idempotency-key";
 const KEY_MAX: usize = 255;
 /// How long a key is kept with its answer.
-const KEPT_MS: i64 = 7 * DAY_MS;
+const KEPT_MS: i64 = crate::housekeeping::KEYS_KEPT_MS;
 
 /// Wraps an operation so that a request with a known key is not carried out again.
 pub(super) fn once<E: Endpoint<Output = Response> + 'static>(inner: E) -> Once<E> {

@@ -273,6 +273,7 @@ impl Identity {
                 let mut response = see_other(&next);
                 cookies::set(&mut response, cookies::SESSION, &token.expose(), Some(self.0.sessions.cookie_s()));
                 cookies::remove(&mut response, cookies::FORM);
+                self.meet(tenant, request, &token, &mut response).await?;
                 if cookies::token(request.headers(), cookies::MORE).is_some() {
                     cookies::remove(&mut response, cookies::MORE);
                 }

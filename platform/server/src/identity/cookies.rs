@@ -1,4 +1,4 @@
-//! The three cookies of the server. `__Host-` makes browsers refuse them from another host, without TLS (except on
+//! The cookies of the server. `__Host-` makes browsers refuse them from another host, without TLS (except on
 //! `*.localhost`), or with a narrower path: nobody beside this site can set them.
 
 use crate::secrets::Token;
@@ -14,6 +14,9 @@ pub(super) const FORM: &str = "__Host-marque-form";
 
 /// A sign-in that waits for a second proof.
 pub(super) const MORE: &str = "__Host-marque-more";
+
+/// The browser that somebody signed in with before. It opens nothing.
+pub(super) const DEVICE: &str = "__Host-marque-device";
 
 /// The token in a cookie. One that stands there twice is not believed.
 pub(crate) fn token(headers: &HeaderMap, name: &str) -> Option<Token> {

@@ -7,11 +7,13 @@
 //!
 //! Refuses to know: how the sign-in page looks (a function is handed in) and what the operations do.
 
-mod access;
+pub mod access;
 pub mod admission;
+pub mod agent;
 mod contact;
 pub(crate) mod cookies;
 mod csrf;
+mod devices;
 mod factors;
 pub mod gate;
 mod layer;
@@ -20,6 +22,7 @@ pub mod one_time;
 mod password;
 mod people;
 pub mod permissions;
+pub mod place;
 mod registration;
 mod reset;
 mod role;

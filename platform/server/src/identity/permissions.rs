@@ -149,6 +149,8 @@ operations! {
     ReadSession, "read_session", Read:                 OWN OWN OWN OWN OWN OWN / NO;
     /// End one's own session.
     SignOut, "sign_out", Person:                       OWN OWN OWN OWN OWN OWN / NO;
+    /// See and end one's own sessions, programs and tokens, and make tokens.
+    ManageAccess, "manage_access", Person:             OWN OWN OWN OWN OWN OWN / NO;
 
     /// Link and unlink one's own accounts at other sites.
     LinkSso, "link_sso", Person:                       OWN OWN OWN OWN OWN OWN / NO;

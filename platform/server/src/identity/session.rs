@@ -1,6 +1,6 @@
 //! Sessions: opened at sign-in, found by the hash of a random token, ended by time or by their owner.
 
-use super::{Role, admission::Proven};
+use super::{Role, admission::Proven, place::Place};
 use crate::{
     config::Sessions,
     problem::Problem,
@@ -86,7 +86,7 @@ impl SessionPolicy {
             agent: agent_text(proven.agent),
             method: proven.method.name().to_owned(),
             proved_at: now,
-            country: None,
+            country: Place::of(proven.client).code(),
             device: None,
         };
         db.create_session(&session).await?;

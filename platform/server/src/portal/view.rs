@@ -25,6 +25,8 @@
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
 //! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
+//! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
+//! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
 //! | `/decisions/{id}` | [`DecisionPage`] | |
 //! | `/api/docs` | [`ApiDocs`] | |
 //! | `/admin` | [`AdminHome`] | |
@@ -42,6 +44,7 @@
 //! [`PatchEvent`]; their `data` is one line of JSON. A patch carries HTML that the page's own partial rendered,
 //! so a row looks the same whether it came with the page or later.
 
+mod access;
 mod account;
 mod admin;
 mod component;
@@ -60,6 +63,7 @@ mod schema;
 mod shell;
 mod sso;
 
+pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
 pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
 pub use admin::{AdminHome, AdminLink};
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};

@@ -1,4 +1,4 @@
-//! Tables of programs that somebody let in.
+//! Tables of browsers and programs that somebody let in.
 
 use super::TenantEntity;
 
@@ -14,4 +14,9 @@ entity!(personal_tokens, "personal_tokens", key { tenant_id: i64, id: i64 }, {
     last_used_at: Option<i64>, revoked_at: Option<i64>,
 });
 
-of_tenant!(api_grants, api_tokens, personal_tokens);
+entity!(devices, "devices", key { tenant_id: i64, id: i64 }, {
+    user_id: i64, digest: Vec<u8>, agent: String, address: String, country: Option<String>, first_seen_at: i64,
+    last_seen_at: i64,
+});
+
+of_tenant!(devices, api_grants, api_tokens, personal_tokens);

@@ -11,7 +11,10 @@ use marque_domain::{
     id::{SessionId, UserId},
     time::Millis,
 };
-use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+
+/// Sessions of one person at once.
+pub const SESSIONS_MAX: u64 = 50;
 
 impl TenantDb {
     /// Adds a person. The address is normalised.
@@ -44,7 +47,7 @@ impl TenantDb {
         found.map(codec::user).transpose()?.ok_or(StoreError::NotFound("user"))
     }
 
-    /// Opens a session.
+    /// Opens a session. Beyond [`SESSIONS_MAX`] of a person the one that was used longest ago ends.
     ///
     /// # Errors
     /// [`StoreError::BrokenReference`] when this tenant has no such user; [`StoreError::Conflict`],
@@ -68,7 +71,54 @@ impl TenantDb {
             device_id: session.device,
         };
         tx.insert::<sessions::Entity>(vec![row], None).await?;
+        let mine = tx.find::<sessions::Entity>().filter(sessions::Column::UserId.eq(session.user.0));
+        let mine = mine.order_by_desc(sessions::Column::LastSeenAt).order_by_desc(sessions::Column::Id);
+        let surplus = mine.select_only().column(sessions::Column::Id).offset(SESSIONS_MAX).limit(SESSIONS_MAX);
+        let surplus: Vec<i64> = tx.tuples::<_, (i64,)>(surplus).await?.into_iter().map(|(id,)| id).collect();
+        if !surplus.is_empty() {
+            tx.run_delete(tx.delete::<sessions::Entity>().filter(sessions::Column::Id.is_in(surplus))).await?;
+        }
         tx.commit().await
+    }
+
+    /// The sessions of a person that have not ended, the last used first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn sessions_of(&self, user: UserId, now: Millis) -> Result<Vec<Session>, StoreError> {
+        let rows = self.every(|tx| {
+            tx.find::<sessions::Entity>()
+                .filter(sessions::Column::UserId.eq(user.0))
+                .filter(sessions::Column::ExpiresAt.gt(now.0))
+                .order_by_desc(sessions::Column::LastSeenAt)
+                .order_by_desc(sessions::Column::Id)
+                .limit(SESSIONS_MAX)
+        });
+        rows.await?.into_iter().map(codec::session).collect()
+    }
+
+    /// Ends a session if it is this person's. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+        let tx = self.write().await?;
+        let mine = tx.delete::<sessions::Entity>().filter(sessions::Column::UserId.eq(user.0));
+        let gone = tx.run_delete(mine.filter(sessions::Column::Id.eq(id.0))).await?;
+        tx.commit().await?;
+        Ok(gone > 0)
+    }
+
+    /// Ends every session of a person but one. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<u64, StoreError> {
+        let tx = self.write().await?;
+        let mine = tx.delete::<sessions::Entity>().filter(sessions::Column::UserId.eq(user.0));
+        let gone = tx.run_delete(mine.filter(sessions::Column::Id.ne(keep.0))).await?;
+        tx.commit().await?;
+        Ok(gone)
     }
 
     /// The session with this token, if it ends after `now`. A token of another tenant is not found.

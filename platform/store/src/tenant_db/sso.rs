@@ -181,6 +181,18 @@ impl TenantDb {
         tx.commit().await
     }
 
+    /// Removes attempts that ended before `now`. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_sso_attempts(&self, now: Millis) -> Result<u64, StoreError> {
+        let tx = self.write().await?;
+        let ended = tx.delete::<sso_attempts::Entity>().filter(sso_attempts::Column::ExpiresAt.lte(now.0));
+        let gone = tx.run_delete(ended).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+
     /// Takes the attempt of a state that this browser began by this connection and that has not ended. Of many who
     /// ask at once one gets it; somebody else's stays.
     ///

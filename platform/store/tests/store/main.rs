@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod access;
 mod books;
 mod commits;
+mod devices;
 mod harness;
 mod isolation;
 mod lists;

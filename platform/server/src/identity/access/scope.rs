@@ -3,6 +3,17 @@
 
 use crate::identity::Scope;
 
+/// What a scope lets a program do, for the form that gives it.
+#[must_use]
+pub const fn meaning(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "See accounts, orders, positions, strategies and prices",
+        Scope::Trade => "Open accounts, place and close orders, run strategies",
+        Scope::Manage => "Run the brand, as far as your role may",
+        Scope::Person => "Nothing that a program could do",
+    }
+}
+
 /// The scope of this name, if a token can have it.
 #[must_use]
 pub fn named(name: &str) -> Option<Scope> {

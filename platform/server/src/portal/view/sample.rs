@@ -2,6 +2,7 @@
 //!
 //! The figures are made up and fixed, so that a render is the same each time.
 
+mod access;
 mod admin;
 mod desk;
 mod join;
@@ -100,6 +101,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("problems", shell("Refusals", "/problems", false), &Problems { rows: vec![problem()] }),
         Sample::page("problem", shell("Refusal", "/problems/conflict", false), &problem_page()),
     ];
+    all.extend(access::samples(&shell));
     all.extend(admin::samples(&shell));
     all.extend(sso::samples(&shell));
     all.extend(join::samples(&shell));
