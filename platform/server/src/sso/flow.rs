@@ -61,7 +61,7 @@ async fn begin(
 ) -> poem::Result<Response> {
     // Each attempt is a row of ours and a question to the issuer.
     let by = By { tenant: scene.tenant.id, address: client, person: None };
-    identity.limits().spend(Budget::SignIn, by, identity.now()).await?;
+    identity.limits().spend(Budget::SignInElsewhere, by, identity.now()).await?;
     let browser = browser(request);
     let errand = Errand { next: own_path(&form.next), linking: None };
     let leaving = identity.sso().begin(&scene.tenant, &slug, &origin, browser, errand).await;

@@ -46,6 +46,8 @@ const MINUTE_S: u32 = 60;
 pub enum Budget {
     /// Proving who one is: password, code. Guards secrets.
     SignIn,
+    /// Setting out to prove it at another site.
+    SignInElsewhere,
     /// Registering. Guards secrets: whether an address is known.
     Registration,
     /// Asking for a mail that resets a password, or for another mail like it.
@@ -65,7 +67,7 @@ impl Budget {
     /// What a person is told who has used it up.
     fn refusal(self, wait: &str) -> String {
         match self {
-            Self::SignIn => format!("Wait {wait} and try again."),
+            Self::SignIn | Self::SignInElsewhere => format!("Wait {wait} and try again."),
             Self::Registration => {
                 format!("Several people have registered from here. Wait {wait}, or sign in if you have registered.")
             }
@@ -166,6 +168,10 @@ impl Limits {
                     vec![both(Policy::new("sign-in", q, w)), address(Policy::new("sign-in-address", wide, w))];
                 all.extend(person(Policy::new("sign-in-person", wide, w)));
                 all
+            }
+            Budget::SignInElsewhere => {
+                let wide = n.sign_in_attempts.saturating_mul(SHARED_FACTOR);
+                vec![address(Policy::new("sign-in-elsewhere", wide, n.sign_in_window_s))]
             }
             Budget::Registration => vec![address(Policy::new("registration", n.registrations_per_hour, HOUR_S))],
             Budget::Reset => {
