@@ -44,6 +44,9 @@ impl Identity {
     pub async fn register(&self, visit: &Visit, form: Registration) -> Result<(), Problem> {
         let (parts, now) = (&self.0, self.0.clock.now());
         let (email, name) = check(&form)?;
+        if let Some(other_way) = self.required_way(&visit.tenant, &email).await? {
+            return Err(invalid("email", &other_way.detail));
+        }
         let about = vec![name.clone(), email.clone(), visit.tenant.definition.name.clone()];
         // Measured first: who looks for a good password must not use up their tries. Hashed last: it is dear.
         parts.passwords.measure(&form.password, about).await?;
