@@ -8,7 +8,7 @@ use crate::{
     identity::SignedIn,
     problem::{self, Problem, ProblemCode},
 };
-use marque_domain::time::{DAY_MS, MINUTE_MS, Millis};
+use marque_domain::time::{MINUTE_MS, Millis};
 use marque_store::{KeyUse, TenantDb};
 use poem::{Body, Endpoint, IntoResponse as _, Request, Response, http::StatusCode};
 use sha2::{Digest as _, Sha256};

@@ -145,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(Place::of(address.parse().unwrap()).words(), name, "{address}");
         }
-        for nowhere in ["192.0.2.1", "240.0.0.1", "2001:db8::1", "ff02::1"] {
+        for nowhere in ["192.0.2.1", "240.0.0.1", "ff02::1"] {
             assert_eq!(Place::of(nowhere.parse().unwrap()), Place::Unknown, "{nowhere}");
         }
     }

@@ -1,0 +1,132 @@
+// Where somebody is signed in and how they end it; tokens for programs, made by hand and used as a program would.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { request } from 'node:http';
+import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+
+const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+
+describe('somebody who looks after their access', () => {
+  let site, browser;
+  before(async () => {
+    site = await startSite();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  const trader = (slug) => site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith('trader@'));
+
+  async function signIn(page, slug) {
+    const person = trader(slug);
+    await page.goto(site.url(slug, '/sign-in'));
+    await page.getByLabel('E-mail').fill(person.email);
+    await page.getByLabel('Password').fill(person.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('heading', { name: 'Your accounts' }).waitFor();
+  }
+
+  async function confirmIfAsked(page, slug) {
+    if (!page.url().includes('/confirm')) return;
+    await page.getByLabel('Password').fill(trader(slug).password);
+    await page.getByRole('button', { name: /confirm/i }).first().click();
+  }
+
+  /** Asks the API as a program does; answers status and body. */
+  function call(slug, path, { method = 'GET', token, body } = {}) {
+    const headers = { host: `${slug}.localhost:${site.port}`, 'content-type': 'application/json', 'user-agent': 'probe/1.0', 'idempotency-key': 'k1' };
+    if (token) headers.authorization = `Bearer ${token}`;
+    return new Promise((done, fail) => {
+      const asked = request({ host: '127.0.0.1', port: site.port, path: `/api/v1${path}`, method, headers }, (answer) => {
+        let text = '';
+        answer.on('data', (part) => (text += part));
+        answer.on('end', () => done({ status: answer.statusCode, body: JSON.parse(text) }));
+      });
+      asked.on('error', fail);
+      asked.end(body && JSON.stringify(body));
+    });
+  }
+
+  test('signs another browser out', () =>
+    visit(browser, {}, async (here) => {
+      await signIn(here, 'aurora');
+      await visit(browser, {}, async (there) => {
+        await signIn(there, 'aurora');
+        await here.goto(site.url('aurora', '/security/sessions'));
+        const rows = here.getByRole('row').filter({ hasText: 'Chrome on Linux' });
+        assert.equal(await rows.count(), 2);
+        assert.equal(await rows.filter({ hasText: 'This browser' }).count(), 1);
+        assert.ok((await rows.first().innerText()).includes('Local network'));
+        await rows.getByRole('button', { name: /^Sign out/ }).click();
+        await here.getByRole('heading', { name: 'Where you are signed in' }).waitFor();
+        assert.equal(await rows.count(), 1);
+        await there.goto(site.url('aurora', '/dashboard'));
+        await there.getByLabel('Password').waitFor();
+        // Again, by the button for all others.
+        await signIn(there, 'aurora');
+        await here.reload();
+        await here.getByRole('button', { name: 'Sign out everywhere else' }).click();
+        await here.getByRole('heading', { name: 'Where you are signed in' }).waitFor();
+        assert.equal(await rows.count(), 1);
+        await there.goto(site.url('aurora', '/dashboard'));
+        await there.getByLabel('Password').waitFor();
+      });
+    }));
+
+  test('sees a program that signed in, and signs it out', () =>
+    visit(browser, {}, async (page) => {
+      const { email, password } = trader('borealis');
+      const { status, body } = await call('borealis', '/tokens', { method: 'POST', body: { email, password } });
+      assert.equal(status, 200);
+      const token = body.access_token;
+      assert.equal((await call('borealis', '/session', { token })).body.email, email);
+      assert.equal((await call('aurora', '/session', { token })).status, 401, 'a token of another brand');
+      await signIn(page, 'borealis');
+      await page.goto(site.url('borealis', '/security/sessions'));
+      await page.getByRole('row').filter({ hasText: 'probe' }).getByRole('button', { name: /^Sign out/ }).click();
+      await page.getByText('No program is signed in').waitFor();
+      assert.equal((await call('borealis', '/session', { token })).status, 401);
+    }));
+
+  test('makes a token that may only look, uses it and ends it', () =>
+    visit(browser, {}, async (page) => {
+      await signIn(page, 'aurora');
+      await page.goto(site.url('aurora', '/security/tokens'));
+      await confirmIfAsked(page, 'aurora');
+      await page.getByText('No tokens yet').waitFor();
+      await page.getByLabel('Name').fill('Spreadsheet');
+      await page.getByRole('button', { name: 'Make the token' }).click();
+      const token = await page.locator('#token').innerText();
+      assert.match(token, /^mq_[A-Za-z0-9_-]{43}$/);
+      assert.equal((await call('aurora', '/accounts', { token })).status, 200);
+      const account = { method: 'POST', token, body: { name: 'X' } };
+      assert.equal((await call('aurora', '/accounts', account)).body.code, 'scope-missing');
+      await page.goto(site.url('aurora', '/security/tokens'));
+      assert.equal(await page.locator('#token').count(), 0, 'it is shown once');
+      await page.getByRole('button', { name: 'End Spreadsheet' }).click();
+      await page.getByText('No tokens yet').waitFor();
+      assert.equal((await call('aurora', '/accounts', { token })).status, 401);
+      // A form that is not filled in says so.
+      await page.getByLabel('Name').fill('Nothing');
+      await page.getByLabel(/^See accounts/).uncheck();
+      await page.getByRole('button', { name: 'Make the token' }).click();
+      await page.getByText('Choose at least one thing').waitFor();
+    }));
+
+  for (const slug of ['aurora', 'borealis']) {
+    for (const colorScheme of ['light', 'dark']) {
+      test(`finds no accessibility fault at ${slug} in ${colorScheme} mode, nor on a phone`, () =>
+        visit(browser, { ...PHONE, colorScheme }, async (page) => {
+          await signIn(page, slug);
+          for (const path of ['/security/sessions', '/security/tokens']) {
+            await page.goto(site.url(slug, path));
+            assert.deepEqual(await faults(page), [], path);
+            assert.ok(!(await overflows(page)), `${path} is wider than the phone`);
+          }
+        }));
+    }
+  }
+});
