@@ -17,8 +17,10 @@ mod mail;
 mod more;
 mod open;
 mod overview;
+mod passkeys;
 mod problems;
 mod scene;
+mod security;
 pub mod view;
 
 pub use brand::error_pages;
@@ -123,6 +125,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
+    let pages = passkeys::pages(security::pages(pages));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
     mail::pages(admin::pages(pages))
 }

@@ -14,18 +14,23 @@ use super::{
     signed_in::SignedIn,
 };
 use crate::{
+    audit::{Act, Actor, Recorder},
     edge::Tenant,
     problem::{Problem, ProblemCode},
     secrets::Token,
 };
-use core::net::IpAddr;
-use marque_domain::time::{MINUTE_MS, Millis};
+use core::net::{IpAddr, Ipv4Addr};
+use marque_domain::{
+    id::UserId,
+    time::{MINUTE_MS, Millis},
+};
 use marque_store::{User, UserStatus};
 use poem::{
     IntoResponse as _, Request, Response,
     http::{StatusCode, header},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Wrong proofs after which a sign-in must begin anew.
 const TRIES_OF_CHALLENGE: i64 = 5;
@@ -67,12 +72,23 @@ pub struct Proven<'a> {
     pub user: User,
     /// How.
     pub method: Method,
-    /// The client's address.
-    pub client: IpAddr,
-    /// The client's own name for itself.
-    pub agent: &'a str,
+    /// From where, and who notes it.
+    pub recorder: &'a Recorder,
     /// Where they want to go: a path of this site.
     pub next: &'a str,
+}
+
+impl Proven<'_> {
+    /// The client's address; none that can be placed when it is not known.
+    pub(super) fn client(&self) -> IpAddr {
+        self.recorder.origin().address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// Notes in the audit log what became of them.
+    async fn note(&self, tenant: &Tenant, act: Act, details: Value) -> Result<(), Problem> {
+        let actor = Actor::Person { id: self.user.id, name: self.user.email.clone() };
+        Ok(self.recorder.record(tenant.db(), actor, act, self.user.id.to_string(), details).await?)
+    }
 }
 
 /// What somebody must show besides. Met one after the other, in order.
@@ -126,6 +142,8 @@ struct Stored {
 pub enum Proof<'a> {
     /// What was typed.
     Code(&'a str),
+    /// Whose passkey answered, when the answer was right.
+    Passkey(Option<UserId>),
 }
 
 /// What came of a proof.
@@ -165,18 +183,21 @@ impl Identity {
 
     async fn proceed(&self, tenant: &Tenant, proven: Proven<'_>, demands: Vec<Demand>) -> Result<Admission, Problem> {
         let (parts, now, user) = (&self.0, self.0.clock.now(), &proven.user);
+        let by = proven.method.name();
         if user.status != UserStatus::Active {
-            tracing::info!(user = %user.id, "somebody who is suspended proved who they are");
+            proven.note(tenant, Act::SignInFailed, json!({ "by": by, "reason": "suspended" })).await?;
             let detail = "Ask the people who run this site; what you keep here is not lost.";
             return Err(Problem::new(ProblemCode::Suspended, detail));
         }
         if demands.is_empty() {
             let opened = parts.sessions.open(tenant.db(), &proven, now).await?;
-            tracing::info!(user = %user.id, client = %proven.client, method = proven.method.name(), "signed in");
+            proven.note(tenant, Act::SignIn, json!({ "by": by })).await?;
+            tracing::info!(user = %user.id, client = proven.recorder.origin().address, by, "signed in");
             return Ok(Admission::Session { token: opened, next: proven.next.to_owned() });
         }
         let stored = Stored { method: proven.method, demands, next: proven.next.to_owned() };
         let token = one_time::issue(tenant.db(), TokenKind::Challenge, user.id, &stored, now).await?;
+        proven.note(tenant, Act::SignInChallenged, json!({ "by": by, "for": stored.demands })).await?;
         Ok(Admission::Challenge { token })
     }
 
@@ -201,7 +222,7 @@ impl Identity {
         &self,
         tenant: &Tenant,
         request: &Request,
-        client: IpAddr,
+        recorder: &Recorder,
         proof: Proof<'_>,
     ) -> Result<Answered, Problem> {
         let (db, now) = (tenant.db(), self.0.clock.now());
@@ -210,9 +231,9 @@ impl Identity {
         let Some(tried) = tried else { return Ok(Answered::Over) };
         let Stored { method, demands, next } = tried.data()?;
         let Some((demand, rest)) = demands.split_first() else { return Ok(Answered::Over) };
-        let user = db.user(tried.user).await?;
-        if !self.meets(tenant, &user, demand, proof, now).await? {
-            tracing::info!(user = %user.id, %client, "a second proof was wrong");
+        let proven = Proven { user: db.user(tried.user).await?, method, recorder, next: &next };
+        if !self.meets(tenant, &proven, demand, proof, now).await? {
+            proven.note(tenant, Act::SignInFailed, json!({ "by": method.name(), "reason": demand })).await?;
             let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);
             return Ok(if left > 0 { Answered::Wrong { left } } else { Answered::Over });
         }
@@ -220,22 +241,29 @@ impl Identity {
         if one_time::redeem(db, TokenKind::Challenge, &token, now).await?.is_none() {
             return Ok(Answered::Over);
         }
-        let agent = request.header(header::USER_AGENT).unwrap_or_default();
-        let proven = Proven { user, method, client, agent, next: &next };
         Ok(Answered::Admitted(self.proceed(tenant, proven, rest.to_vec()).await?))
     }
 
     async fn meets(
         &self,
         tenant: &Tenant,
-        user: &User,
+        proven: &Proven<'_>,
         demand: &Demand,
         proof: Proof<'_>,
         now: Millis,
     ) -> Result<bool, Problem> {
+        let user = &proven.user;
         self.count_proof_try(tenant, user, now).await?;
         let met = match (demand, proof) {
-            (Demand::SecondFactor, Proof::Code(code)) => factors::check(tenant.db(), user.id, code, now).await?,
+            (Demand::SecondFactor, Proof::Passkey(whose)) => whose == Some(user.id),
+            (Demand::SecondFactor, Proof::Code(code)) => {
+                let keys = self.vault().of(tenant.db()).await?;
+                let which = factors::redeem(tenant.db(), &keys, user.id, code, now).await?;
+                if which == Some(factors::Code::Backup) {
+                    proven.note(tenant, Act::BackupCodeUsed, json!({})).await?;
+                }
+                which.is_some()
+            }
         };
         if met {
             tenant.db().forget_proof_tries(user.id).await?;

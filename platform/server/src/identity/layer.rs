@@ -3,10 +3,12 @@
 use super::{
     Identity, access,
     access::Shown,
+    admission::see_other,
     cookies,
     csrf::{self, FormToken},
     session::Person,
     signed_in::{BadToken, Means, SignedIn},
+    step_up::CONFIRM,
 };
 use crate::{
     audit::{self, Recorder},
@@ -15,9 +17,10 @@ use crate::{
     sso,
 };
 use core::fmt::Write as _;
+use marque_domain::time::Millis;
 use poem::{
     Endpoint, FromRequest as _, IntoResponse as _, Middleware, Request, Response,
-    http::{Method, StatusCode, header},
+    http::{Method, header},
 };
 
 /// Finds the session, checks unsafe requests, sends people who must sign in to the page for it. Goes around all
@@ -51,11 +54,11 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let tenant = Tenant::from_request_without_body(&request).await?;
-        let Asks { person, token, borrowable } = self.who_asks(&tenant, &request).await?;
+        let Asks { person, proved_at, token, borrowable } = self.who_asks(&tenant, &request).await?;
         check_unsafe(&mut request, borrowable, &token).await?;
         let recorder = self.identity.recorder(&request).await?;
         match person {
-            Some((person, means)) => request.set_data(signed_in(tenant, person, means, recorder.clone())),
+            Some((person, means)) => request.set_data(signed_in(tenant, person, means, proved_at, recorder.clone())),
             None if access::shown(&request) != Shown::Nothing => request.set_data(BadToken),
             None => {}
         }
@@ -63,10 +66,13 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
         request.set_data(token.clone());
         request.set_data(self.identity.clone());
         let sign_in = sign_in_location(&request);
+        let confirm = confirm_location(&request);
         let mut response = match self.inner.call(request).await {
-            Err(error) if needs_sign_in(&error) && sign_in.is_some() => {
-                let location = sign_in.unwrap_or_default();
-                StatusCode::SEE_OTHER.with_header(header::LOCATION, location).into_response()
+            Err(error) if is(&error, ProblemCode::SignInRequired) && sign_in.is_some() => {
+                see_other(&sign_in.unwrap_or_default())
+            }
+            Err(error) if is(&error, ProblemCode::StepUpRequired) && confirm.is_some() => {
+                see_other(&confirm.unwrap_or_default())
             }
             result => result?.into_response(),
         };
@@ -80,6 +86,8 @@ impl<E: Endpoint> Endpoint for IdentityEndpoint<E> {
 /// Who asks, and how they are told from who only makes their browser ask.
 struct Asks {
     person: Option<(Person, Means)>,
+    /// When a person who is there last proved who they are.
+    proved_at: Option<Millis>,
     token: FormToken,
     /// Whether the browser adds the authority by itself, so that another site could borrow it.
     borrowable: bool,
@@ -95,7 +103,7 @@ impl<E> IdentityEndpoint<E> {
         };
         // No page is made for a program, so there is no form to tell apart.
         let token = FormToken::of_session("");
-        Ok(Asks { person, token, borrowable: false })
+        Ok(Asks { person, proved_at: None, token, borrowable: false })
     }
 
     async fn by_cookie(&self, tenant: &Tenant, request: &Request) -> Result<Asks, Problem> {
@@ -107,14 +115,21 @@ impl<E> IdentityEndpoint<E> {
         let Some(found) = found else {
             let token = FormToken::before_session(cookies::token(request.headers(), cookies::FORM));
             let token = token.map_err(|error| Problem::internal(&error))?;
-            return Ok(Asks { person: None, token, borrowable: !edge::is_api(request.uri().path()) });
+            return Ok(Asks { person: None, proved_at: None, token, borrowable: !edge::is_api(request.uri().path()) });
         };
         let token = FormToken::of_session(found.session.csrf.expose());
-        Ok(Asks { person: Some((found.person, Means::Session(found.session.id))), token, borrowable: true })
+        let (means, proved_at) = (Means::Session(found.session.id), Some(found.session.proved_at));
+        Ok(Asks { person: Some((found.person, means)), proved_at, token, borrowable: true })
     }
 }
 
-fn signed_in(tenant: Tenant, Person { user, role }: Person, means: Means, recorder: Recorder) -> SignedIn {
+fn signed_in(
+    tenant: Tenant,
+    Person { user, role }: Person,
+    means: Means,
+    proved_at: Option<Millis>,
+    recorder: Recorder,
+) -> SignedIn {
     let verified = user.email_verified_at.is_some();
     SignedIn {
         tenant,
@@ -124,6 +139,7 @@ fn signed_in(tenant: Tenant, Person { user, role }: Person, means: Means, record
         role,
         verified,
         means,
+        proved_at,
         recorder,
     }
 }
@@ -163,7 +179,27 @@ fn sign_in_location(request: &Request) -> Option<String> {
         return None;
     }
     let here = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
-    let next: String = here.bytes().fold(String::new(), |mut text, byte| {
+    Some(format!("/sign-in?next={}", encoded(here)))
+}
+
+/// Where to send a person who must confirm that it is them: back to this page, or to the one whose form they sent.
+fn confirm_location(request: &Request) -> Option<String> {
+    if !edge::wants_page(request) {
+        return None;
+    }
+    let here = request.original_uri().path_and_query().map(|path| path.as_str());
+    let there = if *request.method() == Method::GET { here } else { came_from(request) };
+    Some(format!("{CONFIRM}?next={}", encoded(there.unwrap_or("/security"))))
+}
+
+/// The path of the page that a form was sent from. Another site's form was refused before.
+fn came_from(request: &Request) -> Option<&str> {
+    let (_, rest) = request.header(header::REFERER)?.split_once("://")?;
+    rest.find('/').and_then(|at| rest.get(at..))
+}
+
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
             text.push(char::from(byte));
         } else {
@@ -171,10 +207,9 @@ fn sign_in_location(request: &Request) -> Option<String> {
             let _ = write!(text, "%{byte:02X}");
         }
         text
-    });
-    Some(format!("/sign-in?next={next}"))
+    })
 }
 
-fn needs_sign_in(error: &poem::Error) -> bool {
-    error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == ProblemCode::SignInRequired)
+fn is(error: &poem::Error, code: ProblemCode) -> bool {
+    error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == code)
 }

@@ -156,6 +156,8 @@ operations! {
     LinkSso, "link_sso", Person:                       OWN OWN OWN OWN OWN OWN / NO;
     /// Say at which other sites people may or must sign in.
     ManageSso, "manage_sso", Person:                   NO  NO  NO  NO  ALL ALL / NO;
+    /// Say how one signs in: password, app, passkeys.
+    ManageSecurity, "manage_security", Person:         OWN OWN OWN OWN OWN OWN / NO;
 
     /// Open the part of the site that runs it.
     OpenAdmin, "open_admin", Person:                   NO  NO  ALL ALL ALL ALL / NO;

@@ -82,11 +82,11 @@ impl SessionPolicy {
             created_at: now,
             last_seen_at: now,
             expires_at: self.end(now, now),
-            address: proven.client.to_string(),
-            agent: agent_text(proven.agent),
+            address: proven.recorder.origin().address.clone(),
+            agent: agent_text(&proven.recorder.origin().agent),
             method: proven.method.name().to_owned(),
             proved_at: now,
-            country: Place::of(proven.client).code(),
+            country: Place::of(proven.client()).code(),
             device: None,
         };
         db.create_session(&session).await?;

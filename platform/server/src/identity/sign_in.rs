@@ -13,6 +13,7 @@ use super::{
     way::keeps_own_way,
 };
 use crate::{
+    audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Tenant},
     problem::{Problem, ProblemCode},
     secrets::Secret,
@@ -21,10 +22,11 @@ use crate::{
 use marque_store::User;
 use poem::{
     EndpointExt as _, Request, Response, handler,
-    http::{StatusCode, header},
+    http::StatusCode,
     web::{Data, Form, Query},
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Where people land when they were not on their way somewhere.
@@ -105,12 +107,12 @@ async fn sign_in(
     client: ClientAddress,
     csrf: Csrf,
     Data(identity): Data<&Identity>,
+    Data(recorder): Data<&Recorder>,
     Data(render): Data<&RenderSignIn>,
     Form(form): Form<Filled>,
 ) -> poem::Result<Response> {
     let next = own_path(&form.next);
-    let agent = request.header(header::USER_AGENT).unwrap_or_default();
-    match identity.sign_in(&tenant, client, &form.email, form.password, agent, next).await {
+    match identity.sign_in(&tenant, client, &form.email, form.password, recorder, next).await {
         Ok(admission) => Ok(identity.respond(&tenant, request, admission).await?),
         Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
         Err(problem) => {
@@ -127,7 +129,9 @@ async fn sign_in(
 #[handler]
 async fn sign_out(who: SignedIn) -> poem::Result<Response> {
     who.may(Operation::SignOut)?;
-    who.db().delete_session(who.session()?).await.map_err(Problem::from)?;
+    let session = who.session()?;
+    who.db().delete_session(session).await.map_err(Problem::from)?;
+    who.audit(Act::SignOut, session.to_string(), Value::Null).await?;
     let mut response = see_other("/");
     cookies::remove(&mut response, cookies::SESSION);
     Ok(response)
@@ -141,11 +145,11 @@ impl Identity {
         ClientAddress(client): ClientAddress,
         email: &str,
         password: Secret,
-        agent: &str,
+        recorder: &Recorder,
         next: &str,
     ) -> Result<Admission, Problem> {
-        let user = self.prove_password(tenant, ClientAddress(client), email, password).await?;
-        self.admit(tenant, Proven { user, method: Method::Password, client, agent, next }).await
+        let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
+        self.admit(tenant, Proven { user, method: Method::Password, recorder, next }).await
     }
 
     /// The person whose address and password these are. Attempts are counted, and whatever does not fit gets one answer.
@@ -153,6 +157,7 @@ impl Identity {
         &self,
         tenant: &Tenant,
         ClientAddress(client): ClientAddress,
+        recorder: &Recorder,
         email: &str,
         password: Secret,
     ) -> Result<User, Problem> {
@@ -170,6 +175,9 @@ impl Identity {
             return Err(other_way);
         }
         let Some(user) = user.filter(|_| right) else {
+            // What was typed where the address belongs, whether or not there is such a person.
+            let nobody = Actor::Nobody { name: email.to_owned() };
+            recorder.record(tenant.db(), nobody, Act::SignInFailed, "", json!({ "by": "password" })).await?;
             tracing::info!(%client, "a sign-in failed");
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         };

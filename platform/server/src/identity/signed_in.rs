@@ -6,7 +6,10 @@ use crate::{
     edge::Tenant,
     problem::{Problem, ProblemCode},
 };
-use marque_domain::id::{GrantId, PersonalTokenId, SessionId, UserId};
+use marque_domain::{
+    id::{GrantId, PersonalTokenId, SessionId, UserId},
+    time::Millis,
+};
 use marque_store::{TenantDb, Whose};
 use poem::{FromRequest, Request, RequestBody};
 use serde_json::Value;
@@ -67,6 +70,8 @@ pub struct SignedIn {
     pub verified: bool,
     /// Records what they do.
     pub recorder: Recorder,
+    /// When they last proved who they are; none for a program.
+    pub proved_at: Option<Millis>,
 }
 
 impl SignedIn {

@@ -1,5 +1,7 @@
 //! Signing in as browsers do it, and as they must not be able to.
 
+mod factors;
+
 use super::{
     Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, SignedIn, create_person, gate::Pages, pages,
 };
@@ -9,7 +11,11 @@ use crate::{
     testing::{NOON, TestServer, TestStore, config, edge, vault},
 };
 use marque_domain::time::{DAY_MS, HOUR_MS, Millis};
-use poem::{EndpointExt as _, Route, get, handler, http::Method, post};
+use poem::{
+    EndpointExt as _, Route, get, handler,
+    http::{Method, StatusCode},
+    post,
+};
 use reqwest::Response;
 use std::sync::{
     Arc,
@@ -41,6 +47,7 @@ struct World {
     server: TestServer,
     store: TestStore,
     now: Arc<AtomicI64>,
+    identity: Identity,
 }
 
 /// Two tenants where the same address belongs to two people with different passwords.
@@ -73,12 +80,17 @@ async fn world(settings: &str) -> World {
         .at("/change", post(change))
         .at("/public", get(public).post(public))
         .at("/api/v1/me", get(me))
-        .at("/api/v1/change", post(change));
+        .at("/api/v1/change", post(change))
+        .at("/more", post(factors::more))
+        .at("/api/v1/sensitive", get(factors::sensitive))
+        .at("/sensitive", get(factors::sensitive).post(factors::sensitive))
+        .at("/prove", post(factors::prove))
+        .at("/reset-link", post(factors::reset));
     let app = app
         .nest_no_strip("/", pages(Pages::new(), render).into_route())
-        .with(IdentityLayer::new(identity))
+        .with(IdentityLayer::new(identity.clone()))
         .with(edge(&config, &store));
-    World { server: TestServer::start(app).await, store, now }
+    World { server: TestServer::start(app).await, store, now, identity }
 }
 
 /// A browser: it keeps cookies of one host as one does on `*.localhost`, and sends forms with their origin.

@@ -33,7 +33,8 @@ struct PasswordForm {
 }
 
 #[handler]
-fn show_password(scene: Scene, who: SignedIn) -> poem::Result<Response> {
+fn show_password(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    who.recently_proved(identity.now())?;
     scene.page("Change your password", &PasswordPage::new(&who.email, None))
 }
 
@@ -45,6 +46,7 @@ async fn change_password(
     Data(identity): Data<&Identity>,
     Form(form): Form<PasswordForm>,
 ) -> poem::Result<Response> {
+    who.recently_proved(identity.now())?;
     match identity.change_password(&visit, who.user, who.session()?, form.password).await {
         Ok(()) => {
             let text = "It is in force. You stay signed in here; everywhere else you sign in anew.";
@@ -66,7 +68,8 @@ struct EmailForm {
 }
 
 #[handler]
-fn show_email(scene: Scene, who: SignedIn) -> poem::Result<Response> {
+fn show_email(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    who.recently_proved(identity.now())?;
     scene.page("Change your e-mail", &EmailPage::new(&who.email, "", None))
 }
 
@@ -78,6 +81,7 @@ async fn ask_email(
     Data(identity): Data<&Identity>,
     Form(form): Form<EmailForm>,
 ) -> poem::Result<Response> {
+    who.recently_proved(identity.now())?;
     match identity.ask_email_change(&visit, who.user, &form.email).await {
         Ok(()) => Ok(see_other("/check-mail")),
         Err(problem) => {

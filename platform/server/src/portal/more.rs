@@ -1,11 +1,13 @@
 //! The page of a sign-in that waits for a second proof.
 
-use super::{Scene, view::SignInMore};
+use super::{Scene, passkeys, view::SignInMore};
 use crate::{
-    edge::ClientAddress,
+    audit::Recorder,
+    edge::Origin,
     identity::{
         Identity,
         admission::{Answered, Demand, MORE, Proof, Waiting},
+        factors::passkey::Purpose,
         gate::{Pages, public},
     },
     problem::Problem,
@@ -26,6 +28,12 @@ pub(super) fn pages(pages: Pages) -> Pages {
 struct Filled {
     #[serde(default)]
     code: String,
+    /// The question that a passkey answered.
+    #[serde(default)]
+    state: String,
+    /// Its answer.
+    #[serde(default)]
+    credential: String,
 }
 
 #[handler]
@@ -40,17 +48,24 @@ async fn show(request: &Request, scene: Scene, Data(identity): Data<&Identity>) 
 async fn answer(
     request: &Request,
     scene: Scene,
-    ClientAddress(client): ClientAddress,
+    origin: Origin,
+    Data(recorder): Data<&Recorder>,
     Data(identity): Data<&Identity>,
     Form(form): Form<Filled>,
 ) -> poem::Result<Response> {
     let Some(waiting) = identity.waiting(&scene.tenant, request).await? else { return Ok(identity.begin_anew()) };
-    match identity.answer(&scene.tenant, request, client, Proof::Code(&form.code)).await {
+    let proof = if form.credential.is_empty() {
+        Proof::Code(&form.code)
+    } else {
+        let (purpose, answer) = (Purpose::Prove(waiting.user.id.0), (form.state.as_str(), form.credential.as_str()));
+        Proof::Passkey(passkeys::answered(&scene, identity, &origin, purpose, answer).await?)
+    };
+    match identity.answer(&scene.tenant, request, recorder, proof).await {
         Ok(Answered::Admitted(admission)) => Ok(identity.respond(&scene.tenant, request, admission).await?),
         Ok(Answered::Over) => Ok(identity.begin_anew()),
         Ok(Answered::Wrong { left }) => {
             let tries = if left == 1 { "One try is left.".to_owned() } else { format!("{left} tries are left.") };
-            let text = format!("That code is not right, or it was used before. {tries}");
+            let text = format!("That is not right, or it was used before. {tries}");
             page(&scene, &waiting, StatusCode::UNAUTHORIZED, Some(text))
         }
         Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),

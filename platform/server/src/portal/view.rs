@@ -34,6 +34,11 @@
 //! | `/security/sso` | [`SsoLinkPage`] | `POST /security/sso/link/{connection}`, `POST /security/sso/unlink`: `issuer`, `subject` |
 //! | after `POST /sso/{connection}/begin`: `next` | [`SsoLeave`] | |
 //! | `/problems`, `/problems/{code}` | [`Problems`], [`ProblemPage`] | |
+//! | `/security` | [`SecurityPage`] | |
+//! | `/security/app` | [`SecurityApp`], then [`BackupCodes`] | `POST` to the same path: `code`; `POST /security/app/remove` |
+//! | `/security/passkeys` | [`SecurityPasskeys`], then [`BackupCodes`] | `POST` to the same path: `name`, `state`, `credential`; `POST …/{id}/name`, `POST …/{id}/remove` |
+//! | `/security/codes` | [`SecurityCodes`], then [`BackupCodes`] | `POST` to the same path |
+//! | `/confirm` | [`Confirm`] | `POST /confirm`: `password` or `code`, and `next` |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -60,6 +65,7 @@ mod problem;
 mod row;
 pub mod sample;
 mod schema;
+mod security;
 mod shell;
 mod sso;
 
@@ -80,6 +86,7 @@ pub use open::OpenAccount;
 pub use problem::{ProblemPage, ProblemRow, Problems};
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
+pub use security::{BackupCodes, Confirm, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage, SecurityPasskeys};
 pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};
 
 pub use sso::{

@@ -27,7 +27,7 @@ use crate::{
     secrets::Token,
 };
 use poem::{
-    FromRequest as _, IntoResponse as _, Request, Response, handler,
+    IntoResponse as _, Request, Response, handler,
     http::{HeaderValue, StatusCode, header},
     web::{Data, Form, Path},
 };
@@ -165,10 +165,8 @@ impl Arrived<'_> {
                 .await
                 .map_err(Problem::from)?;
         }
-        let ClientAddress(client) = ClientAddress::from_request_without_body(request).await?;
-        let agent = request.header(header::USER_AGENT).unwrap_or_default();
         let next = own_path(&returned.attempt.next);
-        let proven = Proven { user, method: Method::Sso, client, agent, next };
+        let proven = Proven { user, method: Method::Sso, recorder: self.recorder, next };
         let admission = self.identity.admit(self.tenant, proven).await?;
         Ok(self.identity.respond(self.tenant, request, admission).await?)
     }

@@ -104,8 +104,8 @@ pub fn pages(pages: Pages) -> Pages {
 }
 
 /// What makes or changes a way in needs a fresh proof of who does it.
-fn proved(_who: &SignedIn, _identity: &Identity) -> Result<(), Problem> {
-    Ok(())
+fn proved(who: &SignedIn, identity: &Identity) -> Result<(), Problem> {
+    who.recently_proved(identity.now())
 }
 
 /// Whether a request is an issuer's form that a browser brings from the issuer's own page: the one kind of

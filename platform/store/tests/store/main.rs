@@ -26,6 +26,7 @@ mod access;
 mod books;
 mod commits;
 mod devices;
+mod factors;
 mod harness;
 mod isolation;
 mod lists;

@@ -87,7 +87,7 @@ impl Identity {
         password: Secret,
         code: Option<&str>,
     ) -> Result<AccessTokens, Problem> {
-        let user = self.prove_password(tenant, client, email, password).await?;
+        let user = self.prove_password(tenant, client, recorder, email, password).await?;
         if session::person(tenant.db(), user.id).await?.is_none() {
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         }
@@ -118,7 +118,8 @@ impl Identity {
         let asked = |detail| Err(Problem::new(ProblemCode::CodeRequired, detail));
         let Some(code) = code else { return asked("Send a code of the app, or a backup code, as `code`.") };
         self.count_proof_try(tenant, user, now).await?;
-        if !factors::check(tenant.db(), user.id, code, now).await? {
+        let keys = self.vault().of(tenant.db()).await?;
+        if factors::redeem(tenant.db(), &keys, user.id, code, now).await?.is_none() {
             return asked("This code is not right or was used; send the next one.");
         }
         tenant.db().forget_proof_tries(user.id).await?;

@@ -48,6 +48,7 @@ impl Identity {
     /// # Errors
     /// [`ProblemCode::Invalid`] with the fields, [`ProblemCode::Conflict`] when there are too many.
     pub async fn make_personal_token(&self, who: &SignedIn, wanted: &NewPersonalToken) -> Result<MadeToken, Problem> {
+        who.recently_proved(self.now())?;
         let name = checked(wanted)?;
         let now = self.0.clock.now();
         let (text, hash) = token::make(Kind::Personal).map_err(|error| Problem::internal(&error))?;

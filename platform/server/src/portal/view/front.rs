@@ -154,20 +154,23 @@ pub struct SignInMore {
     pub lead: String,
     /// Where the person types it.
     pub code: Field,
+    /// Whether a passkey will do too.
+    pub passkey: bool,
     /// Why the last try failed and what to do.
     pub error: Option<String>,
 }
 
 impl SignInMore {
-    /// Asks for a code of the authenticator app, or a backup code.
+    /// Asks for a passkey, a code of the authenticator app, or a backup code.
     #[must_use]
     pub fn second_factor(error: Option<String>) -> Self {
         Self {
             title: "One more step",
-            lead: "Open your authenticator app and enter the code it shows for this site.".to_owned(),
+            lead: "Open your authenticator app and enter the code it shows for this site, or use a passkey.".to_owned(),
             code: Field::new(FieldKind::Text, "code", "Code")
                 .hint("Six digits from the app, or one of your backup codes.")
                 .autocomplete("one-time-code"),
+            passkey: true,
             error,
         }
     }

@@ -88,6 +88,7 @@ impl Shell {
         let mut places: Vec<(&str, &str, &[&str])> = vec![
             ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions"]),
             ("API", "/api/docs", &["/api/docs"]),
+            ("Security", "/security", &["/security", "/confirm"]),
         ];
         if Operation::OpenAdmin.reach(role) > Reach::Nothing {
             places.push(("Admin", "/admin", &["/admin"]));

@@ -1,0 +1,70 @@
+//! Step-up: acts that a stolen session must not be enough for need a proof of the last minutes.
+//!
+//! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it.
+
+use super::{Identity, factors, signed_in::SignedIn};
+use crate::{
+    problem::{Problem, ProblemCode},
+    secrets::Secret,
+};
+use marque_domain::{
+    id::UserId,
+    time::{MINUTE_MS, Millis},
+};
+
+/// Where a person confirms that it is them.
+pub(crate) const CONFIRM: &str = "/confirm";
+/// How long a proof is good for.
+const PROOF_LASTS_MS: i64 = 10 * MINUTE_MS;
+/// Another node's clock may run ahead by this much; a clock that was set back must not prolong a proof.
+const CLOCKS_DIFFER_MS: i64 = MINUTE_MS;
+
+impl SignedIn {
+    /// Whether this person proved who they are in the last ten minutes, as changing how one signs in demands.
+    ///
+    /// # Errors
+    /// [`ProblemCode::StepUpRequired`] when not.
+    pub fn recently_proved(&self, now: Millis) -> Result<(), Problem> {
+        let recent = |at| (-CLOCKS_DIFFER_MS..PROOF_LASTS_MS).contains(&now.since(at));
+        if self.proved_at.is_some_and(recent) {
+            return Ok(());
+        }
+        let detail = "Sign in again, or confirm at /confirm with your password, a code or a passkey, then repeat this.";
+        Err(Problem::new(ProblemCode::StepUpRequired, detail))
+    }
+}
+
+/// What somebody confirms with.
+pub enum Confirmation<'a> {
+    /// Their password.
+    Password(Secret),
+    /// A code of their app, or a backup code.
+    Code(&'a str),
+    /// Whose passkey answered, when the answer was right.
+    Passkey(Option<UserId>),
+}
+
+impl Identity {
+    /// Takes a proof of somebody who is signed in; when it is right their session is proved anew.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooManyRequests`] when their proofs were wrong too often; that the database does not answer.
+    pub async fn confirm(&self, who: &SignedIn, proof: Confirmation<'_>) -> Result<bool, Problem> {
+        let (db, now) = (who.db(), self.now());
+        let user = db.user(who.user).await?;
+        self.count_proof_try(&who.tenant, &user, now).await?;
+        let right = match proof {
+            Confirmation::Password(password) => self.0.passwords.verify(password, Some(user.password_hash)).await?,
+            Confirmation::Passkey(whose) => whose == Some(user.id),
+            Confirmation::Code(code) => {
+                let keys = self.vault().of(db).await?;
+                factors::redeem(db, &keys, user.id, code, now).await?.is_some()
+            }
+        };
+        if right {
+            db.forget_proof_tries(user.id).await?;
+            db.prove_session(who.session()?, now).await?;
+        }
+        Ok(right)
+    }
+}
