@@ -72,6 +72,10 @@ function settingsFor(folder, port) {
     MARQUE_TENANTS_DIR: join(workspace, 'tenants'),
     MARQUE_LISTEN: `127.0.0.1:${port}`,
     MARQUE_LIMITS_SHUTDOWN_S: '1',
+    // Tests sign in as often as they like; what limits do has tests of its own.
+    MARQUE_LIMITS_SIGN_IN_ATTEMPTS: '1000',
+    MARQUE_LIMITS_TRADING_PER_MINUTE: '1000000',
+    MARQUE_LIMITS_API_PER_MINUTE: '1000000',
     // A minute of the market in a second: bars close, strategies trade and equity moves while a test looks.
     MARQUE_FEED_SPEED: '60',
   };

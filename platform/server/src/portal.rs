@@ -85,8 +85,13 @@ impl Portal {
         let portal = self.clone();
         Arc::new(move |request: &Request, view: &SignInView<'_>| {
             let ways = view.ways.iter().map(|way| SsoWay::new(&way.name, &format!("/sso/{}/begin", way.slug)));
-            let page = view::SignIn::new(view.email, view.next, view.problem.map(|p| p.detail.clone()));
-            let page = page.ways(ways.collect());
+            let page = view::SignIn::new(view.email, view.next, view.problem.map(|p| p.detail.clone()))
+                .ways(ways.collect())
+                .wait(view.problem.and_then(|problem| problem.retry_after_s));
+            let page = match view.question {
+                Some(question) => page.ask(&question.text, &question.token),
+                None => page,
+            };
             Scene::new(request, &portal, view.tenant.clone(), view.csrf.to_owned()).html("Sign in", &page)
         })
     }
@@ -130,6 +135,12 @@ fn pages(sign_in: RenderSignIn) -> Pages {
     mail::pages(admin::pages(pages))
 }
 
+/// Every page with who may ask for it, for the tests that ask for each.
+#[cfg(test)]
+pub(crate) fn rows() -> Vec<crate::identity::gate::PageRow> {
+    pages(Arc::new(|_, _| Ok(String::new()))).rows().to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,8 +148,7 @@ mod tests {
     /// Who may ask for which page, as a golden file.
     #[test]
     fn the_pages_and_who_may_ask_for_them() {
-        let pages = pages(Arc::new(|_, _| Ok(String::new())));
-        let table: String = pages.rows().iter().map(|(m, path, access)| format!("{m:4} {path} {access}\n")).collect();
+        let table: String = rows().iter().map(|(m, path, access)| format!("{m:4} {path} {access}\n")).collect();
         insta::assert_snapshot!(table);
     }
 }

@@ -75,6 +75,8 @@ codes! {
     ScopeMissing, "scope-missing", FORBIDDEN, "This token is not for that";
     /// Signed in, but this role may not.
     Forbidden, "forbidden", FORBIDDEN, "Your role does not allow this";
+    /// Tried often: a question must be answered as well.
+    QuestionAsked, "question-asked", FORBIDDEN, "Answer the question as well";
     /// The form or call does not come from this site's own page.
     CsrfRefused, "csrf-refused", FORBIDDEN, "The request does not come from this site's own page";
     /// The call came over plain http.

@@ -93,7 +93,7 @@ pub(crate) fn mail_address(text: &str) -> Option<String> {
 }
 
 /// Only what every mail system takes: a local part without quotes, and a domain name.
-fn email(text: &str) -> Result<String, PersonError> {
+pub(super) fn email(text: &str) -> Result<String, PersonError> {
     let email = normalise_email(text);
     let refused = || PersonError::Email(text.chars().take(80).collect());
     let (local, domain) = email.rsplit_once('@').ok_or_else(refused)?;

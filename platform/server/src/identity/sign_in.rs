@@ -9,6 +9,7 @@ use super::{
     gate::{Pages, may, public},
     limits::{Budget, By},
     permissions::Operation,
+    question::{self, Answer, Question},
     signed_in::SignedIn,
     way::keeps_own_way,
 };
@@ -19,6 +20,7 @@ use crate::{
     secrets::Secret,
     sso::Way,
 };
+use core::net::IpAddr;
 use marque_store::User;
 use poem::{
     EndpointExt as _, Request, Response, handler,
@@ -48,6 +50,8 @@ pub struct SignInView<'a> {
     pub problem: Option<&'a Problem>,
     /// Other sites that vouch for people.
     pub ways: &'a [Way],
+    /// What must be answered with the next one.
+    pub question: Option<&'a Question>,
 }
 
 /// Renders the sign-in page as HTML.
@@ -78,6 +82,32 @@ struct Filled {
     password: Secret,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    question: String,
+    #[serde(default)]
+    answer: String,
+}
+
+/// A try to sign in by a password.
+struct Try<'a> {
+    client: IpAddr,
+    email: &'a str,
+    password: Secret,
+    answer: Answer<'a>,
+    recorder: &'a Recorder,
+    next: &'a str,
+}
+
+/// Why a try failed, and whether the next one needs an answer.
+struct Failed {
+    problem: Problem,
+    asks: bool,
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self { problem, asks: false }
+    }
 }
 
 #[handler]
@@ -96,7 +126,7 @@ async fn show(
     let over = Problem::new(ProblemCode::SignInRequired, "That took too long or too many tries. Sign in again.");
     let problem = Some(&over).filter(|_| query.again == "1");
     let ways = identity.sso().ways(tenant.db()).await?;
-    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem, ways: &ways };
+    let view = SignInView { tenant: &tenant, csrf: &csrf.0, email: "", next, problem, ways: &ways, question: None };
     page(StatusCode::OK, render(request, &view)?)
 }
 
@@ -104,7 +134,7 @@ async fn show(
 async fn sign_in(
     request: &Request,
     tenant: Tenant,
-    client: ClientAddress,
+    ClientAddress(client): ClientAddress,
     csrf: Csrf,
     Data(identity): Data<&Identity>,
     Data(recorder): Data<&Recorder>,
@@ -112,13 +142,18 @@ async fn sign_in(
     Form(form): Form<Filled>,
 ) -> poem::Result<Response> {
     let next = own_path(&form.next);
-    match identity.sign_in(&tenant, client, &form.email, form.password, recorder, next).await {
+    let answer = Answer { token: &form.question, text: &form.answer };
+    let tried = Try { client, email: &form.email, password: form.password, answer, recorder, next };
+    match identity.sign_in(&tenant, tried).await {
         Ok(admission) => Ok(identity.respond(&tenant, request, admission).await?),
-        Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
-        Err(problem) => {
+        Err(Failed { problem, .. }) if problem.code.status().is_server_error() => Err(problem.into()),
+        Err(Failed { problem, asks }) => {
             let shown: String = form.email.chars().take(254).collect();
-            let (csrf, problem, ways) = (&csrf.0, &problem, &identity.sso().ways(tenant.db()).await?);
-            let view = SignInView { tenant: &tenant, csrf, email: &shown, next, problem: Some(problem), ways };
+            let question = if asks { Some(identity.question(&tenant).await?) } else { None };
+            let (ways, question) = (&identity.sso().ways(tenant.db()).await?, question.as_ref());
+            let (csrf, problem) = (&csrf.0, &problem);
+            let view =
+                SignInView { tenant: &tenant, csrf, email: &shown, next, problem: Some(problem), ways, question };
             let mut response = page(problem.code.status(), render(request, &view)?)?;
             problem.add_headers(&mut response);
             Ok(response)
@@ -139,20 +174,14 @@ async fn sign_out(who: SignedIn) -> poem::Result<Response> {
 
 impl Identity {
     /// Signs a person in by their password; one answer for a wrong address and a wrong password.
-    async fn sign_in(
-        &self,
-        tenant: &Tenant,
-        ClientAddress(client): ClientAddress,
-        email: &str,
-        password: Secret,
-        recorder: &Recorder,
-        next: &str,
-    ) -> Result<Admission, Problem> {
-        let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
-        self.admit(tenant, Proven { user, method: Method::Password, recorder, next }).await
+    async fn sign_in(&self, tenant: &Tenant, tried: Try<'_>) -> Result<Admission, Failed> {
+        let (recorder, next) = (tried.recorder, tried.next);
+        let user = self.prove(tenant, tried).await?;
+        Ok(self.admit(tenant, Proven { user, method: Method::Password, recorder, next }).await?)
     }
 
     /// The person whose address and password these are. Attempts are counted, and whatever does not fit gets one answer.
+    /// A program cannot answer a question: after so many failures it is told to sign in on the page.
     pub(super) async fn prove_password(
         &self,
         tenant: &Tenant,
@@ -161,28 +190,55 @@ impl Identity {
         email: &str,
         password: Secret,
     ) -> Result<User, Problem> {
+        let tried = Try { client, email, password, answer: Answer::default(), recorder, next: "" };
+        self.prove(tenant, tried).await.map_err(|failed| match failed.problem.code {
+            ProblemCode::QuestionAsked => Problem::new(
+                ProblemCode::QuestionAsked,
+                "There were several tries. Sign in on this site's page, or later.",
+            ),
+            _ => failed.problem,
+        })
+    }
+
+    async fn prove(&self, tenant: &Tenant, tried: Try<'_>) -> Result<User, Failed> {
         let (parts, now) = (&self.0, self.0.clock.now());
+        let Try { client, password, recorder, .. } = tried;
         // An address is at most 254 characters (RFC 5321, errata 1690); more is nobody's, and not worth counting by.
-        let email = if email.len() <= 254 { email } else { "" };
+        let email = if tried.email.len() <= 254 { tried.email } else { "" };
         // Counted before the password is checked, so that tries in parallel count too.
         let by = By { tenant: tenant.id, address: client, person: Some(email) };
-        parts.limits.spend(Budget::SignIn, by, now).await?;
-        let user = tenant.db().user_by_email(email).await?;
-        let right = self.password_is_right(tenant, user.as_ref(), password).await?;
+        let left = parts.limits.spend(Budget::SignIn, by, now).await?;
+        if question::is_asked(&left, 0) && !self.is_answered(tenant, tried.answer).await? {
+            let detail = "There were several tries. Answer the question below too, then sign in.";
+            return Err(Failed { problem: Problem::new(ProblemCode::QuestionAsked, detail), asks: true });
+        }
+        let user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
+        let right = self.password_is_right(tenant, user.as_ref(), password).await.map_err(Problem::from)?;
         // Asked after the same work for everybody; what is told depends on the domain alone.
         let required = self.required_way(tenant, email).await?;
         if let Some(other_way) = required.filter(|_| !(right && user.as_ref().is_some_and(keeps_own_way))) {
-            return Err(other_way);
+            return Err(other_way.into());
         }
         let Some(user) = user.filter(|_| right) else {
             // What was typed where the address belongs, whether or not there is such a person.
             let nobody = Actor::Nobody { name: email.to_owned() };
-            recorder.record(tenant.db(), nobody, Act::SignInFailed, "", json!({ "by": "password" })).await?;
+            let record = recorder.record(tenant.db(), nobody, Act::SignInFailed, "", json!({ "by": "password" }));
+            record.await.map_err(Problem::from)?;
             tracing::info!(%client, "a sign-in failed");
-            return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
+            let problem = Problem::new(ProblemCode::WrongCredentials, "Check both and try again.");
+            return Err(Failed { problem, asks: question::is_asked(&left, 1) });
         };
         parts.limits.succeeded(Budget::SignIn, by).await;
         Ok(user)
+    }
+
+    async fn question(&self, tenant: &Tenant) -> Result<Question, Problem> {
+        question::ask(&self.0.vault.of(tenant.db()).await?, self.now())
+    }
+
+    async fn is_answered(&self, tenant: &Tenant, answer: Answer<'_>) -> Result<bool, Problem> {
+        let keys = self.0.vault.of(tenant.db()).await?;
+        question::is_right(&keys, &self.0.limits, tenant.id, answer, self.now()).await
     }
 }
 

@@ -73,7 +73,8 @@ async fn world(settings: &str) -> World {
     }
     let render: RenderSignIn = Arc::new(|_, view| {
         let problem = view.problem.map_or_else(String::new, ToString::to_string);
-        Ok(format!("csrf={}\nemail={}\nnext={}\nproblem={problem}", view.csrf, view.email, view.next))
+        let asked = view.question.map_or_else(String::new, |asked| format!("\nasked={}\n{}", asked.text, asked.token));
+        Ok(format!("csrf={}\nemail={}\nnext={}\nproblem={problem}{asked}", view.csrf, view.email, view.next))
     });
     let app = Route::new()
         .at("/me", get(me))
@@ -296,8 +297,9 @@ async fn guessing_is_slow_and_learns_nothing() {
     let known = told(&mut guesser, "ann@x.example").await;
     assert_eq!(known, told(&mut guesser, "nobody@x.example").await, "one answer for both");
     assert_eq!(known.0, 401);
-    for _ in 0..4 {
-        assert_eq!(told(&mut guesser, "ann@x.example").await.0, 401);
+    // Then a question is asked as well, of who is known and of who is not; it is not answered here.
+    for status in [401, 401, 403, 403] {
+        assert_eq!(told(&mut guesser, "ann@x.example").await.0, status);
     }
     let (status, wait, text) = told(&mut guesser, "ann@x.example").await;
     assert_eq!((status, wait.as_deref()), (429, Some("900")));
@@ -306,6 +308,40 @@ async fn guessing_is_slow_and_learns_nothing() {
     assert_eq!(guesser.sign_in("ann@x.example", "aurora password").await.status(), 429);
     world.now.fetch_add(900_000, Ordering::Relaxed);
     assert_eq!(guesser.sign_in("ann@x.example", "aurora password").await.status(), 303);
+}
+
+#[tokio::test]
+async fn after_failures_a_question_is_asked_and_answered() {
+    let world = world("").await;
+    for email in ["ann@x.example", "nobody@x.example"] {
+        let mut person = Browser::new(&world, AURORA);
+        let mut page = String::new();
+        for tries in 1..=3 {
+            page = person.sign_in(email, "a wrong guess").await.text().await.unwrap();
+            assert_eq!(page.contains("\nasked="), tries == 3, "{page}");
+        }
+        let (_, asked) = page.split_once("\nasked=").unwrap();
+        let (text, token) = asked.split_once('\n').unwrap();
+        let sum = super::question::worked_out(text);
+        let csrf = person.csrf().await;
+        let fields = |answer: &'static str| {
+            [("csrf", csrf.clone()), ("email", email.to_owned()), ("password", "aurora password".to_owned())]
+                .into_iter()
+                .chain([
+                    ("question", token.to_owned()),
+                    ("answer", if answer.is_empty() { sum.clone() } else { answer.to_owned() }),
+                ])
+                .collect::<Vec<_>>()
+        };
+        let send = async |person: &mut Browser<'_>, fields: Vec<(&str, String)>| {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            person.post("/sign-in", &fields).await.status().as_u16()
+        };
+        world.now.fetch_add(3_000, Ordering::Relaxed);
+        assert_eq!(send(&mut person, fields("99")).await, 403, "a wrong answer, though the password is right");
+        let signed_in = send(&mut person, fields("")).await;
+        assert_eq!(signed_in, if email == "ann@x.example" { 303 } else { 401 });
+    }
 }
 
 #[tokio::test]

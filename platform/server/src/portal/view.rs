@@ -39,6 +39,9 @@
 //! | `/security/passkeys` | [`SecurityPasskeys`], then [`BackupCodes`] | `POST` to the same path: `name`, `state`, `credential`; `POST …/{id}/name`, `POST …/{id}/remove` |
 //! | `/security/codes` | [`SecurityCodes`], then [`BackupCodes`] | `POST` to the same path |
 //! | `/confirm` | [`Confirm`] | `POST /confirm`: `password` or `code`, and `next` |
+//! | `/admin/people` | [`People`] | `GET /admin/people`: `q`, `role`, `status` |
+//! | `/admin/people/invite` | [`InvitePage`] | `POST` to the same path: `email`, `name`, `role`, `plan` |
+//! | `/admin/people/{id}` | [`PersonPage`] | `POST` to the same path: `role`, `plan`; `POST …/invite`, `…/suspend`, `…/reinstate`, `…/reset-factor` |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -61,6 +64,7 @@ mod front;
 mod join;
 mod live;
 mod open;
+mod people;
 mod problem;
 mod row;
 pub mod sample;
@@ -77,12 +81,13 @@ pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
-pub use front::{Feature, Front, PlanCard, SignIn, SignInMore};
+pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};
 pub use join::{
     ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
 };
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use open::OpenAccount;
+pub use people::{InvitePage, People, PeopleQuery, PersonContext, PersonPage, PersonRow};
 pub use problem::{ProblemPage, ProblemRow, Problems};
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};

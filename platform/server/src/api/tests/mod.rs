@@ -4,6 +4,7 @@ mod bodies;
 mod limits;
 mod matrix;
 mod once;
+mod people;
 mod plans;
 mod tokens;
 mod trading;

@@ -3,15 +3,17 @@
 use crate::{
     api,
     clock::Clock,
-    identity::{self, Identity, IdentityLayer, NewPerson, RenderSignIn, Role, create_person, gate::Pages},
+    identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
     plugins,
+    portal::Portal,
     secrets::Secret,
     serve, tenants,
     testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
+    theme::Themes,
     trading::{Floor, requests},
 };
 use marque_domain::tenant::TenantStatus;
-use marque_store::TenantDb;
+use marque_store::{AuditFilter, Page, PeopleFilter, TenantDb, User};
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
@@ -80,12 +82,11 @@ impl World {
                 db.set_plan(user.id, definition.plans.last().map(|plan| plan.code.as_str())).await.unwrap();
             }
         }
-        let render: RenderSignIn = Arc::new(|_, view| Ok(view.csrf.to_owned()));
+        let themes = Arc::new(Themes::load().unwrap());
+        let portal = Portal::new(themes, Arc::clone(&floor), clock.clone());
         let routes = api::routes(Route::new(), Arc::clone(&floor), clock).unwrap();
-        let app = routes
-            .nest_no_strip("/", identity::pages(Pages::new(), render).into_route())
-            .with(IdentityLayer::new(identity))
-            .with(edge(&config, &store));
+        let app =
+            routes.nest_no_strip("/", portal.routes()).with(IdentityLayer::new(identity)).with(edge(&config, &store));
         Self { server: TestServer::start(app).await, store, floor, _data: data }
     }
 
@@ -111,7 +112,7 @@ impl World {
         name.clone_into(&mut person.name);
         let page = person.http.get(self.server.url(host, "/sign-in")).send().await.unwrap();
         let cookie = cookie_of(&page);
-        let csrf = page.text().await.unwrap();
+        let csrf = csrf_of(&page.text().await.unwrap());
         let form = [("csrf", csrf.as_str()), ("email", &format!("{name}@x.example")), ("password", PASSWORD)];
         let request = person.http.post(self.server.url(host, "/sign-in")).header("cookie", cookie).form(&form);
         let answer = request.send().await.unwrap();
@@ -126,6 +127,29 @@ impl World {
         let db = self.tenant(host).await;
         let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap();
         assert!(db.delete_sessions_of(user.id).await.unwrap() > 0);
+    }
+
+    /// Tries to sign a person in; answers the status.
+    pub async fn try_sign_in(&self, host: &'static str, name: &str) -> u16 {
+        let stranger = self.stranger(host);
+        let page = stranger.http.get(self.server.url(host, "/sign-in")).send().await.unwrap();
+        let cookie = cookie_of(&page);
+        let csrf = csrf_of(&page.text().await.unwrap());
+        let form = [("csrf", csrf.as_str()), ("email", &format!("{name}@x.example")), ("password", PASSWORD)];
+        let request = stranger.http.post(self.server.url(host, "/sign-in")).header("cookie", cookie).form(&form);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Everybody of a brand.
+    pub async fn people(&self, host: &str) -> Vec<User> {
+        let page = self.tenant(host).await.people(PeopleFilter::default(), Page::first(200)).await.unwrap();
+        page.items
+    }
+
+    /// What was recorded at a brand and about what, newest first.
+    pub async fn acts(&self, host: &str) -> Vec<(String, String)> {
+        let rows = self.tenant(host).await.audit(&AuditFilter::default(), Page::first(200)).await.unwrap();
+        rows.items.into_iter().map(|row| (row.entry.act, row.entry.target)).collect()
     }
 
     /// Closes or opens a brand.
@@ -146,6 +170,12 @@ impl World {
     pub async fn raw(&self, request: &[u8]) -> String {
         self.server.raw(request).await
     }
+}
+
+/// The token of a page's forms.
+fn csrf_of(html: &str) -> String {
+    let (_, rest) = html.split_once("name=\"csrf\" value=\"").expect("a page with a form");
+    rest.split('"').next().unwrap().to_owned()
 }
 
 fn cookie_of(answer: &reqwest::Response) -> String {
@@ -210,6 +240,21 @@ impl Person<'_> {
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = self.world.server.url(self.host, &format!("/api/v1{path}"));
         self.http.request(method, url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
+    }
+
+    /// Asks for a page, or sends its form.
+    pub async fn page(&self, method: Method, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let url = self.world.server.url(self.host, path);
+        let request =
+            self.http.request(method.clone(), url).header("cookie", &self.cookie).header("accept", "text/html");
+        let fields: Vec<(&str, &str)> = form.iter().copied().chain([("csrf", self.csrf.as_str())]).collect();
+        let request = if method == Method::GET { request } else { request.form(&fields) };
+        request.send().await.unwrap()
+    }
+
+    /// Their own id.
+    pub async fn user(&self) -> String {
+        self.get("/session").await.ok()["user"].as_str().unwrap().to_owned()
     }
 
     /// Ends the session on the page for it.

@@ -30,7 +30,7 @@ use crate::{
     config::{Config, Limits as Numbers},
     problem::{Problem, ProblemCode},
 };
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use marque_domain::{id::TenantId, time::Millis};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -123,8 +123,7 @@ impl Limits {
         let tally = match self.tally(&counters, now).await {
             Ok(tally) => tally,
             Err(Unreachable) if budget.guards_secrets() => {
-                let detail = "This is closed for a moment because it cannot be done safely. Try again in a minute.";
-                return Err(Problem::new(ProblemCode::Unavailable, detail).retry_after_s(10));
+                return Err(closed());
             }
             Err(Unreachable) => self.0.local.take(&counters, now).await,
         };
@@ -135,6 +134,17 @@ impl Limits {
         let seconds = left.wait_s();
         let detail = budget.refusal(&words(seconds));
         Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(seconds).limits(&left))
+    }
+
+    /// Whether something is shown for the first time in the last quarter of an hour, at this tenant.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Unavailable`] when that cannot be found out.
+    pub async fn once(&self, tenant: TenantId, shown: &str, now: Millis) -> Result<bool, Problem> {
+        let key = Key { tenant, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), person: Some(shown) };
+        let policy = Policy::new("once", 1, 15 * MINUTE_S);
+        let counters: Vec<Counter> = key.person(policy.name).map(|key| Counter { key, policy }).into_iter().collect();
+        self.tally(&counters, now).await.map(|tally| tally.allowed).map_err(|Unreachable| closed())
     }
 
     /// Forgets the tries of this person from this address: they got it right.
@@ -194,6 +204,12 @@ impl Limits {
             }
         }
     }
+}
+
+/// What guards a secret, while it cannot be counted.
+fn closed() -> Problem {
+    let detail = "This is closed for a moment because it cannot be done safely. Try again in a minute.";
+    Problem::new(ProblemCode::Unavailable, detail).retry_after_s(10)
 }
 
 /// Names of counters. The tenant stands in braces: a cluster keeps what one script touches on one node.

@@ -97,6 +97,13 @@ impl Left {
         self.0.iter().map(|(_, left, _)| *left).min().unwrap_or(u32::MAX)
     }
 
+    /// How many count under a policy, and its quota; none when it is not among these.
+    #[must_use]
+    pub fn used(&self, policy: &str) -> Option<(u64, u64)> {
+        let (policy, left, _) = self.0.iter().find(|(known, ..)| known.name == policy)?;
+        Some((policy.quota.saturating_sub(*left).into(), policy.quota.into()))
+    }
+
     /// Tells a client how much is left.
     pub fn add_headers(&self, response: &mut Response) {
         for (name, value) in [(POLICY, self.policy()), (REMAINING, self.remaining())] {

@@ -1,5 +1,8 @@
 //! The part of the site that runs it: who may open what of it.
 
+mod invite;
+mod people;
+
 use super::{
     Scene,
     view::{AdminHome, AdminLink},
@@ -23,6 +26,12 @@ struct Section {
 /// In the order in which they are listed. A feature with a page of its own adds its line here.
 const SECTIONS: &[Section] = &[
     Section {
+        operation: Operation::ReadPeople,
+        title: "People",
+        href: "/admin/people",
+        text: "Who belongs here, what they are, who is let in and who is shut out.",
+    },
+    Section {
         operation: Operation::ManageSso,
         title: "Single sign-on",
         href: "/admin/sso",
@@ -38,7 +47,16 @@ const SECTIONS: &[Section] = &[
 
 /// The pages of `/admin`.
 pub(super) fn pages(pages: Pages) -> Pages {
-    pages.at("/admin", may(Operation::OpenAdmin).get(home))
+    use Operation as O;
+    pages
+        .at("/admin", may(O::OpenAdmin).get(home))
+        .at("/admin/people", may(O::ReadPeople).get(people::list))
+        .at("/admin/people/invite", may(O::InvitePerson).get(invite::show_invitation).post(invite::send_invitation))
+        .at("/admin/people/:person/invite", may(O::InvitePerson).post(invite::invite_again))
+        .at("/admin/people/:person", may(O::ReadPeople).get(people::show).and(O::ChangePerson).post(people::change))
+        .at("/admin/people/:person/suspend", may(O::SuspendPerson).post(people::suspend))
+        .at("/admin/people/:person/reinstate", may(O::SuspendPerson).post(people::reinstate))
+        .at("/admin/people/:person/reset-factor", may(O::ResetFactor).post(people::reset_factor))
 }
 
 #[handler]

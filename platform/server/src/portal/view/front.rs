@@ -116,6 +116,19 @@ pub struct SignIn {
     pub error: Option<String>,
     /// Other sites that vouch for people.
     pub ways: Vec<SsoWay>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
+    /// A question that must be answered with the next try: its token and the field for the answer.
+    pub question: Option<SignInQuestion>,
+}
+
+/// A question on the sign-in page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignInQuestion {
+    /// What the form carries back.
+    pub token: String,
+    /// Where the answer is typed; its label asks.
+    pub answer: Field,
 }
 
 impl SignIn {
@@ -128,7 +141,26 @@ impl SignIn {
             next: next.to_owned(),
             error,
             ways: Vec::new(),
+            retry_s: None,
+            question: None,
         }
+    }
+
+    /// With the seconds until another try is let through.
+    #[must_use]
+    pub const fn wait(mut self, retry_s: Option<u64>) -> Self {
+        self.retry_s = retry_s;
+        self
+    }
+
+    /// With a question, by its text and its token.
+    #[must_use]
+    pub fn ask(mut self, text: &str, token: &str) -> Self {
+        let answer = Field::new(FieldKind::Text, "answer", text)
+            .hint("It keeps programs that guess passwords slow.")
+            .autocomplete("off");
+        self.question = Some(SignInQuestion { token: token.to_owned(), answer });
+        self
     }
 }
 

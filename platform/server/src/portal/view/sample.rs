@@ -88,6 +88,12 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         ),
         Sample::page("sign-in", shell("Sign in", "/sign-in", false), &SignIn::new("", "/dashboard", None)),
         Sample::page("sign-in-error", shell("Sign in", "/sign-in", false), &refused_sign_in()),
+        Sample::page(
+            "sign-in-asked",
+            shell("Sign in", "/sign-in", false),
+            &refused_sign_in().ask("What is seven plus four?", "token"),
+        ),
+        Sample::page("sign-in-wait", shell("Sign in", "/sign-in", false), &refused_sign_in().wait(Some(540))),
         Sample::page("sign-in-more", shell("One more step", "/sign-in/more", false), &SignInMore::second_factor(None)),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
         Sample::page("dashboard-empty", shell("Accounts", "/dashboard", true), &empty_dashboard()),
