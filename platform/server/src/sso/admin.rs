@@ -5,7 +5,7 @@ use super::{
     Refused, Sso,
     attempt::return_address,
     connection::{Connection, Draft, Filled, Join, Preset, place},
-    proved,
+    prove_first,
 };
 use crate::{
     audit::Act,
@@ -107,7 +107,10 @@ async fn add(
     Form(filled): Form<Filled>,
 ) -> poem::Result<Response> {
     who.may(Operation::ManageSso)?;
-    proved(&who, identity)?;
+    let preset = Preset::named(&filled.preset).unwrap_or(Preset::Oidc).name();
+    if let Some(first) = prove_first(&who, identity, &format!("{PAGE}/new?preset={preset}")) {
+        return Ok(first);
+    }
     let sso = identity.sso();
     let draft = match filled.check(&sso.0.outbound, false) {
         Ok(draft) => draft,
@@ -151,9 +154,11 @@ async fn change(
     Form(filled): Form<Filled>,
 ) -> poem::Result<Response> {
     who.may(Operation::ManageSso)?;
-    proved(&who, identity)?;
     let sso = identity.sso();
     let connection = sso.connection(who.db(), &slug).await.map_err(Problem::from)?;
+    if let Some(first) = prove_first(&who, identity, &format!("{PAGE}/{slug}")) {
+        return Ok(first);
+    }
     // What cannot change is not asked for; whatever the form says of it counts for nothing.
     let filled = Filled { preset: connection.row.preset.clone(), slug, ..filled };
     let draft = match filled.check(&sso.0.outbound, true) {
@@ -207,9 +212,11 @@ async fn disable(who: SignedIn, Data(identity): Data<&Identity>, Path(slug): Pat
 
 async fn switch(who: &SignedIn, identity: &Identity, slug: &str, enabled: bool) -> poem::Result<Response> {
     who.may(Operation::ManageSso)?;
-    proved(who, identity)?;
     let sso = identity.sso();
     let connection = sso.connection(who.db(), slug).await.map_err(Problem::from)?;
+    if let Some(first) = prove_first(who, identity, &format!("{PAGE}/{slug}")) {
+        return Ok(first);
+    }
     let row = SsoConnection { enabled, updated_at: sso.0.clock.now(), ..connection.row };
     who.db().update_sso_connection(&row).await.map_err(Problem::from)?;
     who.audit(Act::SsoConnectionChanged, slug, json!({ "enabled": enabled })).await?;

@@ -1,6 +1,6 @@
 //! Linking and unlinking: a person's own page. Linking makes a new way in, so it asks for a fresh proof of who does it.
 
-use super::{Refused, attempt::Errand, flow, proved};
+use super::{Refused, attempt::Errand, flow, prove_first};
 use crate::{
     audit::Act,
     edge::Origin,
@@ -70,7 +70,9 @@ async fn link(
     Path(slug): Path<String>,
 ) -> poem::Result<Response> {
     who.may(Operation::LinkSso)?;
-    proved(&who, identity)?;
+    if let Some(first) = prove_first(&who, identity, PAGE) {
+        return Ok(first);
+    }
     let browser = flow::browser(request);
     let errand = Errand { next: PAGE, linking: Some(who.user) };
     let leaving = identity.sso().begin(&who.tenant, &slug, &origin, browser, errand).await;
@@ -86,7 +88,9 @@ struct Which {
 #[handler]
 async fn unlink(who: SignedIn, Data(identity): Data<&Identity>, Form(which): Form<Which>) -> poem::Result<Response> {
     who.may(Operation::LinkSso)?;
-    proved(&who, identity)?;
+    if let Some(first) = prove_first(&who, identity, PAGE) {
+        return Ok(first);
+    }
     let db = who.db();
     let user = db.user(who.user).await.map_err(Problem::from)?;
     let others = db.sso_identities_of(who.user).await.map_err(Problem::from)?;

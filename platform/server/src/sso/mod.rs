@@ -34,6 +34,7 @@ use crate::{
 };
 use connection::Connection;
 use marque_store::TenantDb;
+use poem::Response;
 use provider::Providers;
 use std::sync::Arc;
 
@@ -103,9 +104,10 @@ pub fn pages(pages: Pages) -> Pages {
     admin::pages(linking::pages(flow::pages(pages)))
 }
 
-/// What makes or changes a way in needs a fresh proof of who does it.
-fn proved(who: &SignedIn, identity: &Identity) -> Result<(), Problem> {
-    who.recently_proved(identity.now())
+/// What makes or changes a way in needs a fresh proof of who does it. Without one it leads to the page that asks for it, and
+/// from there back to `page`, where what was wanted is wanted again.
+fn prove_first(who: &SignedIn, identity: &Identity, page: &str) -> Option<Response> {
+    who.recently_proved(identity.now()).is_err().then(|| flow::see_other(&format!("/confirm?next={page}")))
 }
 
 /// Whether a request is an issuer's form that a browser brings from the issuer's own page: the one kind of

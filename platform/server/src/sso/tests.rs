@@ -14,7 +14,7 @@ use crate::{
     testing::{NOON, TestServer, TestStore, config, edge},
     theme::Themes,
 };
-use marque_domain::time::Millis;
+use marque_domain::time::{MINUTE_MS, Millis};
 use marque_store::{SsoConnection, TenantDb};
 use poem::{EndpointExt as _, http::Method};
 use reqwest::Response;
@@ -358,6 +358,15 @@ async fn linking_is_for_who_began_it() {
     let mut later = world.browser(AURORA);
     assert_eq!(later.by_sso("other").await.status(), 303, "it is the issuer that counts, not the connection");
     assert_eq!(later.who().await.as_deref(), Some("ann@here.example"));
+
+    // What makes or takes a way in asks for a fresh proof.
+    world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
+    for path in ["/security/sso/link/acme", "/security/sso/unlink"] {
+        let fields = [("issuer", "i"), ("subject", "s")];
+        let answer = ann.post("/security/sso", path, &fields).await;
+        assert_eq!(&answer.headers()["location"], "/confirm?next=/security/sso", "{path}");
+    }
+    world.now.fetch_sub(11 * MINUTE_MS, Ordering::Relaxed);
 
     // Nobody else can link the same; its owner may again.
     let mut owner = world.browser(AURORA);
