@@ -81,7 +81,7 @@ describe('joining', () => {
         const { csrf_token } = await (await fetch('/api/v1/session')).json();
         const answer = await fetch('/api/v1/accounts', {
           method: 'POST',
-          headers: { 'content-type': 'application/json', 'x-csrf-token': csrf_token, 'idempotency-key': 'k' },
+          headers: { 'content-type': 'application/json', 'x-csrf-token': csrf_token, 'idempotency-key': 'opens-an-account-unconfirmed' },
           body: JSON.stringify({ name: 'Mine' }),
         });
         return [answer.status, (await answer.json()).code];
