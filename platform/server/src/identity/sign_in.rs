@@ -214,7 +214,7 @@ impl Identity {
             return Err(Failed { problem: Problem::new(ProblemCode::QuestionAsked, detail), asks: true });
         }
         let user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
-        let right = self.password_is_right(tenant, user.as_ref(), password).await.map_err(Problem::from)?;
+        let right = self.password_is_right(tenant, user.as_ref(), password).await?;
         if !right {
             let failed = user.as_ref().map(|user| user.id);
             tenant.db().note_failure(failed, FAILURES_COUNT_MS, now).await.map_err(Problem::from)?;

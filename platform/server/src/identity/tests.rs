@@ -1,5 +1,6 @@
 //! Signing in as browsers do it, and as they must not be able to.
 
+mod devices;
 mod factors;
 
 use super::{

@@ -44,7 +44,8 @@ impl TenantDb {
     /// [`StoreError::Unavailable`].
     pub async fn add_passkey(&self, new: &Passkey, codes: &[BackupCode]) -> Result<(), StoreError> {
         let tx = self.write().await?;
-        if tx.all(passkeys_of(&tx, new.user)).await?.len() as u64 >= PASSKEYS_MAX {
+        let there = tx.all(passkeys_of(&tx, new.user)).await?.len();
+        if u64::try_from(there).is_ok_and(|there| there >= PASSKEYS_MAX) {
             tx.end().await;
             return Err(StoreError::Conflict(format!("a person may have {PASSKEYS_MAX} passkeys")));
         }

@@ -96,7 +96,7 @@ impl<'a> Party<'a> {
     /// # Errors
     /// [`FactorError`].
     pub async fn ask_new(&self, user: &User) -> Result<Question, FactorError> {
-        let known = self.db.passkeys(user.id).await?.into_iter().map(|key| key.credential.into()).collect();
+        let known = self.db.passkeys(user.id).await?.into_iter().map(|key| key.credential).collect();
         let started = self.webauthn.start_passkey_registration(
             self.handle(user.id),
             &user.email,
@@ -147,7 +147,7 @@ impl<'a> Party<'a> {
             Purpose::Prove(user) => self.db.passkeys(UserId(user)).await?,
             Purpose::SignIn | Purpose::Register(_) => Vec::new(),
         };
-        let known: Vec<Credential> = known.iter().map(|key| credential(key)).collect::<Result<_, _>>()?;
+        let known: Vec<Credential> = known.iter().map(credential).collect::<Result<_, _>>()?;
         let (options, ceremony) = self.webauthn.start_passkey_authentication(&known).map_err(refused)?;
         let options = serde_json::to_value(options).map_err(|_| FactorError::Passkey)?;
         let mut ceremony = serde_json::to_value(ceremony).map_err(|_| FactorError::Passkey)?;

@@ -60,11 +60,12 @@ pub(super) async fn prove(
     Data(identity): Data<&Identity>,
     Form(form): Form<Filled>,
 ) -> poem::Result<String> {
-    let password = Secret::new(form.code.clone());
-    let right = match form.code.contains("password") {
-        true => identity.confirm(&who, Confirmation::Password(password)).await?,
-        false => identity.confirm(&who, Confirmation::Code(&form.code)).await?,
+    let proof = if form.code.contains("password") {
+        Confirmation::Password(Secret::new(form.code.clone()))
+    } else {
+        Confirmation::Code(&form.code)
     };
+    let right = identity.confirm(&who, proof).await?;
     Ok(right.to_string())
 }
 
