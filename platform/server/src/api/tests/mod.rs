@@ -4,6 +4,7 @@ mod bodies;
 mod limits;
 mod matrix;
 mod once;
+mod pages;
 mod people;
 mod plans;
 mod tokens;

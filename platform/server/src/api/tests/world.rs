@@ -13,7 +13,7 @@ use crate::{
     trading::{Floor, requests},
 };
 use marque_domain::tenant::TenantStatus;
-use marque_store::{AuditFilter, Page, PeopleFilter, TenantDb, User};
+use marque_store::{AuditFilter, MailStatus, Page, PeopleFilter, QueuedMail, SsoConnection, TenantDb, User};
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
@@ -150,6 +150,44 @@ impl World {
     pub async fn acts(&self, host: &str) -> Vec<(String, String)> {
         let rows = self.tenant(host).await.audit(&AuditFilter::default(), Page::first(200)).await.unwrap();
         rows.items.into_iter().map(|row| (row.entry.act, row.entry.target)).collect()
+    }
+
+    /// Sets up a single sign-on connection that only this brand has; answers its name in addresses.
+    pub async fn connection(&self, host: &str) -> String {
+        let connection = SsoConnection {
+            id: 1,
+            slug: "somebodys".to_owned(),
+            name: "Somebody's".to_owned(),
+            preset: "oidc".to_owned(),
+            issuer: "https://issuer.example".to_owned(),
+            client_id: "client".to_owned(),
+            secret: vec![1, 2, 3],
+            settings: r#"{"join":"anyone"}"#.to_owned(),
+            domains: Vec::new(),
+            enabled: true,
+            created_at: NOON,
+            updated_at: NOON,
+        };
+        self.tenant(host).await.create_sso_connection(&connection).await.unwrap();
+        connection.slug
+    }
+
+    /// A mail of a brand that could not be delivered; answers its id in addresses.
+    pub async fn dead_mail(&self, host: &str) -> String {
+        let mail = QueuedMail {
+            id: 77,
+            kind: "verify-email".to_owned(),
+            recipient: "ann@x.example".to_owned(),
+            content: vec![1, 2, 3],
+            status: MailStatus::Dead,
+            attempts: 9,
+            next_attempt_at: NOON,
+            last_error: Some("no such mailbox".to_owned()),
+            created_at: NOON,
+            sent_at: None,
+        };
+        assert!(self.tenant(host).await.queue_mail(&mail, None).await.unwrap());
+        mail.id.to_string()
     }
 
     /// Closes or opens a brand.

@@ -1,0 +1,140 @@
+//! The tenant matrix of the pages: every page and every form, asked by everybody who must not reach what it names.
+//!
+//! Pages come from their own table (`Pages`), so that a page whose path names something that has no fixture here fails
+//! these tests.
+
+use super::world::{AURORA, BOREALIS, Ids, Person, World};
+use crate::{
+    identity::{
+        Operation, Reach, Role,
+        gate::{Access, PageRow},
+    },
+    portal,
+};
+use poem::http::Method;
+
+/// What only its owner has a page for.
+const PERSONAL: &[&str] = &[":session", ":grant", ":token", ":passkey"];
+
+/// What stands in a path in place of a name.
+fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &'a str {
+    match name {
+        ":connection" => connection,
+        ":mail" => mail,
+        ":account" => &ids.account,
+        ":position" => &ids.position,
+        ":decision" => &ids.decision,
+        ":deployment" => &ids.deployment,
+        ":person" => person,
+        // One's own sessions, programs, tokens and passkeys: the tests beside them try another's.
+        name if PERSONAL.contains(&name) => "1",
+        other => panic!("{other:?} in the path of a page is not tried here; add whose id it is"),
+    }
+}
+
+/// The fields of a page's form, as far as it cannot do without.
+fn form(path: &str) -> &'static [(&'static str, &'static str)] {
+    match path {
+        "/accounts/:account/deploy" => &[("strategy", "ema-cross"), ("instrument", "EURUSD"), ("timeframe", "M1")],
+        "/admin/people/:person" => &[("role", "trader")],
+        _ => &[],
+    }
+}
+
+/// What a page's address cannot do without.
+fn query(path: &str) -> &'static str {
+    if path == "/admin/sso/new" { "?preset=oidc" } else { "" }
+}
+
+/// Somebody's ids, and their own.
+struct Whose {
+    ids: Ids,
+    person: String,
+    connection: String,
+    mail: String,
+}
+
+fn nobodys() -> Whose {
+    let id = |prefix: &str| format!("{prefix}_0123456789abc");
+    let ids =
+        Ids { account: id("acc"), order: id("ord"), decision: id("dec"), position: id("pos"), deployment: id("dep") };
+    Whose { ids, person: id("usr"), connection: "nobodys".to_owned(), mail: "1".to_owned() }
+}
+
+async fn ask(person: &Person<'_>, (method, path, _): &PageRow, whose: &Whose) -> (u16, String) {
+    let filled: Vec<_> =
+        path.split('/').map(|part| if part.starts_with(':') { fill(part, whose) } else { part }).collect();
+    let answer = person.page(method.clone(), &(filled.join("/") + query(path)), form(path)).await;
+    let id = answer.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned()).unwrap_or_default();
+    let status = answer.status().as_u16();
+    (status, answer.text().await.unwrap().replace(&id, "").replace(&whose.connection, ""))
+}
+
+/// Pages that name something of somebody's, with the operation that they stand under.
+fn named() -> Vec<(PageRow, Operation)> {
+    let personal = |path: &str| PERSONAL.iter().any(|name| path.contains(name));
+    let rows = portal::rows().into_iter().filter(|(_, path, _)| path.contains("/:") && !personal(path));
+    rows.filter_map(|row| match row.2 {
+        Access::May(operation) => Some((row, operation)),
+        Access::Public => None,
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_anothers_has_no_page() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let (connection, mail) = (world.connection(AURORA).await, world.dead_mail(AURORA).await);
+    let whose = Whose { ids: ann.trade("D1").await, person: ann.user().await, connection, mail };
+    assert!(named().len() >= 8, "the table of pages is asked");
+
+    for role in Role::ALL {
+        let name = if *role == Role::Trader { "bob" } else { role.name() };
+        let elsewhere = world.person(BOREALIS, name).await;
+        let here = world.person(AURORA, name).await;
+        for (row, operation) in named() {
+            let reach = operation.reach(*role);
+            let expect = if reach == Reach::Nothing { 403 } else { 404 };
+            let nobodys = nobodys();
+            let answer = ask(&elsewhere, &row, &whose).await;
+            assert_eq!(answer.0, expect, "{} {} as {role} of another brand", row.0, row.1);
+            assert_eq!(answer, ask(&elsewhere, &row, &nobodys).await, "{} {} tells {role}", row.0, row.1);
+            // Of the same brand (whose sign-on is everybody's): what the table does not let them is not there either.
+            let shared = row.1.contains("/:connection");
+            if reach != Reach::Tenant && !shared {
+                let answer = ask(&here, &row, &whose).await;
+                assert_eq!(answer.0, expect, "{} {} as {role}", row.0, row.1);
+                assert_eq!(answer, ask(&here, &row, &nobodys).await, "{} {} tells {role}", row.0, row.1);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_for_whom_their_rows_say() {
+    let world = World::start().await;
+    let nobodys = nobodys();
+    let stranger = world.stranger(AURORA);
+    let gone = world.person(AURORA, "ann").await;
+    gone.sign_out().await;
+    for row in portal::rows().iter().filter(|row| row.2 != Access::Public) {
+        for person in [&stranger, &gone] {
+            let (status, _) = ask(person, row, &nobodys).await;
+            // A page leads to signing in; a form from nowhere is refused.
+            assert_eq!(status, if row.0 == Method::GET { 303 } else { 403 }, "{} {}", row.0, row.1);
+        }
+    }
+    for role in Role::ALL {
+        let name = if *role == Role::Trader { "bob" } else { role.name() };
+        let person = world.person(AURORA, name).await;
+        for row in portal::rows().iter().filter(|row| !row.1.contains("/:") && row.0 == Method::GET) {
+            let Access::May(operation) = row.2 else { continue };
+            let (status, _) = ask(&person, row, &nobodys).await;
+            // Some lead on, to where there is something to see.
+            let open = matches!(status, 200 | 303);
+            assert_eq!(open, operation.reach(*role) > Reach::Nothing, "{} {} as {role}: {status}", row.0, row.1);
+            assert!(open || status == 403, "{} {} as {role}: {status}", row.0, row.1);
+        }
+    }
+}
