@@ -132,6 +132,7 @@ async fn show(
 }
 
 #[handler]
+#[expect(clippy::too_many_arguments, reason = "each is an extractor of the request")]
 async fn sign_in(
     request: &Request,
     tenant: Tenant,
