@@ -35,7 +35,7 @@ describe('joining', () => {
     await page.goto(site.url(slug, '/sign-in'));
     await page.getByLabel('E-mail').fill(email);
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   }
 
   const heading = (page, name) => page.getByRole('heading', { level: 1, name }).waitFor();
@@ -91,7 +91,7 @@ describe('joining', () => {
 
   test('is told why a password is refused, beside the field', () =>
     visit(browser, {}, async (page) => {
-      for (const [password, why] of [['password1', 'leaked'], ['aurora-first', 'guess'], ['short', 'too short']]) {
+      for (const [password, why] of [['password1', 'leaked'], ['aurora2026', 'guess'], ['short', 'too short']]) {
         await register(page, 'aurora', 'weak@aurora.example', { password });
         const field = page.getByLabel('Password');
         await page.locator('.field-error').waitFor();
@@ -175,6 +175,7 @@ describe('joining', () => {
       await page.goto((await site.mail('aurora', 'moved@aurora.example', 'confirm-email')).link);
       await page.getByRole('button', { name: 'Use this address' }).click();
       await heading(page, 'Your address is changed');
+      await page.getByRole('link', { name: 'Go to your accounts' }).click();
       await page.getByText('moved@aurora.example').first().waitFor();
     }));
 
