@@ -7,11 +7,11 @@ use crate::{
     config::Config,
     identity::{NewPerson, Passwords, PersonError, Role, create_person},
     problem::Problem,
-    secrets::{self, NoRandomness, Secret},
+    secrets::{self, MasterKeyError, NoRandomness, Secret, Vault},
     serve::{self, ServeError},
     tenants::Definition,
     trading::{
-        Floor,
+        Asker, Floor,
         requests::{self, NewDeployment},
     },
 };
@@ -57,6 +57,9 @@ pub enum DemoError {
         /// Why.
         source: std::io::Error,
     },
+    /// There is no master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
     /// There is none.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -167,7 +170,7 @@ async fn trader(
     for account in accounts().into_iter().rev().filter(|a| have.iter().all(|h| h.terms.name != a.name)) {
         let floor = match floor {
             Some(floor) => floor,
-            None => floor.insert(serve::floor(config, store, clock.clone())?),
+            None => floor.insert(serve::floor(config, store, clock.clone(), Vault::open(config, clock.clone())?)?),
         };
         open(floor, db, definition, user, &account, clock).await?;
     }
@@ -183,9 +186,16 @@ async fn open(
     clock: &Clock,
 ) -> Result<(), DemoError> {
     let refused = |what: String| move |problem| DemoError::Refused { what, problem: Box::new(problem) };
-    let terms = requests::open_account(floor, db, definition, user, account.name, clock)
-        .await
-        .map_err(refused(format!("account {} at {}", account.name, definition.slug)))?;
+    let terms = requests::open_account(
+        floor.asked_by(Asker::system("marque demo-seed")),
+        db,
+        definition,
+        user,
+        account.name,
+        clock,
+    )
+    .await
+    .map_err(refused(format!("account {} at {}", account.name, definition.slug)))?;
     let shown = requests::tradable(floor);
     for (symbol, timeframe, settings) in &account.strategies {
         if shown.iter().all(|i| i.symbol != *symbol) {
@@ -198,9 +208,16 @@ async fn open(
             timeframe: *timeframe,
             settings: settings.clone(),
         };
-        requests::deploy(floor, db, definition, Whose::User(user), wanted, clock)
-            .await
-            .map_err(refused(format!("strategy on {symbol} at {}", definition.slug)))?;
+        requests::deploy(
+            floor.asked_by(Asker::system("marque demo-seed")),
+            db,
+            definition,
+            Whose::User(user),
+            wanted,
+            clock,
+        )
+        .await
+        .map_err(refused(format!("strategy on {symbol} at {}", definition.slug)))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod actions;
 mod admin;
+mod audit;
 mod brand;
 mod credentials;
 mod decision;
@@ -132,7 +133,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
     let pages = passkeys::pages(security::pages(pages));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
-    mail::pages(admin::pages(pages))
+    audit::pages(mail::pages(admin::pages(pages)))
 }
 
 /// Every page with who may ask for it, for the tests that ask for each.

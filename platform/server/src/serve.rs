@@ -86,8 +86,8 @@ pub enum ServeError {
 /// Why it could not start, or what stopped it.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let store = Store::connect(config.database().expose()).await?;
-    let floor = Arc::new(floor(&config, &store, clock.clone())?);
     let vault = Vault::open(&config, clock.clone())?;
+    let floor = Arc::new(floor(&config, &store, clock.clone(), vault.clone())?);
     let identity = Identity::new(&config, clock.clone(), vault)?;
     let (outbox, themes) = (identity.outbox().clone(), Arc::clone(identity.outbox().themes()));
     let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
@@ -119,12 +119,12 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
 }
 
 /// The trading floor that the settings describe, with no desk open.
-pub(crate) fn floor(config: &Config, store: &Store, clock: Clock) -> Result<Floor, ServeError> {
+pub(crate) fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Result<Floor, ServeError> {
     let catalogue = Arc::new(Catalogue::embedded()?);
     let history = Arc::new(History::at(config.data_dir.join("history")));
     let plan = FeedPlan::new(&config.feed, &catalogue)?;
     let sandbox = Arc::new(Sandbox::new(Limits::default())?);
-    Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock))
+    Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock, vault))
 }
 
 /// Markets run and strategies trade whether or not anybody looks.

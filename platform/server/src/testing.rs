@@ -128,3 +128,14 @@ impl TestServer {
         format!("http://{host}:{}{path}", self.address.port())
     }
 }
+
+/// A migrated PostgreSQL with both demo brands, where there is one.
+pub async fn postgres(test: &str) -> Option<(Store, marque_testkit::Database<'static>)> {
+    let database = marque_testkit::shared_postgres(test)?.database().unwrap();
+    let url = database.url();
+    marque_store::migrate(&url, None).await.unwrap();
+    let store = Store::connect(&url).await.unwrap();
+    let definitions = tenants::read_dir(&demo_dir(), THEMES).unwrap();
+    tenants::apply(&store.system("tests"), &definitions, NOON).await.unwrap();
+    Some((store, database))
+}

@@ -192,7 +192,7 @@ impl Accounts {
         let (definition, clock) = (&caller.tenant().definition, &caller.app.0.clock);
         let user = caller.who.user;
         let terms =
-            requests::open_account(caller.floor(), caller.db(), definition, user, &wanted.0.name.0, clock).await?;
+            requests::open_account(caller.asked(), caller.db(), definition, user, &wanted.0.name.0, clock).await?;
         let account = caller.db().account(store::Whose::User(user), terms.id).await?;
         Ok(Json(Account::of(&account, &caller.desk().await?.view())))
     }

@@ -31,6 +31,7 @@ const TABLE: &[(&str, Operation)] = &[
     ("list_deployment_log", Operation::ReadDeployments),
     ("list_decisions", Operation::ReadDecisions),
     ("get_decision", Operation::ReadDecisions),
+    ("list_audit", Operation::ReadAudit),
 ];
 
 /// Operations that nobody need be signed in for: what is asked for stands on what is sent.

@@ -6,7 +6,7 @@ use crate::{
     identity::SignedIn,
     problem::{Problem, ProblemCode},
     trading::{
-        Desk, Floor,
+        Asked, Desk, Floor,
         requests::{self, Feature},
     },
 };
@@ -48,9 +48,14 @@ impl Caller {
         Ok(self.floor().desk(self.db().tenant()).await?)
     }
 
+    /// The floor, as the caller asks it.
+    pub fn asked(&self) -> Asked<'_> {
+        self.floor().asked_by(self.who.asker())
+    }
+
     /// Sends a command to the tenant's desk. What is refused before anything was done says so.
     pub async fn command(&self, command: Command) -> Result<Vec<Record>, Refused> {
-        Ok(self.desk().await?.command(command).await?)
+        Ok(self.desk().await?.command(command, self.who.asker()).await?)
     }
 
     /// An account within reach, by the id of a path.

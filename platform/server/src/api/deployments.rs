@@ -208,7 +208,7 @@ impl Deployments {
             settings: wanted.settings.0,
         };
         let (definition, clock) = (&caller.tenant().definition, &caller.app.0.clock);
-        let deployed = requests::deploy(caller.floor(), caller.db(), definition, whose, new, clock).await?;
+        let deployed = requests::deploy(caller.asked(), caller.db(), definition, whose, new, clock).await?;
         Ok(Json(Deployment::of(&deployed, &caller.app)))
     }
 
@@ -236,7 +236,7 @@ impl Deployments {
         let whose = caller.who.may(Operation::StartDeployment)?;
         let id = caller.deployment(whose, &deployment.0).await?.id;
         let definition = &caller.tenant().definition;
-        let started = requests::start(caller.floor(), caller.db(), definition, whose, id).await?;
+        let started = requests::start(caller.asked(), caller.db(), definition, whose, id).await?;
         Ok(Json(Deployment::of(&started, &caller.app)))
     }
 

@@ -6,6 +6,7 @@
 //! that does not exist, a method that is not offered and a body that cannot be read look like all others.
 
 mod accounts;
+mod audit;
 mod authorization;
 mod books;
 mod caller;
@@ -106,6 +107,8 @@ enum Tag {
     Deployments,
     /// What was wanted, what each rule answered, and why.
     Decisions,
+    /// What was done at the brand.
+    Admin,
 }
 
 type Resources = (
@@ -120,6 +123,7 @@ type Resources = (
     positions::Positions,
     deployments::Deployments,
     decisions::Decisions,
+    audit::Audit,
 );
 
 fn service() -> OpenApiService<Resources, ()> {
@@ -135,6 +139,7 @@ fn service() -> OpenApiService<Resources, ()> {
         positions::Positions,
         deployments::Deployments,
         decisions::Decisions,
+        audit::Audit,
     );
     OpenApiService::new(resources, "Marque", "1.0").description(DESCRIPTION).url_prefix(PREFIX)
 }

@@ -10,9 +10,12 @@
 
 mod act;
 mod chain;
+pub(crate) mod csv;
+mod verify;
 
 pub use act::Act;
 pub use chain::Chain;
+pub use verify::{Fault, Noted, Verdict, verify};
 
 use crate::{
     clock::Clock,

@@ -1,6 +1,7 @@
 //! Why a command failed: one sentence and what to do.
 
 use crate::{
+    audit::AuditError,
     config::ConfigError,
     demo::DemoError,
     identity::PersonError,
@@ -77,6 +78,14 @@ pub enum CliError {
     /// A tenant's keys cannot be had.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The audit log could not be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The audit log was tampered with.
+    #[error(
+        "the audit log has {0} faults: somebody changed it past this program. Keep the database as it is, and compare it with back-ups"
+    )]
+    AuditBroken(u64),
     /// Nothing secret can be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

@@ -3,8 +3,10 @@
 //! Owns: arguments, help, what is printed, exit codes. Refuses to know how anything is done: each command is a few
 //! calls of the room that knows.
 
+mod audit;
 mod data;
 mod error;
+mod keys;
 mod password;
 mod person;
 mod plugin;
@@ -14,6 +16,7 @@ pub use error::CliError;
 
 use crate::{
     api,
+    audit::Noted,
     clock::Clock,
     config::{self, Config},
     demo,
@@ -69,6 +72,12 @@ enum Command {
     /// Recorded prices.
     #[command(subcommand)]
     Data(DataCommand),
+    /// The keys that seal secrets.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print the OpenAPI document of /api/v1.
     #[command(after_help = "Example:\n  marque openapi > openapi.json")]
     Openapi,
@@ -136,6 +145,37 @@ enum PasswordCommand {
         /// What one check may take of one core.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=5_000))]
         milliseconds: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Give every tenant a new data key and seal all secrets anew. People go on working. Cut off, it goes on when run again.
+    #[command(
+        after_help = "Examples:\n  marque keys rotate\n  marque keys rotate aurora\n  marque keys rotate --master"
+    )]
+    Rotate {
+        /// Only this tenant.
+        #[arg(conflicts_with = "master")]
+        slug: Option<Slug>,
+        /// Change the master key instead, and wrap every data key under the new one.
+        #[arg(long)]
+        master: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Check that no entry was altered, dropped, reordered or cut off. Exit code 1 when one was.
+    #[command(
+        after_help = "Examples:\n  marque audit verify\n  marque audit verify aurora --noted 12:9f3a5c0017e2b4d8\n\nNote what it prints as the head in a place that whoever administers the database cannot change. Only that finds a log\nthat was put back whole to an earlier state."
+    )]
+    Verify {
+        /// Only this tenant.
+        slug: Option<Slug>,
+        /// The head that an earlier check printed: it must still stand in the log.
+        #[arg(long, value_name = "SEQ:MAC", requires = "slug")]
+        noted: Option<Noted>,
     },
 }
 
@@ -238,6 +278,12 @@ impl Cli {
             Command::Plugin(PluginCommand::List { slug }) => plugin::list(&open(&config).await?, &slug, out).await?,
             Command::Data(DataCommand::Import(import)) => data::import(&config, import, out).await?,
             Command::Data(DataCommand::List) => data::list(&config, out)?,
+            Command::Keys(KeysCommand::Rotate { slug, master }) => {
+                keys::rotate(&config, &clock, slug.as_ref(), master, out).await?
+            }
+            Command::Audit(AuditCommand::Verify { slug, noted }) => {
+                audit::verify(&config, &clock, slug.as_ref(), noted.as_ref(), out).await?
+            }
             Command::Openapi => writeln!(out, "{}", api::document())?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
             Command::DemoSeed => {

@@ -2,10 +2,11 @@
 
 use super::{AddPerson, CliError, open, tenant};
 use crate::{
+    audit::{self, Act, Actor, Entry, Origin},
     clock::Clock,
     config::Config,
     identity::{NewPerson, Passwords, PersonError, create_person},
-    secrets::Secret,
+    secrets::{Secret, Vault},
 };
 use std::{
     io::{BufRead as _, Read as _, Write},
@@ -27,6 +28,17 @@ pub(super) async fn add(
     let new =
         NewPerson { email: person.email, display_name: person.name, password: read_password()?, role: person.role };
     let user = create_person(&db, &passwords, new, clock.now()).await?;
+    let vault = Vault::open(config, clock.clone())?;
+    let details = [("role".to_owned(), user.role.clone().into()), ("email".to_owned(), user.email.clone().into())];
+    let entry = Entry {
+        at: clock.now(),
+        actor: Actor::System { name: "marque person add".to_owned() },
+        act: Act::PersonAdded,
+        target: user.id.to_string(),
+        details: details.into_iter().collect(),
+        origin: Origin::default(),
+    };
+    audit::record(&db, &vault, entry).await?;
     writeln!(out, "{} {} {}", user.id, user.email, user.role)?;
     Ok(())
 }

@@ -1,7 +1,14 @@
 //! `marque tenant …`
 
 use super::{CliError, open};
-use crate::{clock::Clock, config::Config, tenants, theme::Themes};
+use crate::{
+    audit::{self, Act, Actor, Entry, Origin},
+    clock::Clock,
+    config::Config,
+    secrets::Vault,
+    tenants,
+    theme::Themes,
+};
 use marque_domain::tenant::{Slug, TenantStatus};
 use marque_store::{Change, Store, Tenant, TenantDb};
 use std::{io::Write, path::PathBuf};
@@ -17,7 +24,25 @@ pub(super) async fn apply(
     let names: Vec<&str> = themes.names().collect();
     let definitions = tenants::read_dir(&dir, &names)?;
     let store = open(config).await?;
+    let vault = Vault::open(config, clock.clone())?;
     for (slug, change) in tenants::apply(&store.system("marque tenant apply"), &definitions, clock.now()).await? {
+        if change != Change::Unchanged {
+            let db = rows(&store, &slug).await?;
+            let details = [("change".to_owned(), change_word(change).into())].into_iter().collect();
+            audit::record(
+                &db,
+                &vault,
+                Entry {
+                    at: clock.now(),
+                    actor: Actor::System { name: "marque tenant apply".to_owned() },
+                    act: Act::TenantApplied,
+                    target: slug.to_string(),
+                    details,
+                    origin: Origin::default(),
+                },
+            )
+            .await?;
+        }
         writeln!(out, "{slug}: {}", change_word(change))?;
     }
     Ok(())
@@ -65,6 +90,16 @@ pub(super) async fn find(store: &Store, slug: &Slug) -> Result<Tenant, CliError>
 pub(super) async fn definition(store: &Store, slug: &Slug) -> Result<tenants::Definition, CliError> {
     let tenant = find(store, slug).await?;
     serde_json::from_str(&tenant.spec.definition).map_err(|error| CliError::Definition(slug.clone(), error))
+}
+
+/// The named tenant, or all of them, with their rows.
+pub(super) async fn chosen(store: &Store, slug: Option<&Slug>) -> Result<Vec<(Slug, TenantDb)>, CliError> {
+    let system = store.system("a command for one tenant or all");
+    let tenants = match slug {
+        Some(slug) => vec![find(store, slug).await?],
+        None => system.tenants().await?,
+    };
+    Ok(tenants.into_iter().map(|tenant| (tenant.spec.slug, system.tenant_db(tenant.id))).collect())
 }
 
 /// A tenant's rows, for a command that names it.

@@ -172,6 +172,8 @@ operations! {
     /// Take away a second factor that its owner has lost.
     ResetFactor, "reset_factor", Manage:               NO  NO  NO  NO  ALL ALL / NO;
 
+    /// See what was done, by whom and from where.
+    ReadAudit, "read_audit", Manage:                   NO  NO  NO  NO  ALL ALL / ALL;
     /// See and change the brand's own definition.
     ApplyTenant, "apply_tenant", Manage:               NO  NO  NO  NO  NO  NO  / ALL;
 }

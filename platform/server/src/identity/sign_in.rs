@@ -221,7 +221,7 @@ impl Identity {
         }
         let Some(user) = user.filter(|_| right) else {
             // What was typed where the address belongs, whether or not there is such a person.
-            let nobody = Actor::Nobody { name: email.to_owned() };
+            let nobody = said_to_be(email);
             let record = recorder.record(tenant.db(), nobody, Act::SignInFailed, "", json!({ "by": "password" }));
             record.await.map_err(Problem::from)?;
             tracing::info!(%client, "a sign-in failed");
@@ -240,6 +240,12 @@ impl Identity {
         let keys = self.0.vault.of(tenant.db()).await?;
         question::is_right(&keys, &self.0.limits, tenant.id, answer, self.now()).await
     }
+}
+
+/// Whoever typed this as their address. Something without an `@` may be a password in the wrong field: it is not kept.
+fn said_to_be(email: &str) -> Actor {
+    let name = if email.contains('@') { marque_store::normalise_email(email) } else { String::new() };
+    Actor::Nobody { name }
 }
 
 impl From<PasswordError> for Problem {

@@ -5,6 +5,7 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::Tenant,
     problem::{Problem, ProblemCode},
+    trading::Asker,
 };
 use marque_domain::{
     id::{GrantId, PersonalTokenId, SessionId, UserId},
@@ -85,6 +86,12 @@ impl SignedIn {
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor::Person { id: self.user, name: self.email.clone() }
+    }
+
+    /// This person, as a trading desk is told who asks.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker { actor: self.actor(), origin: self.recorder.origin().clone() }
     }
 
     /// Records in the tenant's audit log what this person has just done: `target` says to what, `details` is a JSON

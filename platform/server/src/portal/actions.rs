@@ -17,9 +17,9 @@ use marque_domain::{
 use marque_engine::{Command, Record};
 use poem::{Response, handler, web::Path};
 
-async fn command(scene: &Scene, command: Command) -> Result<Vec<Record>, Problem> {
+async fn command(scene: &Scene, who: &SignedIn, command: Command) -> Result<Vec<Record>, Problem> {
     let desk = scene.portal.floor().desk(scene.tenant.db().tenant()).await?;
-    Ok(desk.command(command).await?)
+    Ok(desk.command(command, who.asker()).await?)
 }
 
 fn back(account: AccountId, part: &str) -> Response {
@@ -31,7 +31,7 @@ pub(super) async fn stop_all(scene: Scene, who: SignedIn, Path(id): Path<String>
     let account = find(&who, Operation::StopDeployment, &id).await?;
     let source = RowSource::of(&scene, who.db(), &account).await?;
     for deployment in source.running() {
-        command(&scene, Command::Stop(deployment.id)).await?;
+        command(&scene, &who, Command::Stop(deployment.id)).await?;
     }
     Ok(back(account.terms.id, "strategies"))
 }
@@ -40,7 +40,9 @@ pub(super) async fn stop_all(scene: Scene, who: SignedIn, Path(id): Path<String>
 pub(super) async fn start(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
     let whose = who.may(Operation::StartDeployment)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
-    let started = requests::start(scene.portal.floor(), who.db(), &scene.tenant.definition, whose, id).await?;
+    let started =
+        requests::start(scene.portal.floor().asked_by(who.asker()), who.db(), &scene.tenant.definition, whose, id)
+            .await?;
     Ok(back(started.account, "strategies"))
 }
 
@@ -49,7 +51,7 @@ pub(super) async fn stop(scene: Scene, who: SignedIn, Path(id): Path<String>) ->
     let whose = who.may(Operation::StopDeployment)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
     let found = who.db().deployment(whose, id).await.map_err(Problem::from)?;
-    command(&scene, Command::Stop(id)).await?;
+    command(&scene, &who, Command::Stop(id)).await?;
     Ok(back(found.account, "strategies"))
 }
 
@@ -59,7 +61,7 @@ pub(super) async fn close(scene: Scene, who: SignedIn, Path(id): Path<String>) -
     let id: PositionId = id.parse().map_err(|_| Problem::not_found())?;
     let position = who.db().position(whose, id).await.map_err(Problem::from)?;
     let intent = Intent::Close { position: id };
-    let records = command(&scene, Command::Want { account: position.account, intent }).await?;
+    let records = command(&scene, &who, Command::Want { account: position.account, intent }).await?;
     let denial = records.iter().find_map(|r| match r {
         Record::Decided(d) => match &d.outcome {
             Outcome::Denied(denial) => Some(denial.to_string()),

@@ -93,7 +93,8 @@ pub(super) async fn send_form(
     };
     let whose = who.may(Operation::CreateDeployment)?;
     let (floor, clock) = (scene.portal.floor(), &scene.portal.0.clock);
-    match requests::deploy(floor, who.db(), &scene.tenant.definition, whose, wanted, clock).await {
+    match requests::deploy(floor.asked_by(who.asker()), who.db(), &scene.tenant.definition, whose, wanted, clock).await
+    {
         Ok(_) => Ok(see_other(&format!("/accounts/{}#strategies", account.terms.id))),
         Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
         Err(problem) => {

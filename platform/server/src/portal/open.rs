@@ -33,8 +33,15 @@ pub(super) fn show_form(scene: Scene, who: SignedIn) -> poem::Result<Response> {
 pub(super) async fn send_form(scene: Scene, who: SignedIn, Form(form): Form<Filled>) -> poem::Result<Response> {
     who.may(Operation::OpenAccount)?;
     let (portal, definition) = (&scene.portal, &scene.tenant.definition);
-    let opened =
-        requests::open_account(portal.floor(), who.db(), definition, who.user, &form.name, portal.clock()).await;
+    let opened = requests::open_account(
+        portal.floor().asked_by(who.asker()),
+        who.db(),
+        definition,
+        who.user,
+        &form.name,
+        portal.clock(),
+    )
+    .await;
     match opened {
         Ok(terms) => Ok(see_other(&format!("/accounts/{}", terms.id))),
         Err(problem) if matches!(problem.code, ProblemCode::Invalid | ProblemCode::Conflict) => {

@@ -20,6 +20,7 @@
 //! | `/check-mail` and what forms above answer | [`Note`] | |
 //! | `/security/password` | [`PasswordPage`] | `POST` to the same path: `password` |
 //! | `/security/email` | [`EmailPage`] | `POST` to the same path: `email` |
+//! | `/admin/audit` | [`AuditPage`] | `GET` to the same path: `act`, `person`, `from`, `until` |
 //! | `/admin/mail` | [`MailPage`] | `POST /admin/mail/{id}/retry` |
 //! | `/dashboard` | [`Dashboard`] | |
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
@@ -55,6 +56,7 @@
 mod access;
 mod account;
 mod admin;
+mod audit;
 mod component;
 mod decision;
 mod deploy;
@@ -76,6 +78,7 @@ mod sso;
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
 pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
 pub use admin::{AdminHome, AdminLink};
+pub use audit::{AuditLine, AuditPage};
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};

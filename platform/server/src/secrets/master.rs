@@ -54,6 +54,12 @@ pub enum MasterKeyError {
         "{0} holds no master key: it must be 1 to {KEYS_MAX} keys of 32 bytes in URL-safe base64 (43 characters), separated by spaces or lines"
     )]
     Malformed(String),
+    /// The environment's keys are the operator's to change.
+    #[error(
+        "the master key comes from MARQUE_MASTER_KEY, which only you can change. Set it to a new key, a space and the old one \
+         (openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' makes one), run this again, then leave the old one away"
+    )]
+    NotOurs,
     /// No randomness for a new one.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -111,6 +117,33 @@ impl MasterSource {
             Self::File(path) => write_file(path, &MasterKeys(vec![Key::random()?])),
         }
     }
+
+    /// Puts a new key before the others, unless there are several already: then a change is under way.
+    pub(super) fn begin_change(&self) -> Result<MasterKeys, MasterKeyError> {
+        let mut keys = self.read()?;
+        match self {
+            _ if keys.0.len() > 1 => {}
+            Self::Given(_) => return Err(MasterKeyError::NotOurs),
+            Self::File(path) => {
+                keys.0.insert(0, Key::random()?);
+                write_file(path, &keys)?;
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Leaves only the first key. Answers whether it could: the environment is the operator's.
+    pub(super) fn end_change(&self) -> Result<bool, MasterKeyError> {
+        let mut keys = self.read()?;
+        match self {
+            Self::Given(_) => Ok(keys.0.len() == 1),
+            Self::File(path) => {
+                keys.0.truncate(1);
+                write_file(path, &keys)?;
+                Ok(true)
+            }
+        }
+    }
 }
 
 /// Writes beside the file and renames: at every moment one of the two is there whole.
@@ -150,6 +183,12 @@ impl MasterKeys {
         });
         let keys = keys.collect::<Result<Vec<_>, MasterKeyError>>()?;
         if (1..=KEYS_MAX).contains(&keys.len()) { Ok(Self(keys)) } else { Err(malformed()) }
+    }
+
+    /// Whether a wrapped key is under the first master key.
+    pub(super) fn is_current(&self, wrapped: &[u8]) -> bool {
+        let first = self.0.first().map(id);
+        wrapped.split_first().is_some_and(|(_, rest)| first.is_some_and(|id| rest.starts_with(&id)))
     }
 
     /// Wraps a tenant's data key under the first master key.

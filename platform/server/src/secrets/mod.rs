@@ -6,12 +6,14 @@
 
 pub(crate) mod cipher;
 mod master;
+mod rotate;
 mod vault;
 
 pub use cipher::SealError;
 pub use marque_store::{RowKey, SealedColumn};
 pub use master::MasterKeyError;
 pub(crate) use master::MasterSource;
+pub use rotate::Rotated;
 pub use vault::{Opened, Place, TenantKeys, Vault, VaultError};
 
 use crate::config::Config;
@@ -130,6 +132,9 @@ impl Token {
         Self::parse(text).is_some_and(|other| other.0.ct_eq(&self.0).into())
     }
 }
+
+#[cfg(test)]
+mod vault_tests;
 
 #[cfg(test)]
 mod tests {

@@ -154,6 +154,22 @@ impl Vault {
         }
     }
 
+    pub(super) fn source(&self) -> &MasterSource {
+        &self.0.source
+    }
+
+    pub(super) fn set_master(&self, keys: MasterKeys) {
+        *self.0.master.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) async fn forget(&self, tenant: TenantId) {
+        self.0.known.invalidate(&tenant).await;
+    }
+
     pub(super) fn master(&self) -> MasterKeys {
         self.0.master.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -235,6 +251,11 @@ impl TenantKeys {
     #[must_use]
     pub fn tenant(&self) -> TenantId {
         self.0.tenant
+    }
+
+    /// The version that seals now.
+    pub(super) fn current(&self) -> u32 {
+        self.0.current
     }
 
     /// Seals a value for its place.

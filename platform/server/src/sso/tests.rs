@@ -47,8 +47,8 @@ impl World {
         let shown = now.clone();
         let clock = Clock::from_fn(move || Millis(shown.load(Ordering::Relaxed)));
         let vault = Vault::for_tests(clock.clone());
-        let identity = Identity::new(&config, clock.clone(), vault).unwrap();
-        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
+        let identity = Identity::new(&config, clock.clone(), vault.clone()).unwrap();
+        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone(), vault).unwrap());
         let portal = Portal::new(Arc::new(Themes::load().unwrap()), floor, clock);
         let app = portal.routes().with(IdentityLayer::new(identity.clone())).with(edge(&config, &store));
         let server = TestServer::start(app).await;

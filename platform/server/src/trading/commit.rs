@@ -1,6 +1,14 @@
 //! Makes what a shard decided durable: records, mark and projections in one transaction, then shows it.
 
-use super::view::Live;
+use super::{
+    acts::{self, Asker},
+    view::Live,
+};
+use crate::{
+    audit,
+    clock::Clock,
+    secrets::{Vault, VaultError},
+};
 use marque_domain::{
     account::EquityPoint,
     id::{AccountId, DeploymentId},
@@ -34,6 +42,15 @@ pub(super) enum CommitError {
     Store(#[from] StoreError),
     #[error("the journal cannot be encoded or decoded: {0}")]
     Encoding(#[from] postcard::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// What the audit log of a desk needs.
+#[derive(Clone)]
+pub(super) struct Witness {
+    pub vault: Vault,
+    pub clock: Clock,
 }
 
 /// Commits for one desk.
@@ -47,19 +64,34 @@ pub(super) struct Journal {
     pub cursor: Option<Cursor>,
     /// Records of the command under way, for its answer.
     pub answer: Option<Vec<Record>>,
+    /// Who asked for the command under way.
+    pub asker: Option<Asker>,
+    witness: Witness,
     points: Vec<EquityPoint>,
     logs: Vec<LogLine>,
 }
 
 impl Journal {
     pub const fn new(
+        witness: Witness,
         db: TenantDb,
         runtime: Handle,
         live: broadcast::Sender<Live>,
         seq: i64,
         cursor: Option<Cursor>,
     ) -> Self {
-        Self { db, runtime, live, seq, cursor, answer: None, points: Vec::new(), logs: Vec::new() }
+        Self {
+            db,
+            runtime,
+            live,
+            seq,
+            cursor,
+            answer: None,
+            asker: None,
+            witness,
+            points: Vec::new(),
+            logs: Vec::new(),
+        }
     }
 
     /// Commits what waits and where the desk stands, without new facts.
@@ -83,6 +115,12 @@ impl Journal {
             ..CommitBatch::default()
         };
         project(records, shard, &mut batch);
+        let acts = acts::entries(records, self.asker.as_ref(), shard.state(), self.witness.clock.now());
+        if !acts.is_empty() {
+            // In the same transaction: no trade without its entry, no entry without its trade.
+            let keys = self.runtime.block_on(self.witness.vault.of(&self.db))?;
+            batch.audit = Some(audit::batch(&keys, acts));
+        }
         self.runtime.block_on(self.db.commit(&batch))?;
         self.seq = seq;
         Ok(())

@@ -1,7 +1,8 @@
 //! One tenant's desk: a thread that follows the market and takes commands.
 
 use super::{
-    commit::{CommitError, Journal, Place, SHARD},
+    acts::Asker,
+    commit::{CommitError, Journal, Place, SHARD, Witness},
     feed::Maker,
     past::{ForShard, Past},
     view::{DeskState, Live, View},
@@ -60,10 +61,11 @@ pub(super) struct Parts {
     pub past: Arc<Past>,
     pub commission_per_lot: Money,
     pub runtime: Handle,
+    pub witness: Witness,
 }
 
 enum Message {
-    Command(Box<Command>, oneshot::Sender<Result<Vec<Record>, CommandError>>),
+    Command(Box<(Command, Asker)>, oneshot::Sender<Result<Vec<Record>, CommandError>>),
     Stop,
 }
 
@@ -102,14 +104,14 @@ impl Desk {
         Ok(Self { messages, shared, past, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Carries out a command. When this answers, everything that follows from it is committed: the records
+    /// Carries out a command that somebody asks for. When this answers, everything that follows from it is committed: the records
     /// say what.
     ///
     /// # Errors
     /// [`CommandError`].
-    pub async fn command(&self, command: Command) -> Result<Vec<Record>, CommandError> {
+    pub async fn command(&self, command: Command, asker: Asker) -> Result<Vec<Record>, CommandError> {
         let (answer, answered) = oneshot::channel();
-        self.messages.try_send(Message::Command(Box::new(command), answer)).map_err(|error| match error {
+        self.messages.try_send(Message::Command(Box::new((command, asker)), answer)).map_err(|error| match error {
             TrySendError::Full(_) => CommandError::Busy,
             TrySendError::Disconnected(_) => CommandError::Unavailable,
         })?;
@@ -270,7 +272,14 @@ impl<'a> Session<'a> {
         parts.past.follow(&source.cursor());
         let mut venue = SimulatedVenue::new(parts.commission_per_lot);
         venue.restore(shard.state().accounts.values().flat_map(|a| &a.positions), shard.market().quotes().copied());
-        let journal = Journal::new(parts.db.clone(), parts.runtime.clone(), shared.live.clone(), image.seq, cursor);
+        let journal = Journal::new(
+            parts.witness.clone(),
+            parts.db.clone(),
+            parts.runtime.clone(),
+            shared.live.clone(),
+            image.seq,
+            cursor,
+        );
         let moment = Instant::now();
         let mut session = Self {
             shared,
@@ -323,11 +332,13 @@ impl<'a> Session<'a> {
 
     fn command(
         &mut self,
-        command: Command,
+        (command, asker): (Command, Asker),
         answer: oneshot::Sender<Result<Vec<Record>, CommandError>>,
     ) -> Result<(), SessionError> {
         self.journal.answer = Some(Vec::new());
+        self.journal.asker = Some(asker);
         let outcome = self.desk.command(command, &mut self.journal);
+        self.journal.asker = None;
         let records = self.journal.answer.take().unwrap_or_default();
         // Who asked may have gone away.
         match outcome {

@@ -6,6 +6,7 @@
 //! A desk is an engine shard with its venue. Its facts are committed before the venue sees an order; its
 //! place in the market is committed with them, so that a killed process goes on where it stood.
 
+mod acts;
 mod commit;
 mod desk;
 mod feed;
@@ -13,12 +14,13 @@ mod past;
 pub mod requests;
 mod view;
 
+pub use acts::Asker;
 pub use desk::{CommandError, Desk};
 pub use feed::{FeedPlan, PlanError};
 pub use past::Past;
 pub use view::{AccountNow, DeskState, Live, View};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, secrets::Vault};
 use marque_domain::{id::TenantId, instrument::Instrument};
 use marque_market::{catalogue::Catalogue, history::History};
 use marque_sandbox::{Plugins, Sandbox};
@@ -37,7 +39,15 @@ pub struct Floor {
     history: Arc<History>,
     plan: FeedPlan,
     clock: Clock,
+    vault: Vault,
     desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
+}
+
+/// A floor and who asks it for something.
+#[derive(Clone)]
+pub struct Asked<'a> {
+    floor: &'a Floor,
+    asker: Asker,
 }
 
 /// Why a desk could not be opened.
@@ -64,8 +74,15 @@ impl Floor {
         history: Arc<History>,
         plan: FeedPlan,
         clock: Clock,
+        vault: Vault,
     ) -> Self {
-        Self { store, sandbox, catalogue, history, plan, clock, desks: Mutex::default() }
+        Self { store, sandbox, catalogue, history, plan, clock, vault, desks: Mutex::default() }
+    }
+
+    /// The floor, as somebody asks it for something.
+    #[must_use]
+    pub const fn asked_by(&self, asker: Asker) -> Asked<'_> {
+        Asked { floor: self, asker }
     }
 
     /// What can be traded.
@@ -110,6 +127,7 @@ impl Floor {
             past,
             commission_per_lot: self.plan.commission_per_lot,
             runtime: Handle::current(),
+            witness: commit::Witness { vault: self.vault.clone(), clock: self.clock.clone() },
         };
         // Two first uses at once: the second finds the first one's desk.
         let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! What people may ask of trading: open an account, deploy a strategy, start it again. Pages and the API both come
 //! here, and here is where a person's plan is looked up: it is the account's owner's, whoever asks.
 
-use super::{CommandError, Floor};
+use super::{Asked, Asker, CommandError, Floor};
 use crate::{
     clock::Clock,
     identity::{Role, SignedIn},
@@ -88,7 +88,7 @@ pub fn tradable(floor: &Floor) -> Vec<Instrument> {
 /// # Errors
 /// [`ProblemCode::Conflict`] at the limit of accounts; what a rule or the store answers.
 pub async fn open_account(
-    floor: &Floor,
+    asked: Asked<'_>,
     db: &TenantDb,
     definition: &Definition,
     user: UserId,
@@ -124,7 +124,7 @@ pub async fn open_account(
         trades_per_day: quotas.trades_per_day,
         rules,
     };
-    floor.desk(db.tenant()).await?.command(Command::OpenAccount(terms.clone())).await?;
+    asked.floor.desk(db.tenant()).await?.command(Command::OpenAccount(terms.clone()), asked.asker).await?;
     Ok(terms)
 }
 
@@ -134,7 +134,11 @@ pub async fn open_account(
 /// That the desk does not answer.
 pub async fn follow_plan(floor: &Floor, db: &TenantDb, definition: &Definition, user: UserId) -> Result<(), Problem> {
     let per_day = plan_of(db, definition, user).await?.quotas.trades_per_day;
-    floor.desk(db.tenant()).await?.command(Command::LimitTrades { user, per_day }).await?;
+    floor
+        .desk(db.tenant())
+        .await?
+        .command(Command::LimitTrades { user, per_day }, Asker::system("change of plan"))
+        .await?;
     Ok(())
 }
 
@@ -202,7 +206,7 @@ struct NoPlans;
 /// # Errors
 /// [`ProblemCode::NotFound`] for another's, [`ProblemCode::PlanRefused`] at a limit of its owner's plan.
 pub async fn start(
-    floor: &Floor,
+    asked: Asked<'_>,
     db: &TenantDb,
     definition: &Definition,
     whose: Whose,
@@ -211,13 +215,13 @@ pub async fn start(
     let found = db.deployment(whose, id).await?;
     let owner = db.account(Whose::Everyone, found.account).await?.terms.user;
     let plan = plan_of(db, definition, owner).await?;
-    command(floor, db, Command::Start(id, plan.quotas), &plan).await?;
+    command(asked, db, Command::Start(id, plan.quotas), &plan).await?;
     Ok(db.deployment(Whose::Everyone, id).await?)
 }
 
 /// Sends a command that the plan limits; a refusal names the plan.
-async fn command(floor: &Floor, db: &TenantDb, command: Command, plan: &Plan) -> Result<Vec<Record>, Problem> {
-    floor.desk(db.tenant()).await?.command(command).await.map_err(|error| match error {
+async fn command(asked: Asked<'_>, db: &TenantDb, command: Command, plan: &Plan) -> Result<Vec<Record>, Problem> {
+    asked.floor.desk(db.tenant()).await?.command(command, asked.asker).await.map_err(|error| match error {
         CommandError::Refused(Refusal::TooManyStrategies { limit }) => {
             let what = if limit == 1 { "1 strategy".to_owned() } else { format!("{limit} strategies") };
             Problem::new(
@@ -248,7 +252,7 @@ async fn command(floor: &Floor, db: &TenantDb, command: Command, plan: &Plan) ->
 /// [`ProblemCode::NotFound`] for another's account, [`ProblemCode::Invalid`] with the settings that are wrong,
 /// [`ProblemCode::PlanRefused`] at a limit of the plan.
 pub async fn deploy(
-    floor: &Floor,
+    asked: Asked<'_>,
     db: &TenantDb,
     definition: &Definition,
     whose: Whose,
@@ -258,7 +262,7 @@ pub async fn deploy(
     let account = db.account(whose, wanted.account).await?;
     let plan = plan_of(db, definition, account.terms.user).await?;
     let strategy = offered(db, definition, &wanted.strategy, PluginKind::Strategy).await?;
-    let instruments = tradable(floor);
+    let instruments = tradable(asked.floor);
     let instrument = instruments.iter().find(|i| i.symbol == wanted.symbol).ok_or_else(|| {
         Problem::new(ProblemCode::Invalid, "Choose one of the offered instruments.")
             .field("instrument", "not offered here")
@@ -280,7 +284,7 @@ pub async fn deploy(
         status: DeploymentStatus::Running,
         created_at: clock.now(),
     };
-    let records = command(floor, db, Command::Deploy(deployment.clone(), plan.quotas), &plan).await?;
+    let records = command(asked, db, Command::Deploy(deployment.clone(), plan.quotas), &plan).await?;
     let deployed = records.into_iter().find_map(|r| if let Record::Deployed(d) = r { Some(d) } else { None });
     Ok(deployed.unwrap_or(deployment))
 }

@@ -23,6 +23,7 @@ macro_rules! on_both {
 }
 
 mod access;
+mod audit;
 mod books;
 mod commits;
 mod devices;

@@ -60,7 +60,7 @@ impl World {
         // A Friday noon: the market is open and has been since Sunday.
         let started = Instant::now();
         let clock = Clock::from_fn(move || NOON.plus(i64::try_from(started.elapsed().as_millis()).unwrap()));
-        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone()).unwrap());
+        let floor = Arc::new(serve::floor(&config, &store.store, clock.clone(), vault()).unwrap());
         let identity = Identity::new(&config, clock.clone(), vault()).unwrap();
         for tenant in store.system().tenants().await.unwrap() {
             let db = store.system().tenant_db(tenant.id);

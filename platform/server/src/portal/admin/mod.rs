@@ -38,6 +38,12 @@ const SECTIONS: &[Section] = &[
         text: "Let people sign in with Google, Apple or your own provider, and say who must.",
     },
     Section {
+        operation: Operation::ReadAudit,
+        title: "Audit log",
+        href: "/admin/audit",
+        text: "See what was done on this site, by whom and from where; save it as a file.",
+    },
+    Section {
         operation: Operation::ReadMail,
         title: "Mail",
         href: "/admin/mail",

@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod audit;
 mod desk;
 mod join;
 mod security;
@@ -113,6 +114,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
     all.extend(sso::samples(&shell));
     all.extend(join::samples(&shell));
     all.extend(security::samples(&shell));
+    all.extend(audit::samples(&shell));
     let reference = || Some("req_01h4k9qz7m".to_owned());
     for (name, status) in [("error-403", 403), ("error-404", 404), ("error-500", 500)] {
         all.push(Sample::page(name, shell("Error", "/x", true), &ErrorPage::of(status, reference())));

@@ -1,0 +1,163 @@
+//! What of a desk's records belongs into the audit log, and who did it.
+
+use crate::audit::{Act, Actor, Entry, Origin};
+use marque_domain::{
+    account::{AccountStatus, Deployment, DeploymentStatus},
+    decision::{Decision, Outcome},
+    id::DeploymentId,
+    order::{Order, Origin as By, Position},
+    time::Millis,
+};
+use marque_engine::{Record, state::State};
+use serde_json::{Map, Value, json};
+
+/// Somebody who asks a desk for something, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl Asker {
+    /// A command of the operator or a task of the server.
+    #[must_use]
+    pub fn system(name: &str) -> Self {
+        Self { actor: Actor::System { name: name.to_owned() }, origin: Origin::default() }
+    }
+}
+
+/// The entries of a step's records, in their order.
+pub(super) fn entries(records: &[Record], asker: Option<&Asker>, state: &State, at: Millis) -> Vec<Entry> {
+    let step = Step { asker, state, at };
+    records.iter().filter_map(|record| step.entry(record)).collect()
+}
+
+struct Step<'a> {
+    asker: Option<&'a Asker>,
+    state: &'a State,
+    /// By the server's clock: market time may be years ago.
+    at: Millis,
+}
+
+impl Step<'_> {
+    fn entry(&self, record: &Record) -> Option<Entry> {
+        let entry = match record {
+            Record::AccountOpened { terms, .. } => {
+                let details = json!({ "name": terms.name, "user": terms.user.to_string() });
+                self.asked(Act::AccountOpened, terms.id.to_string(), details)
+            }
+            Record::AccountChanged { account, status, .. } => {
+                self.by_itself(Act::AccountChanged, account.to_string(), account_status(status))
+            }
+            Record::Deployed(deployment) => {
+                self.asked(Act::StrategyDeployed, deployment.id.to_string(), deployed(deployment))
+            }
+            Record::DeploymentChanged { deployment, status, .. } => self.deployment(*deployment, status),
+            Record::Decided(decision) => return self.refused(decision),
+            Record::OrderPlaced(order) => self.of(order.origin, order.deployment, Act::OrderPlaced, placed(order)),
+            Record::PositionOpened(position) => {
+                self.of(opener(position), position.deployment, Act::PositionOpened, position_details(position))
+            }
+            Record::PositionClosed(position) => {
+                let origin = position.closed.as_ref().map_or(By::Rule, |closed| closed.origin);
+                self.of(origin, position.deployment, Act::PositionClosed, position_details(position))
+            }
+            Record::Faulted { .. }
+            | Record::OrderMoved(_)
+            | Record::Moved(_)
+            | Record::DayBegan { .. }
+            | Record::TradesLimited { .. }
+            | Record::Assessed { .. } => return None,
+        };
+        Some(entry)
+    }
+
+    /// What only happens when somebody asks for it.
+    fn asked(&self, act: Act, target: String, details: Value) -> Entry {
+        self.make(self.asker.cloned().unwrap_or_else(|| Asker::system("trading desk")), act, target, details)
+    }
+
+    fn by_itself(&self, act: Act, target: String, details: Value) -> Entry {
+        self.make(Asker::system("trading desk"), act, target, details)
+    }
+
+    fn deployment(&self, id: DeploymentId, status: &DeploymentStatus) -> Entry {
+        let target = id.to_string();
+        match status {
+            DeploymentStatus::Running => self.asked(Act::StrategyStarted, target, Value::Null),
+            DeploymentStatus::Stopped => self.asked(Act::StrategyStopped, target, Value::Null),
+            DeploymentStatus::Quarantined(reason) => {
+                self.by_itself(Act::StrategyQuarantined, target, json!({ "reason": reason }))
+            }
+        }
+    }
+
+    /// A person's order that was refused. What strategies are refused stands in their decisions, by the thousand.
+    fn refused(&self, decision: &Decision) -> Option<Entry> {
+        match &decision.outcome {
+            Outcome::Denied(denial) if decision.origin == By::Trader => {
+                let details = json!({ "account": decision.account.to_string(), "reason": denial.to_string() });
+                Some(self.asked(Act::OrderRefused, decision.id.to_string(), details))
+            }
+            _ => None,
+        }
+    }
+
+    /// Something that a person, a strategy or a rule caused.
+    fn of(&self, origin: By, deployment: Option<DeploymentId>, act: Act, (target, details): (String, Value)) -> Entry {
+        let asker = match origin {
+            By::Trader => return self.asked(act, target, details),
+            By::Strategy => {
+                let name = deployment.and_then(|id| self.state.deployments.get(&id)).map(|d| d.plugin.name.as_str());
+                format!("strategy {} {}", name.unwrap_or("?"), deployment.map_or_else(String::new, |id| id.to_string()))
+            }
+            By::Rule => "rule".to_owned(),
+            By::StopLoss => "stop loss".to_owned(),
+            By::TakeProfit => "take profit".to_owned(),
+        };
+        self.make(Asker::system(&asker), act, target, details)
+    }
+
+    fn make(&self, asker: Asker, act: Act, target: String, details: Value) -> Entry {
+        let details = if let Value::Object(details) = details { details } else { Map::new() };
+        Entry { at: self.at, actor: asker.actor, act, target, details, origin: asker.origin }
+    }
+}
+
+/// A position with a strategy is its strategy's; without one it is a person's.
+const fn opener(position: &Position) -> By {
+    if position.deployment.is_some() { By::Strategy } else { By::Trader }
+}
+
+fn account_status(status: &AccountStatus) -> Value {
+    json!({ "status": status.name(), "reason": status.reason() })
+}
+
+fn deployed(deployment: &Deployment) -> Value {
+    json!({
+        "account": deployment.account.to_string(), "strategy": deployment.plugin.name,
+        "instrument": deployment.instrument.0, "timeframe": deployment.timeframe.name(),
+        "settings": deployment.plugin.settings,
+    })
+}
+
+fn placed(order: &Order) -> (String, Value) {
+    let details = json!({
+        "account": order.account.to_string(), "instrument": order.instrument.0, "side": order.side.name(),
+        "lots": order.lots.to_string(),
+    });
+    (order.id.to_string(), details)
+}
+
+fn position_details(position: &Position) -> (String, Value) {
+    let closed = position.closed.as_ref();
+    let details = json!({
+        "account": position.account.to_string(), "instrument": position.instrument.0, "side": position.side.name(),
+        "lots": position.lots.to_string(), "open_price": position.open_price.to_string(),
+        "close_price": closed.map(|closed| closed.price.to_string()),
+        "profit": closed.map(|closed| closed.profit.to_string()),
+    });
+    (position.id.to_string(), details)
+}
