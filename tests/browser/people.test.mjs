@@ -28,7 +28,7 @@ describe('people', () => {
     await page.goto(site.url(slug, '/sign-in'));
     await page.getByLabel('E-mail').fill(email);
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByRole('button', { name: 'Sign out' }).waitFor();
   }
 
@@ -143,7 +143,7 @@ describe('who mistypes a password', () => {
       const attempt = async () => {
         await page.getByLabel('E-mail').fill('nobody@firm.example');
         await page.getByLabel('Password').fill('not the password');
-        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       };
       for (let tries = 0; tries < 3; tries += 1) {
         await attempt();

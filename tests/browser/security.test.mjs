@@ -163,7 +163,7 @@ describe('security', () => {
       await page.getByRole('link', { name: 'Passkeys' }).click();
       await page.getByRole('heading', { name: 'My laptop' }).waitFor();
       assert.deepEqual(await faults(page), [], 'a passkey');
-      await page.locator('.key-card').getByLabel('Name').fill('Work laptop');
+      await page.locator('.key-card').getByRole('textbox', { name: 'Name' }).fill('Work laptop');
       await page.getByRole('button', { name: 'Rename My laptop' }).click();
       await page.getByRole('heading', { name: 'Work laptop' }).waitFor();
       await page.getByRole('button', { name: 'Sign out' }).click();

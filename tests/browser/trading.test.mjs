@@ -31,7 +31,7 @@ describe('a trader', () => {
     await page.goto(site.url(slug, '/sign-in'));
     await page.getByLabel('E-mail').fill(person.email);
     await page.getByLabel('Password').fill(person.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   }
 
   async function openAccount(page, slug) {

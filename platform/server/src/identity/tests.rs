@@ -448,7 +448,8 @@ async fn a_browser_that_was_never_seen_is_told_of_by_mail() {
 
 #[tokio::test]
 async fn an_unusual_sign_in_waits_for_a_code_that_is_mailed() {
-    let world = world("").await;
+    // So many tries are not yet asked a question.
+    let world = world("[limits]\nsign_in_attempts = 100").await;
     let mut known = Browser::new(&world, AURORA);
     known.sign_in("ann@x.example", "aurora password").await;
     let tenants = world.store.system().tenants().await.unwrap();

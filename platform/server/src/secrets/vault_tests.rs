@@ -131,7 +131,7 @@ async fn no_changed_ciphertext_opens() {
 /// Cut off after every possible number of pages, then run again: at every moment every secret opens, and in the end
 /// all are under the new key.
 async fn rotation_is_cut_off(store: &Store) {
-    const MAILS: i64 = 900;
+    const MAILS: i64 = 1_400;
     let [db, other] = tenants(store).await;
     let (clock, more) = fast();
     let vault = Vault::for_tests(clock.clone());
