@@ -2,21 +2,38 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { faults, launch, overflows, startSite, visit } from './harness.mjs';
 
+const NUMBERS =
+  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split(' ');
 const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 
 describe('somebody who looks after their access', () => {
-  let site, browser;
+  let site, browser, data;
   before(async () => {
-    site = await startSite();
+    data = mkdtempSync(join(tmpdir(), 'marque-access-'));
+    site = await startSite({ MARQUE_DATA_DIR: data });
     browser = await launch();
   });
   after(async () => {
     await browser?.close();
     await site?.stop();
+    rmSync(data, { recursive: true, force: true });
   });
+
+  /** The code in the newest mail of that kind: without a mail server they are written into a folder. */
+  async function mailedCode() {
+    for (let tries = 0; tries < 100; tries += 1, await sleep(200)) {
+      const files = readdirSync(data, { recursive: true }).filter((file) => file.endsWith('sign-in-code.eml')).sort();
+      if (files.length > 0) return readFileSync(join(data, files.at(-1)), 'utf8').match(/\b(\d{3} \d{3})\b/)[1];
+    }
+    throw new Error('no code was mailed');
+  }
 
   const trader = (slug) => site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith('trader@'));
 
@@ -111,9 +128,43 @@ describe('somebody who looks after their access', () => {
       assert.equal((await call('aurora', '/accounts', { token })).status, 401);
       // A form that is not filled in says so.
       await page.getByLabel('Name').fill('Nothing');
-      await page.getByLabel(/^See accounts/).uncheck();
+      await page.getByRole('checkbox', { name: /See accounts/ }).uncheck();
       await page.getByRole('button', { name: 'Make the token' }).click();
       await page.getByText('Choose at least one thing').waitFor();
+    }));
+
+  test('is asked for a mailed code after wrong passwords in a new browser', () =>
+    visit(browser, {}, async (page) => {
+      const person = trader('borealis');
+      const enter = async (password) => {
+        await page.goto(site.url('borealis', '/sign-in'));
+        await page.getByLabel('E-mail').fill(person.email);
+        await page.getByLabel('Password').fill(password);
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+      };
+      // Somebody who was here before.
+      await visit(browser, {}, (known) => signIn(known, 'borealis'));
+      for (let tries = 0; tries < 3; tries += 1) {
+        await enter('not the password');
+        await page.locator('#form-error').waitFor();
+      }
+      // By now the page may ask for a sum as well.
+      const question = page.getByLabel(/^What is/);
+      if (await question.count()) {
+        const [, one, other] = (await page.getByText(/^What is/).first().innerText()).match(/What is (\w+) plus (\w+)/);
+        await question.fill(String(NUMBERS.indexOf(one) + NUMBERS.indexOf(other)));
+      }
+      await page.getByLabel('E-mail').fill(person.email);
+      await page.getByLabel('Password').fill(person.password);
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+      await page.getByRole('heading', { name: 'Check your mail' }).waitFor();
+      assert.deepEqual(await faults(page), []);
+      await page.getByLabel('Code').fill('000 000');
+      await page.getByRole('button', { name: 'Go on' }).click();
+      await page.getByText('tries are left').waitFor();
+      await page.getByLabel('Code').fill(await mailedCode());
+      await page.getByRole('button', { name: 'Go on' }).click();
+      await page.getByRole('heading', { name: 'Your accounts' }).waitFor();
     }));
 
   for (const slug of ['aurora', 'borealis']) {

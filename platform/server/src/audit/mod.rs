@@ -21,7 +21,7 @@ use crate::{
 };
 use core::fmt;
 use marque_domain::{id::UserId, time::Millis};
-use marque_store::{AuditBatch, AuditEntry, TenantDb};
+use marque_store::{AuditBatch, AuditEntry, TenantDb, TokenHash};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -140,6 +140,7 @@ pub struct Recorder {
     vault: Vault,
     clock: Clock,
     origin: Origin,
+    device: Option<TokenHash>,
 }
 
 impl fmt::Debug for Recorder {
@@ -152,7 +153,20 @@ impl Recorder {
     /// For a request from `origin`.
     #[must_use]
     pub const fn new(vault: Vault, clock: Clock, origin: Origin) -> Self {
-        Self { vault, clock, origin }
+        Self { vault, clock, origin, device: None }
+    }
+
+    /// For a request that comes from a browser which was here before.
+    #[must_use]
+    pub const fn by_device(mut self, device: Option<TokenHash>) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// The hash of the token that the browser keeps, when it was here before.
+    #[must_use]
+    pub const fn device(&self) -> Option<TokenHash> {
+        self.device
     }
 
     /// From where the request comes.

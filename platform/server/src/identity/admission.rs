@@ -97,6 +97,21 @@ impl Proven<'_> {
 pub enum Demand {
     /// A code of their app, a backup code or a passkey.
     SecondFactor,
+    /// The code that was mailed because the sign-in looks unusual.
+    MailedCode {
+        /// What knows the code again.
+        mac: String,
+    },
+}
+
+impl Demand {
+    /// What the audit log calls it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second-factor",
+            Self::MailedCode { .. } => "mailed-code",
+        }
+    }
 }
 
 /// What came of a sign-in.
@@ -178,6 +193,9 @@ impl Identity {
         if proven.method != Method::Passkey && tenant.db().second_factors(proven.user.id).await?.are_on() {
             demands.push(Demand::SecondFactor);
         }
+        if demands.is_empty() && self.is_unusual(tenant, proven).await? {
+            demands.push(self.mail_code(tenant, proven, &TokenKind::Challenge.lasts()).await?);
+        }
         Ok(demands)
     }
 
@@ -196,8 +214,9 @@ impl Identity {
             return Ok(Admission::Session { token: opened, next: proven.next.to_owned() });
         }
         let stored = Stored { method: proven.method, demands, next: proven.next.to_owned() };
+        let names: Vec<&str> = stored.demands.iter().map(Demand::name).collect();
         let token = one_time::issue(tenant.db(), TokenKind::Challenge, user.id, &stored, now).await?;
-        proven.note(tenant, Act::SignInChallenged, json!({ "by": by, "for": stored.demands })).await?;
+        proven.note(tenant, Act::SignInChallenged, json!({ "by": by, "for": names })).await?;
         Ok(Admission::Challenge { token })
     }
 
@@ -233,7 +252,7 @@ impl Identity {
         let Some((demand, rest)) = demands.split_first() else { return Ok(Answered::Over) };
         let proven = Proven { user: db.user(tried.user).await?, method, recorder, next: &next };
         if !self.meets(tenant, &proven, demand, proof, now).await? {
-            proven.note(tenant, Act::SignInFailed, json!({ "by": method.name(), "reason": demand })).await?;
+            proven.note(tenant, Act::SignInFailed, json!({ "by": method.name(), "reason": demand.name() })).await?;
             let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);
             return Ok(if left > 0 { Answered::Wrong { left } } else { Answered::Over });
         }
@@ -264,6 +283,8 @@ impl Identity {
                 }
                 which.is_some()
             }
+            (Demand::MailedCode { mac }, Proof::Code(code)) => self.is_mailed(tenant, user, mac, code).await?,
+            (Demand::MailedCode { .. }, Proof::Passkey(_)) => false,
         };
         if met {
             tenant.db().forget_proof_tries(user.id).await?;

@@ -35,6 +35,7 @@ impl Identity {
         let met = self.note(tenant, &session, &device, now).await?;
         // Set anew each time, so that a browser in use keeps it.
         cookies::set(response, cookies::DEVICE, &device.expose(), Some(COOKIE_MS / 1_000));
+        tenant.db().forget_failures(session.user).await?;
         if met.is_new && !met.is_first {
             self.tell(tenant, request, &session).await?;
         }

@@ -18,6 +18,7 @@ use crate::{
 };
 use core::fmt::Write as _;
 use marque_domain::time::Millis;
+use marque_store::TokenHash;
 use poem::{
     Endpoint, FromRequest as _, IntoResponse as _, Middleware, Request, Response,
     http::{Method, header},
@@ -150,7 +151,8 @@ impl Identity {
         let ClientAddress(client) = ClientAddress::from_request_without_body(request).await?;
         let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
         let origin = audit::Origin { address: client.to_string(), agent };
-        Ok(Recorder::new(self.0.vault.clone(), self.0.clock.clone(), origin))
+        let device = cookies::token(request.headers(), cookies::DEVICE).map(|token| TokenHash(token.digest().0));
+        Ok(Recorder::new(self.0.vault.clone(), self.0.clock.clone(), origin).by_device(device))
     }
 }
 

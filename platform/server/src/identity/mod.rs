@@ -34,6 +34,7 @@ mod sign_in;
 mod signed_in;
 pub mod step_up;
 mod strength;
+mod suspicion;
 mod visit;
 mod way;
 

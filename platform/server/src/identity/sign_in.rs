@@ -11,6 +11,7 @@ use super::{
     permissions::Operation,
     question::{self, Answer, Question},
     signed_in::SignedIn,
+    suspicion::FAILURES_COUNT_MS,
     way::keeps_own_way,
 };
 use crate::{
@@ -214,6 +215,10 @@ impl Identity {
         }
         let user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
         let right = self.password_is_right(tenant, user.as_ref(), password).await.map_err(Problem::from)?;
+        if !right {
+            let failed = user.as_ref().map(|user| user.id);
+            tenant.db().note_failure(failed, FAILURES_COUNT_MS, now).await.map_err(Problem::from)?;
+        }
         // Asked after the same work for everybody; what is told depends on the domain alone.
         let required = self.required_way(tenant, email).await?;
         if let Some(other_way) = required.filter(|_| !(right && user.as_ref().is_some_and(keeps_own_way))) {

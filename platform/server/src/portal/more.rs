@@ -80,6 +80,7 @@ async fn answer(
 fn page(scene: &Scene, waiting: &Waiting, status: StatusCode, error: Option<String>) -> poem::Result<Response> {
     let view = match waiting.demand() {
         Some(Demand::SecondFactor) => SignInMore::second_factor(error),
+        Some(Demand::MailedCode { .. }) => SignInMore::mailed_code(error),
         None => return Err(Problem::not_found().into()),
     };
     let mut response = scene.page(view.title, &view)?;

@@ -11,7 +11,10 @@ use marque_domain::{
     id::{SessionId, UserId},
     time::Millis,
 };
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{self, Expr},
+};
 
 /// Sessions of one person at once.
 pub const SESSIONS_MAX: u64 = 50;
@@ -45,6 +48,36 @@ impl TenantDb {
     pub async fn user(&self, id: UserId) -> Result<User, StoreError> {
         let found = self.first(|tx| tx.find::<users::Entity>().filter(users::Column::Id.eq(id.0))).await?;
         found.map(codec::user).transpose()?.ok_or(StoreError::NotFound("user"))
+    }
+
+    /// Notes that a sign-in failed: of this person, or of nobody, in the same steps. Failures older than `forget_ms` count
+    /// no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_failure(&self, user: Option<UserId>, forget_ms: i64, now: Millis) -> Result<(), StoreError> {
+        use users::Column as C;
+        // No row has this id.
+        let id = user.map_or(-1, |user| user.0);
+        let tx = self.write().await?;
+        let old = tx.update::<users::Entity>().filter(C::Id.eq(id)).filter(C::FailedAt.lte(now.plus(-forget_ms).0));
+        tx.run_update(old.col_expr(C::Failures, Expr::val(0_i64))).await?;
+        let one_more = sea_query::ExprTrait::add(Expr::col(C::Failures), 1_i64);
+        let note = tx.update::<users::Entity>().filter(C::Id.eq(id)).col_expr(C::Failures, one_more);
+        tx.run_update(note.col_expr(C::FailedAt, Expr::val(now.0))).await?;
+        tx.commit().await
+    }
+
+    /// Forgets the failures of somebody who signed in.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_failures(&self, user: UserId) -> Result<(), StoreError> {
+        use users::Column as C;
+        let tx = self.write().await?;
+        let update = tx.update::<users::Entity>().filter(C::Id.eq(user.0)).filter(C::Failures.gt(0_i64));
+        tx.run_update(update.col_expr(C::Failures, Expr::val(0_i64))).await?;
+        tx.commit().await
     }
 
     /// Opens a session. Beyond [`SESSIONS_MAX`] of a person the one that was used longest ago ends.

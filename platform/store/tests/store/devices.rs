@@ -11,6 +11,7 @@ on_both!(
     a_person_sees_and_ends_their_sessions,
     sessions_have_a_limit,
     a_browser_is_met_once,
+    failures_are_counted_and_forgotten,
     devices_stay_with_their_tenant
 );
 
@@ -108,4 +109,19 @@ async fn devices_stay_with_their_tenant(bench: Bench) {
     assert_eq!(two.delete_other_sessions(UserId(1), SessionId(9)).await.unwrap(), 0);
     assert_eq!(two.forget_devices(NOW.plus(1)).await.unwrap(), 0);
     assert_eq!(one.countries_of(UserId(1)).await.unwrap(), ["CZ", "DE"]);
+}
+
+async fn failures_are_counted_and_forgotten(bench: Bench) {
+    let db = bench.db(AURORA);
+    let count = async || db.user(UserId(1)).await.unwrap().failures;
+    for n in 0..3 {
+        db.note_failure(Some(UserId(1)), 100, NOW.plus(n)).await.unwrap();
+        db.note_failure(None, 100, NOW.plus(n)).await.unwrap();
+    }
+    assert_eq!((count().await, db.user(UserId(2)).await.unwrap().failures), (3, 0));
+    db.note_failure(Some(UserId(1)), 100, NOW.plus(102)).await.unwrap();
+    assert_eq!(count().await, 1, "the older ones count no more");
+    db.forget_failures(UserId(1)).await.unwrap();
+    assert_eq!(count().await, 0);
+    assert_eq!(bench.db(BOREALIS).user(UserId(1)).await.unwrap().failures, 0);
 }

@@ -4,7 +4,11 @@ use super::token::{self, Kind};
 use crate::{
     audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Tenant},
-    identity::{Identity, factors, session},
+    identity::{
+        Identity,
+        admission::{Method, Proven},
+        factors, session,
+    },
     problem::{Problem, ProblemCode},
     secrets::{self, NoRandomness, Secret},
 };
@@ -92,7 +96,7 @@ impl Identity {
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         }
         let now = self.0.clock.now();
-        self.check_code(tenant, &user, code, now).await?;
+        let user = self.check_code(tenant, recorder, user, code, now).await?;
         let grant = Grant {
             id: GrantId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
             user: user.id,
@@ -111,19 +115,32 @@ impl Identity {
     }
 
     /// A program has no page to be asked on, so its owner's second factor comes with the password.
-    async fn check_code(&self, tenant: &Tenant, user: &User, code: Option<&str>, now: Millis) -> Result<(), Problem> {
+    /// Without one, a sign-in that looks unusual is confirmed on the site: a page asks for what was mailed.
+    async fn check_code(
+        &self,
+        tenant: &Tenant,
+        recorder: &Recorder,
+        user: User,
+        code: Option<&str>,
+        now: Millis,
+    ) -> Result<User, Problem> {
         if !tenant.db().second_factors(user.id).await?.are_on() {
-            return Ok(());
+            let proven = Proven { user, method: Method::Password, recorder, next: "" };
+            if self.is_unusual(tenant, &proven).await? {
+                let detail = "This sign-in looks unusual. Sign in on the site from here once, then try again.";
+                return Err(Problem::new(ProblemCode::StepUpRequired, detail));
+            }
+            return Ok(proven.user);
         }
         let asked = |detail| Err(Problem::new(ProblemCode::CodeRequired, detail));
         let Some(code) = code else { return asked("Send a code of the app, or a backup code, as `code`.") };
-        self.count_proof_try(tenant, user, now).await?;
+        self.count_proof_try(tenant, &user, now).await?;
         let keys = self.vault().of(tenant.db()).await?;
         if factors::redeem(tenant.db(), &keys, user.id, code, now).await?.is_none() {
             return asked("This code is not right or was used; send the next one.");
         }
         tenant.db().forget_proof_tries(user.id).await?;
-        Ok(())
+        Ok(user)
     }
 
     /// Exchanges a refresh token for new tokens.

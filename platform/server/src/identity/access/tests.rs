@@ -351,8 +351,12 @@ async fn texts_of_tokens_are_not_stored() {
 async fn guessing_a_password_here_counts_as_at_the_page() {
     let world = world().await;
     let guess = json!({ "email": ANN, "password": "a wrong guess" });
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert_eq!(world.enter(AURORA, &guess).await, Err(refused(401, "wrong-credentials")));
+    }
+    // Then a person would be asked a question, and a program cannot be.
+    for _ in 0..2 {
+        assert_eq!(world.enter(AURORA, &guess).await, Err(refused(403, "question-asked")));
     }
     assert_eq!(world.enter(AURORA, &guess).await, Err(refused(429, "too-many-requests")));
 }

@@ -206,6 +206,21 @@ impl SignInMore {
             error,
         }
     }
+
+    /// Asks for the code that was mailed.
+    #[must_use]
+    pub fn mailed_code(error: Option<String>) -> Self {
+        Self {
+            title: "Check your mail",
+            lead: "This sign-in looks unusual, so we have mailed you a code. Enter it here within ten minutes."
+                .to_owned(),
+            code: Field::new(FieldKind::Text, "code", "Code")
+                .hint("Six digits. If it does not come, look into the folder for unwanted mail.")
+                .autocomplete("one-time-code"),
+            passkey: false,
+            error,
+        }
+    }
 }
 
 impl Page for SignInMore {
