@@ -35,5 +35,23 @@ function hex(color) {
   return `#${channels.map((channel) => Number(channel).toString(16).padStart(2, "0")).join("")}`;
 }
 
+/** Names the viewer's own fields for who hears the page; it draws them late, each in a tree of its own. */
+function name(root) {
+  for (const field of root.querySelectorAll("textarea, input, select")) {
+    if (!field.labels?.length && !field.ariaLabel) field.ariaLabel = field.placeholder || "Example of the request";
+  }
+  for (const element of root.querySelectorAll("*")) if (element.shadowRoot) watch(element.shadowRoot);
+}
+
+const watched = new WeakSet();
+
+function watch(root) {
+  name(root);
+  if (watched.has(root)) return;
+  watched.add(root);
+  new MutationObserver(() => name(root)).observe(root, { childList: true, subtree: true });
+}
+
+customElements.whenDefined("rapi-doc").then(() => watch(viewer.shadowRoot));
 dress();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
