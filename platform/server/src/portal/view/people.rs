@@ -188,7 +188,8 @@ fn plan_field(plan: &str, plans: &[Plan]) -> Field {
     let first = plans.first().map_or_else(|| "None".to_owned(), |plan| format!("{} (the first)", plan.name));
     let rest = plans.iter().skip(1).map(|plan| (plan.code.clone(), plan.name.clone()));
     let choices = std::iter::once((String::new(), first)).chain(rest);
-    Field::new(FieldKind::Select, "plan", "Plan").value(plan).choices(choices)
+    // None of them is an answer too: the brand's first plan.
+    Field { required: false, ..Field::new(FieldKind::Select, "plan", "Plan").value(plan).choices(choices) }
 }
 
 /// Somebody's page.
