@@ -170,7 +170,7 @@ describe('a trader', () => {
         { email: trader('borealis').email, password: trader('borealis').password },
       ]) {
         await signIn(page, 'aurora', person);
-        said.push(await page.getByRole('alert').innerText());
+        said.push(await page.locator('#form-error').innerText());
       }
       assert.equal(new Set(said).size, 1, said.join('\n'));
     }));
