@@ -1,5 +1,6 @@
 //! The API against its own description: every operation with valid, invalid and unusual requests, as a trader.
 
+use crate::visitor::{between, cookies};
 use marque_testkit::site::{Running, Site, workspace};
 use std::process::{Command, Stdio};
 
@@ -34,17 +35,6 @@ async fn sign_in(server: &Running, email: &str, password: &str) -> Credentials {
     let text = session.expect("a session").text().await.expect("a body");
     let named = cookie.split("; ").find_map(|cookie| cookie.strip_prefix("__Host-marque="));
     Credentials { session: named.expect("a session").to_owned(), csrf: between(&text, "\"csrf_token\":\"", "\"") }
-}
-
-fn cookies(answer: &reqwest::Response) -> String {
-    let set = answer.headers().get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
-    let kept = set.filter(|cookie| !cookie.contains("Max-Age=0")).filter_map(|cookie| cookie.split(';').next());
-    kept.collect::<Vec<_>>().join("; ")
-}
-
-fn between(text: &str, before: &str, after: &str) -> String {
-    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
-    rest.split_once(after).expect("an end").0.to_owned()
 }
 
 /// No 5xx, no answer that the description does not allow, no wrong request that is accepted.

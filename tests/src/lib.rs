@@ -8,4 +8,6 @@ mod demo;
 mod fuzz;
 mod recovery;
 mod rooms;
+mod rotation;
 mod running;
+mod visitor;

@@ -1,6 +1,6 @@
-//! What signing in and being signed in are measured against: a bare Argon2id, and a bare handler.
+//! What signing in, being signed in and acting are measured against: a bare Argon2id, a bare handler, a bare disk.
 
-use std::net::SocketAddr;
+use std::{fs::File, io::Write as _, net::SocketAddr, path::Path, time::Instant};
 
 use anyhow::{Result, anyhow};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -66,4 +66,32 @@ impl Drop for BareServer {
 fn answer() -> poem::Response {
     const BODY: &str = r#"{"user":"usr_0r3v4k8m2n6p1","email":"trader@aurora.example","name":"A. Trader","role":"trader","tenant":"aurora","csrf_token":"0123456789012345678901234567890123456789012"}"#;
     poem::Response::builder().content_type("application/json; charset=utf-8").body(BODY)
+}
+
+/// A file on the disk that the server writes to.
+pub struct BareDisk(File);
+
+impl BareDisk {
+    /// A new file in this folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Ok(Self(File::create(folder.join("bench.append"))?))
+    }
+
+    /// Appends a page `count` times, each durable before the next; answers the nanoseconds of each.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn appends(&self, count: usize) -> Result<Vec<f64>> {
+        let page = [7_u8; 4_096];
+        let append = || {
+            let began = Instant::now();
+            (&self.0).write_all(&page)?;
+            self.0.sync_data()?;
+            Ok(began.elapsed().as_secs_f64() * 1e9)
+        };
+        (0..count).map(|_| append()).collect()
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use marque_testkit::site::{Running, Site};
 
 use crate::{
-    bare::{BareServer, Hasher},
+    bare::{BareDisk, BareServer, Hasher},
     http::{self, Connection},
     row::{Bound, Figure, Limit, Row, Unit},
     sample::{Samples, median, percentiles},
@@ -17,6 +17,9 @@ const HOST: &str = "aurora.localhost";
 const PASSWORD: &str = "seventeen sailing herons";
 /// People that sign in.
 const PEOPLE: usize = 16;
+/// What a password's hash costs, on both sides.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
 /// Sign-ins and bare hashes of a sample.
 const SIGN_INS: usize = 24;
 /// Sign-ins at once, and threads that hash: the setting `passwords`.
@@ -34,6 +37,10 @@ const SIGN_IN_P99: f64 = 2.0;
 const REQUEST: f64 = 6.0;
 /// A request's slow case under load by its own median when nothing else runs.
 const LOAD_P99: f64 = 10.0;
+/// A durable order by one durable append of a page.
+const AUDITED: f64 = 8.0;
+/// Orders of a sample: each is decided, audited and durable before it is answered.
+const ORDERS: usize = 200;
 
 /// Measures the group.
 ///
@@ -46,6 +53,7 @@ pub fn measure(samples: Samples) -> Result<Vec<Row>> {
         let running = site.serve().await;
         let mut rows = sign_ins(samples, &running).await?;
         rows.extend(requests(samples, &running).await?);
+        rows.extend(audited(samples, &site, &running).await?);
         Ok(rows)
     })
 }
@@ -55,6 +63,8 @@ fn site() -> Result<Site> {
     let site = Site::empty()
         .with("MARQUE_PROXIES_TRUSTED", r#"["127.0.0.1/32"]"#)
         .with("MARQUE_LIMITS_PASSWORDS", AT_ONCE.to_string())
+        .with("MARQUE_LIMITS_PASSWORD_MEMORY_KIB", MEMORY_KIB.to_string())
+        .with("MARQUE_LIMITS_PASSWORD_PASSES", PASSES.to_string())
         .with("MARQUE_LOG_FILTER", "warn")
         .seed();
     for person in 0..PEOPLE {
@@ -94,7 +104,11 @@ async fn form_token(address: SocketAddr) -> Result<String> {
 }
 
 fn sign_in(turn: usize, token: &str) -> Vec<u8> {
-    let (email, password) = (email(turn % PEOPLE), PASSWORD.replace(' ', "+"));
+    sign_in_as(&email(turn % PEOPLE), PASSWORD, turn, token)
+}
+
+fn sign_in_as(email: &str, password: &str, turn: usize, token: &str) -> Vec<u8> {
+    let password = password.replace(' ', "+");
     let body = format!("csrf={token}&email={}&password={password}", email.replace('@', "%40"));
     format!(
         "POST /sign-in HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: {}\r\nCookie: __Host-marque-form={token}\r\n\
@@ -105,16 +119,11 @@ fn sign_in(turn: usize, token: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The parameters of the passwords that the server stores.
-fn hasher() -> Result<Hasher> {
-    Hasher::new(19_456, 2, 1)
-}
-
 /// Nanoseconds of each of `count` bare hashes on as many threads as the server uses, and of all together.
 fn hashes(count: usize) -> Result<(Vec<f64>, f64)> {
     let began = Instant::now();
     let lane = || -> Result<Vec<f64>> {
-        let hasher = hasher()?;
+        let hasher = Hasher::new(MEMORY_KIB, PASSES, 1)?;
         (0..count / AT_ONCE)
             .map(|_| {
                 let began = Instant::now();
@@ -171,10 +180,10 @@ async fn sign_ins(samples: Samples, running: &Running) -> Result<Vec<Row>> {
     ])
 }
 
-/// The cookie of somebody's new session.
-async fn session(running: &Running, turn: usize) -> Result<String> {
+/// The cookie of a new session.
+async fn session(running: &Running, sign_in: impl Fn(&str) -> Vec<u8>) -> Result<String> {
     let token = form_token(running.address()).await?;
-    let answer = Connection::open(running.address()).await?.send(&sign_in(turn, &token)).await?;
+    let answer = Connection::open(running.address()).await?.send(&sign_in(&token)).await?;
     let cookie = answer.headers("set-cookie").find(|cookie| cookie.starts_with("__Host-marque="));
     let pair = cookie.and_then(|cookie| cookie.split(';').next()).context("signing in sets no cookie")?;
     Ok(pair.to_owned())
@@ -182,7 +191,7 @@ async fn session(running: &Running, turn: usize) -> Result<String> {
 
 async fn requests(samples: Samples, running: &Running) -> Result<Vec<Row>> {
     let bare = BareServer::start().await?;
-    let request = get("/api/v1/session", &session(running, 1).await?);
+    let request = get("/api/v1/session", &session(running, |token| sign_in(1, token)).await?);
     let sample: Vec<_> = std::iter::repeat_n(request.clone(), REQUESTS).collect();
     let mut ours = Connection::open(running.address()).await?;
     let mut theirs = Connection::open(bare.address).await?;
@@ -212,6 +221,90 @@ async fn requests(samples: Samples, running: &Running) -> Result<Vec<Row>> {
             (Bound::AtMost, LOAD_P99 * alone, "10 × its median when alone"),
         ),
     ])
+}
+
+/// A trader's orders, each with its entry in the audit chain: alone against the session request of [`requests`], and at a
+/// steady rate against itself.
+async fn audited(samples: Samples, site: &Site, running: &Running) -> Result<Vec<Row>> {
+    let trader = trader(site, running).await?;
+    let mut turn = 0;
+    let mut orders = |count: usize| -> Vec<_> {
+        let keys = turn..turn + count;
+        turn += count;
+        keys.map(|key| trader.order(key)).collect()
+    };
+    let bare = BareDisk::open(&site.data())?;
+    let mut connection = Connection::open(running.address()).await?;
+    let (mut each, mut synced) = (vec![], vec![]);
+    for sample in 0..samples.runs() {
+        let ours = http::one_by_one(&mut connection, &orders(ORDERS), 200).await?;
+        let theirs = bare.appends(ORDERS)?;
+        if sample > 0 {
+            each.push(median(ours));
+            synced.push(median(theirs));
+        }
+    }
+    let alone = median(each);
+    let load = http::at_rate(running.address(), orders((RATE * RATE_S) as usize), RATE, 200).await?;
+    let [p99] = percentiles(load, [0.99]);
+    Ok(vec![
+        row(
+            "audited order: decided, chained, durable",
+            alone,
+            Unit::Nanos,
+            (Bound::AtMost, AUDITED * median(synced), "8 × a durable append of one page to a file"),
+        ),
+        row(
+            "the same at 1,000 orders a second, p99",
+            p99,
+            Unit::Nanos,
+            (Bound::AtMost, LOAD_P99 * alone, "10 × its median when alone"),
+        ),
+    ])
+}
+
+/// The demo's trader, signed in.
+struct Trader {
+    account: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl Trader {
+    /// An order that the gate refuses for its size, so that the book is the same before each.
+    fn order(&self, key: usize) -> Vec<u8> {
+        let Self { account, cookie, csrf } = self;
+        let body = r#"{"instrument":"EURUSD","side":"buy","lots":"90000"}"#;
+        format!(
+            "POST /api/v1/accounts/{account}/orders HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\n\
+             X-CSRF-Token: {csrf}\r\nIdempotency-Key: bench-{key}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+async fn trader(site: &Site, running: &Running) -> Result<Trader> {
+    let said = site.succeeds(&["demo-seed"]);
+    let seeded: serde_json::Value = serde_json::from_str(said.lines().last().context("the demo's people")?)?;
+    let password = text(&seeded, "/people/0/password")?;
+    let cookie = session(running, |token| sign_in_as("trader@aurora.example", &password, 0, token)).await?;
+    let mut connection = Connection::open(running.address()).await?;
+    let me = json(&connection.send(&get("/api/v1/session", &cookie)).await?.text)?;
+    let accounts = json(&connection.send(&get("/api/v1/accounts", &cookie)).await?.text)?;
+    Ok(Trader { account: text(&accounts, "/items/0/id")?, cookie, csrf: text(&me, "/csrf_token")? })
+}
+
+fn text(value: &serde_json::Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(|value| value.as_str());
+    Ok(found.with_context(|| format!("no text at {pointer} in {value}"))?.to_owned())
+}
+
+/// The body of an answer.
+fn json(answer: &str) -> Result<serde_json::Value> {
+    let body = answer.split_once("\r\n\r\n").context("an answer without a body")?.1;
+    serde_json::from_str(body).with_context(|| format!("not JSON: {body}"))
 }
 
 fn row(name: &str, value: f64, unit: Unit, (bound, limit, source): (Bound, f64, &str)) -> Row {

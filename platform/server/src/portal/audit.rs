@@ -2,7 +2,8 @@
 
 use super::{
     Scene,
-    view::{AuditLine, AuditPage, Clock, Field, FieldKind, Pager},
+    account::instruments,
+    view::{AuditLine, AuditPage, Clock, Field, FieldKind, Pager, details_in_words},
 };
 use crate::{
     audit::{self, Act},
@@ -13,7 +14,10 @@ use crate::{
     problem::Problem,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use marque_domain::time::{DAY_MS, Millis};
+use marque_domain::{
+    id::InstrumentId,
+    time::{DAY_MS, Millis},
+};
 use marque_store::{AUDIT_PAGE_MAX, AuditActor, AuditFilter, AuditRow, Page, TenantDb, normalise_email};
 use poem::{IntoResponse as _, Response, handler, http::header, web::Query};
 use serde::Deserialize;
@@ -130,11 +134,16 @@ async fn show(scene: Scene, who: SignedIn, Query(wanted): Query<Wanted>) -> poem
     let Chosen { filter, wrong } = wanted.chosen(who.db(), clock.name()).await?;
     let page = Page { after: wanted.before, limit: ROWS };
     let found = who.db().audit(&filter, page).await.map_err(Problem::from)?;
+    let instruments = instruments(&scene);
+    let symbol = |id| {
+        let known = instruments.iter().find(|instrument| instrument.id == id);
+        known.map_or_else(|| format!("#{}", id.0), |instrument| instrument.symbol.clone())
+    };
     let query = wanted.query();
     let glue = if query.is_empty() { '?' } else { '&' };
     let view = AuditPage {
         fields: wanted.fields(wrong),
-        lines: found.items.into_iter().map(|row| line(row, &clock)).collect(),
+        lines: found.items.into_iter().map(|row| line(row, &clock, symbol)).collect(),
         pager: Pager {
             newer: wanted.before.map(|_| format!("/admin/audit{query}")),
             older: found.next.map(|seq| format!("/admin/audit{query}{glue}before={seq}")),
@@ -146,22 +155,21 @@ async fn show(scene: Scene, who: SignedIn, Query(wanted): Query<Wanted>) -> poem
     scene.page("Audit log", &view)
 }
 
-fn line(row: AuditRow, clock: &Clock) -> AuditLine {
+fn line(row: AuditRow, clock: &Clock, symbol: impl Fn(InstrumentId) -> String) -> AuditLine {
     let entry = row.entry;
     let words = entry.act.parse::<Act>().map_or_else(|_| entry.act.clone(), |act| act.words().to_owned());
-    let details = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&entry.details).unwrap_or_default();
-    let details = details.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{}: {text}", name.replace('_', " ")),
-        None => format!("{}: {value}", name.replace('_', " ")),
-    });
     AuditLine {
         seq: row.seq.to_string(),
         at: clock.show(entry.at),
         who: if entry.actor_name.is_empty() { "Somebody".to_owned() } else { entry.actor_name },
-        is_person: entry.actor_kind == "person",
+        kind: match entry.actor_kind.as_str() {
+            "person" => None,
+            "nobody" => Some("not signed in"),
+            _ => Some("automatic"),
+        },
         act: words,
         target: entry.target,
-        details: details.collect::<Vec<_>>().join(", "),
+        details: details_in_words(&entry.details, symbol),
         address: entry.address,
         agent: entry.agent,
     }

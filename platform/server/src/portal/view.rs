@@ -78,7 +78,7 @@ mod sso;
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
 pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
 pub use admin::{AdminHome, AdminLink};
-pub use audit::{AuditLine, AuditPage};
+pub use audit::{AuditLine, AuditPage, details_in_words};
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};

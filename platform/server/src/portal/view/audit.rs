@@ -5,7 +5,9 @@ use super::{
     component::{Field, Pager},
     figure::When,
 };
+use marque_domain::id::InstrumentId;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// Something that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,8 +18,8 @@ pub struct AuditLine {
     pub at: When,
     /// By whom.
     pub who: String,
-    /// Whether it was a person who was signed in.
-    pub is_person: bool,
+    /// What `who` is when it is not a person who was signed in: `not signed in`, `automatic`.
+    pub kind: Option<&'static str>,
     /// What.
     pub act: String,
     /// To what; may be empty.
@@ -28,6 +30,43 @@ pub struct AuditLine {
     pub address: String,
     /// With what program; may be empty.
     pub agent: String,
+}
+
+/// An entry's details as a person reads them. They are a JSON object; a text that is itself one (the settings of a
+/// strategy) is read like it, and an instrument's number becomes the name that `symbol` has for it.
+pub fn details_in_words(details: &str, symbol: impl Fn(InstrumentId) -> String) -> String {
+    let details: Map<String, Value> = serde_json::from_str(details).unwrap_or_default();
+    let instrument = |name: &str, value: &Value| {
+        let number = value.as_u64().filter(|_| name == "instrument").and_then(|number| u32::try_from(number).ok());
+        number.map(|number| symbol(InstrumentId(number)))
+    };
+    let said = details.iter().filter_map(|(name, value)| {
+        let words = instrument(name, value).or_else(|| in_words(value))?;
+        Some(format!("{}: {words}", name.replace('_', " ")))
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// A value without the marks of JSON; none when there is nothing to say.
+fn in_words(value: &Value) -> Option<String> {
+    let words = match value {
+        Value::Null => return None,
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => match serde_json::from_str::<Map<String, Value>>(text) {
+            Ok(object) => pairs(&object),
+            Err(_) => text.clone(),
+        },
+        Value::Array(items) => items.iter().filter_map(in_words).collect::<Vec<_>>().join(" and "),
+        Value::Object(object) => pairs(object),
+    };
+    (!words.is_empty()).then_some(words)
+}
+
+fn pairs(object: &Map<String, Value>) -> String {
+    let said =
+        object.iter().filter_map(|(name, value)| Some(format!("{} {}", name.replace('_', " "), in_words(value)?)));
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// The audit log.
@@ -49,4 +88,24 @@ pub struct AuditPage {
 
 impl Page for AuditPage {
     const TEMPLATE: &'static str = "admin-audit";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_words() {
+        let table = [
+            ("{}", ""),
+            ("not JSON", ""),
+            (r#"{"side":"buy","instrument":1,"open_price":"1.1"}"#, "instrument: EURUSD, open price: 1.1, side: buy"),
+            (r#"{"settings":"{\"fast\":12,\"slow_bars\":26}"}"#, "settings: fast 12; slow bars 26"),
+            (r#"{"plan":null,"scopes":["read","trade"],"on":true}"#, "on: yes, scopes: read and trade"),
+            (r#"{"name":"{broken","list":[]}"#, "name: {broken"),
+        ];
+        for (details, words) in table {
+            assert_eq!(details_in_words(details, |_| "EURUSD".to_owned()), words, "{details}");
+        }
+    }
 }

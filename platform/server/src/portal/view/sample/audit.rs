@@ -19,11 +19,11 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
         exported_max: 20_000,
         zone: "UTC".to_owned(),
     };
-    let line = |seq: &str, who: &str, is_person, act: &str, details: &str| AuditLine {
+    let line = |seq: &str, who: &str, kind, act: &str, details: &str| AuditLine {
         seq: seq.to_owned(),
         at: Clock::new(Zone::utc()).show(Millis(1_795_176_000_000)),
         who: who.to_owned(),
-        is_person,
+        kind,
         act: act.to_owned(),
         target: String::new(),
         details: details.to_owned(),
@@ -31,8 +31,8 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
         agent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".to_owned(),
     };
     let lines = vec![
-        line("2", "trader@example.com", true, "Signed in", "method: password"),
-        line("1", "=cmd()@example.com", false, "Failed to sign in", ""),
+        line("2", "trader@example.com", None, "Signed in", "method: password"),
+        line("1", "=cmd()@example.com", Some("not signed in"), "Failed to sign in", ""),
     ];
     vec![
         Sample::page("admin-audit", shell("Audit log", "/admin/audit", true), &page(lines)),
