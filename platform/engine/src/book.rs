@@ -17,11 +17,14 @@ pub fn profit(side: Side, from: Price, to: Price, lots: Lots, instrument: &Instr
 
 /// What closing the position now would bring; nothing while there is no quote.
 pub fn floating(position: &Position, market: &Market) -> Money {
-    let (Some(quote), Some(instrument)) = (market.last(position.instrument), market.instrument(position.instrument))
-    else {
-        return Money::ZERO;
-    };
-    let to = exit_price(position.side, quote);
+    market
+        .last(position.instrument)
+        .map_or(Money::ZERO, |q| floating_at(position, exit_price(position.side, q), market))
+}
+
+/// What closing the position at a price would bring.
+fn floating_at(position: &Position, to: Price, market: &Market) -> Money {
+    let Some(instrument) = market.instrument(position.instrument) else { return Money::ZERO };
     profit(position.side, position.open_price, to, position.lots, instrument)
         .unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
 }
@@ -33,7 +36,16 @@ pub fn overflowed(side: Side, from: Price, to: Price) -> Money {
 
 /// Balance plus what all open positions would bring.
 pub fn equity(account: &AccountState, market: &Market) -> Money {
-    account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(floating(p, market)))
+    worth(account, |p| floating(p, market))
+}
+
+/// Equity if all positions were closed at this price: for an account whose positions are of one instrument and side.
+pub fn equity_at(account: &AccountState, exit: Price, market: &Market) -> Money {
+    worth(account, |p| floating_at(p, exit, market))
+}
+
+fn worth(account: &AccountState, floating: impl Fn(&Position) -> Money) -> Money {
+    account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(floating(p)))
 }
 
 /// The margin that `lots` bind at this price.

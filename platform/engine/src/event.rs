@@ -177,6 +177,28 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// The account whose positions or balance this changes.
+    #[must_use]
+    pub(crate) const fn revalues(&self) -> Option<AccountId> {
+        match self {
+            Self::PositionOpened(position) | Self::PositionClosed(position) => Some(position.account),
+            Self::Moved(transaction) => Some(transaction.account()),
+            Self::AccountOpened { .. }
+            | Self::AccountChanged { .. }
+            | Self::Deployed(_)
+            | Self::DeploymentChanged { .. }
+            | Self::Faulted { .. }
+            | Self::Decided(_)
+            | Self::OrderPlaced(_)
+            | Self::OrderMoved(_)
+            | Self::DayBegan { .. }
+            | Self::Assessed { .. }
+            | Self::TradesLimited { .. } => None,
+        }
+    }
+}
+
 /// A bar that has closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedBar {

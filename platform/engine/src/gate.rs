@@ -234,7 +234,7 @@ fn ask_rules(
             initial_balance: account.terms.initial_balance,
             balance: account.balance,
             equity: book::equity(account, market),
-            day: rules.day(account, index),
+            day: rules.day(account, market, index),
             positions: &positions,
         };
         let verdict = rules.check(rule, &order, &view);

@@ -1,7 +1,10 @@
 //! One deployed strategy as the shard runs it: its instance, its timer, its faults, and the state to go
 //! back to when it traps.
 
-use crate::port::{BarRun, Fault, Hooks, Strategy};
+use crate::{
+    event::ClosedBar,
+    port::{BarRun, Fault, Hooks, Strategy},
+};
 use marque_domain::{
     account::Deployment,
     bar::{Bar, Timeframe},
@@ -9,6 +12,7 @@ use marque_domain::{
     time::{MINUTE_MS, Millis},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Faults within [`FAULT_WINDOW_MS`] that quarantine a strategy.
 pub const FAULTS_MAX: usize = 3;
@@ -113,6 +117,115 @@ impl Runner {
         self.faults.retain(|earlier| at.since(*earlier) < FAULT_WINDOW_MS);
         self.faults.push(at);
         self.faults.len() >= FAULTS_MAX
+    }
+}
+
+/// The running strategies of a shard, by deployment, and by what each waits for: an event concerns only those that
+/// listen for it.
+#[derive(Default)]
+pub(crate) struct Runners {
+    running: BTreeMap<DeploymentId, Runner>,
+    listening: BTreeMap<InstrumentId, Listeners>,
+    timers: BTreeSet<(Millis, DeploymentId)>,
+    accounts: BTreeSet<(AccountId, DeploymentId)>,
+}
+
+/// Who listens to an instrument.
+#[derive(Default)]
+struct Listeners {
+    ticks: BTreeSet<DeploymentId>,
+    bars: BTreeMap<Timeframe, BTreeSet<DeploymentId>>,
+}
+
+impl Runners {
+    /// A running strategy.
+    pub fn get(&self, deployment: DeploymentId) -> Option<&Runner> {
+        self.running.get(&deployment)
+    }
+
+    /// A running strategy, to call it. Its timer is set by [`Runners::set_timer`].
+    pub fn get_mut(&mut self, deployment: DeploymentId) -> Option<&mut Runner> {
+        self.running.get_mut(&deployment)
+    }
+
+    /// Takes up a strategy.
+    pub fn insert(&mut self, runner: Runner) {
+        let id = runner.deployment;
+        let listeners = self.listening.entry(runner.instrument).or_default();
+        if runner.hooks.ticks {
+            listeners.ticks.insert(id);
+        }
+        if runner.hooks.bars {
+            listeners.bars.entry(runner.timeframe).or_default().insert(id);
+        }
+        self.timers.extend(runner.timer.map(|at| (at, id)));
+        self.accounts.insert((runner.account, id));
+        self.running.insert(id, runner);
+    }
+
+    /// Lets a strategy go.
+    pub fn remove(&mut self, deployment: DeploymentId) -> Option<Runner> {
+        let runner = self.running.remove(&deployment)?;
+        if let Some(listeners) = self.listening.get_mut(&runner.instrument) {
+            listeners.ticks.remove(&deployment);
+            if let Some(bars) = listeners.bars.get_mut(&runner.timeframe) {
+                bars.remove(&deployment);
+            }
+        }
+        if let Some(at) = runner.timer {
+            self.timers.remove(&(at, deployment));
+        }
+        self.accounts.remove(&(runner.account, deployment));
+        Some(runner)
+    }
+
+    /// Sets or ends a strategy's timer.
+    pub fn set_timer(&mut self, deployment: DeploymentId, timer: Option<Millis>) {
+        let Some(runner) = self.running.get_mut(&deployment) else { return };
+        let before = core::mem::replace(&mut runner.timer, timer);
+        before.map(|at| self.timers.remove(&(at, deployment)));
+        self.timers.extend(timer.map(|at| (at, deployment)));
+    }
+
+    /// The earliest timer.
+    pub fn next_timer(&self) -> Millis {
+        self.timers.first().map_or(Millis(i64::MAX), |(at, _)| *at)
+    }
+
+    /// Ends the timers that are due; answers whose they are, in the order of deployments.
+    pub fn take_due(&mut self, now: Millis) -> Vec<DeploymentId> {
+        let mut due = Vec::new();
+        while self.next_timer() <= now {
+            let Some((_, deployment)) = self.timers.pop_first() else { break };
+            if let Some(runner) = self.running.get_mut(&deployment) {
+                runner.timer = None;
+            }
+            due.push(deployment);
+        }
+        due.sort_unstable();
+        due
+    }
+
+    /// Who wants to see a quote of this instrument that closes bars of these timeframes, in the order of deployments.
+    pub fn concerned(&self, instrument: InstrumentId, closed: &[ClosedBar], out: &mut Vec<DeploymentId>) {
+        out.clear();
+        let Some(listeners) = self.listening.get(&instrument) else { return };
+        out.extend(&listeners.ticks);
+        let timeframes = closed.iter().filter(|c| c.instrument == instrument).map(|c| c.timeframe);
+        out.extend(timeframes.filter_map(|t| listeners.bars.get(&t)).flatten());
+        out.sort_unstable();
+        out.dedup();
+    }
+
+    /// The strategies of an account.
+    pub fn of_account(&self, account: AccountId) -> impl Iterator<Item = DeploymentId> + '_ {
+        let all = (account, DeploymentId(i64::MIN))..=(account, DeploymentId(i64::MAX));
+        self.accounts.range(all).map(|(_, deployment)| *deployment)
+    }
+
+    /// What a restart must find again of all of them.
+    pub fn marks(&mut self) -> Vec<RunnerMark> {
+        self.running.values_mut().map(Runner::mark).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use marque_domain::{
     time::{DAY_MS, Millis},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of one of an account's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -81,6 +81,17 @@ impl AccountState {
     }
 }
 
+/// Where things are: what else would be found only by looking through all accounts. It follows from them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Whereabouts {
+    /// The accounts of orders that are not final.
+    orders: BTreeMap<OrderId, AccountId>,
+    /// The accounts of open positions.
+    positions: BTreeMap<PositionId, AccountId>,
+    /// Each person's accounts.
+    owned: BTreeMap<UserId, BTreeSet<AccountId>>,
+}
+
 /// All accounts and deployments of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
@@ -90,6 +101,7 @@ pub struct State {
     pub accounts: BTreeMap<AccountId, AccountState>,
     /// Deployments by id.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
+    whereabouts: Whereabouts,
 }
 
 impl State {
@@ -106,9 +118,18 @@ impl State {
             Record::Faulted { .. } => {}
             Record::Decided(decision) => self.last_id = self.last_id.max(decision.id.0),
             Record::OrderPlaced(order) => self.place(order),
-            Record::OrderMoved(order) => self.account(order.account, |a| a.moved(order)),
-            Record::PositionOpened(position) => self.account(position.account, |a| a.positions.push(position.clone())),
+            Record::OrderMoved(order) => {
+                if order.state.is_final() {
+                    self.whereabouts.orders.remove(&order.id);
+                }
+                self.account(order.account, |a| a.moved(order));
+            }
+            Record::PositionOpened(position) => {
+                self.whereabouts.positions.insert(position.id, position.account);
+                self.account(position.account, |a| a.positions.push(position.clone()));
+            }
             Record::PositionClosed(position) => {
+                self.whereabouts.positions.remove(&position.id);
                 self.account(position.account, |a| a.positions.retain(|p| p.id != position.id));
             }
             Record::Moved(transaction) => {
@@ -127,8 +148,24 @@ impl State {
     /// Opening orders approved on the UTC day of `at` on all accounts of a person: what a plan counts.
     #[must_use]
     pub fn trades_of(&self, user: UserId, at: Millis) -> u32 {
-        let accounts = self.accounts.values().filter(|a| a.terms.user == user);
-        accounts.fold(0, |sum, account| sum.saturating_add(account.trades_on(at)))
+        self.of(user).fold(0, |sum, account| sum.saturating_add(account.trades_on(at)))
+    }
+
+    /// A person's accounts, by id.
+    pub fn of(&self, user: UserId) -> impl Iterator<Item = &AccountState> {
+        self.whereabouts.owned.get(&user).into_iter().flatten().filter_map(|id| self.accounts.get(id))
+    }
+
+    /// An order that is not final, on whichever account.
+    #[must_use]
+    pub fn order(&self, id: OrderId) -> Option<&Order> {
+        self.accounts.get(self.whereabouts.orders.get(&id)?)?.order(id)
+    }
+
+    /// An open position, on whichever account.
+    #[must_use]
+    pub fn position(&self, id: PositionId) -> Option<&Position> {
+        self.accounts.get(self.whereabouts.positions.get(&id)?)?.position(id)
     }
 
     fn account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountState)) {
@@ -159,11 +196,15 @@ impl State {
             rules: vec![RuleState::default(); terms.rules.len()],
             terms: terms.clone(),
         };
+        self.whereabouts.owned.entry(terms.user).or_default().insert(terms.id);
         self.accounts.insert(terms.id, account);
     }
 
     fn place(&mut self, order: &Order) {
         self.last_id = self.last_id.max(order.id.0);
+        if !order.state.is_final() {
+            self.whereabouts.orders.insert(order.id, order.account);
+        }
         self.account(order.account, |a| {
             if order.purpose == Purpose::Open {
                 a.trades_today = a.trades_on(order.created_at).saturating_add(1);

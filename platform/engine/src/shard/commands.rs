@@ -79,7 +79,9 @@ impl Shard {
 
     /// Ends a running strategy. Its positions stay open and keep their stops.
     pub(super) fn halt(&mut self, id: DeploymentId, status: DeploymentStatus, fx: &mut Effects) {
-        self.runners.retain(|r| r.deployment != id);
+        if let Some(runner) = self.runners.remove(id) {
+            self.curve.unfollow(runner.instrument, runner.account);
+        }
         self.emit(Record::DeploymentChanged { deployment: id, status, at: self.market.now() }, fx);
     }
 
@@ -93,9 +95,8 @@ impl Shard {
 
     /// A person's accounts take the orders a day of their plan.
     pub(super) fn limit_trades(&mut self, user: UserId, per_day: Option<u32>, fx: &mut Effects) {
-        let differing = self.state.accounts.values().map(|a| &a.terms);
-        let differing: Vec<AccountId> =
-            differing.filter(|t| t.user == user && t.trades_per_day != per_day).map(|t| t.id).collect();
+        let terms = self.state.of(user).map(|a| &a.terms);
+        let differing: Vec<AccountId> = terms.filter(|t| t.trades_per_day != per_day).map(|t| t.id).collect();
         for account in differing {
             self.emit(Record::TradesLimited { account, per_day }, fx);
         }
@@ -126,8 +127,12 @@ impl Shard {
         let strategy = self.host.strategy(&start).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
         let mut runner = Runner::new(deployment, strategy);
         self.warm_up(&mut runner).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
-        let at = self.runners.partition_point(|r| r.deployment < deployment.id);
-        self.runners.insert(at, runner);
+        self.take_up(runner);
         Ok(())
+    }
+
+    pub(super) fn take_up(&mut self, runner: Runner) {
+        self.curve.follow(runner.instrument, runner.account);
+        self.runners.insert(runner);
     }
 }

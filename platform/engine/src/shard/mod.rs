@@ -6,6 +6,7 @@
 //! [`Mark`].
 
 mod commands;
+mod curve;
 mod orders;
 mod rules;
 mod strategies;
@@ -15,7 +16,7 @@ use crate::{
     market::{Market, Tape},
     monitor::RuleBench,
     port::{HistorySource, Hooks, PluginHost, VenueReport},
-    runner::{Runner, RunnerMark},
+    runner::{RunnerMark, Runners},
     state::State,
 };
 use marque_domain::{
@@ -29,6 +30,7 @@ use marque_domain::{
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
+use curve::Curve;
 pub use rules::Distance;
 
 /// What a restart must find again beyond the records: the market's tapes, the day's peaks and the
@@ -45,13 +47,16 @@ pub struct Shard {
     state: State,
     market: Market,
     rules: RuleBench,
-    runners: Vec<Runner>,
+    runners: Runners,
+    curve: Curve,
+    scans: bool,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     // Scratch space, empty between steps.
     closed: Vec<ClosedBar>,
     touched: Vec<AccountId>,
     woken: Vec<u16>,
+    concerned: Vec<DeploymentId>,
 }
 
 impl Shard {
@@ -62,13 +67,22 @@ impl Shard {
             state: State::default(),
             market: Market::new(instruments),
             rules: RuleBench::new(Arc::clone(&host)),
-            runners: Vec::new(),
+            runners: Runners::default(),
+            curve: Curve::default(),
+            scans: false,
             host,
             history,
             closed: Vec::new(),
             touched: Vec::new(),
             woken: Vec::new(),
+            concerned: Vec::new(),
         }
+    }
+
+    /// Looks at every account with a position in the quoted instrument from now on, instead of those that the price
+    /// index finds: the slow way, for comparison. The records are the same.
+    pub const fn scan_all(&mut self) {
+        self.scans = true;
     }
 
     /// Rebuilds a shard from the state its records fold to and the mark committed with the last of them.
@@ -78,6 +92,7 @@ impl Shard {
         self.market.restore(mark.tapes);
         for account in self.state.accounts.values() {
             self.rules.enrol(account, &self.market);
+            account.positions.iter().for_each(|p| self.curve.follow(p.instrument, p.account));
         }
         self.rules.restore_peaks(&mark.peaks);
         self.restore_runners(&mark.runners);
@@ -87,8 +102,8 @@ impl Shard {
     pub fn mark(&mut self) -> Mark {
         Mark {
             tapes: self.market.tapes(),
-            peaks: self.rules.peaks(),
-            runners: self.runners.iter_mut().map(Runner::mark).collect(),
+            peaks: self.rules.peaks(&self.state.accounts, &self.market),
+            runners: self.runners.marks(),
         }
     }
 
@@ -187,42 +202,55 @@ impl Shard {
 
     /// When the earliest rule or timer is due.
     pub(crate) fn next_due(&self) -> Millis {
-        let timers = self.runners.iter().filter_map(|r| r.timer).min().unwrap_or(Millis(i64::MAX));
-        timers.min(self.rules.next_due())
+        self.runners.next_timer().min(self.rules.next_due())
     }
 
     /// Which market events a running strategy wants, if it runs.
     pub(crate) fn hooks(&self, deployment: DeploymentId) -> Option<Hooks> {
-        self.runners.iter().find(|r| r.deployment == deployment).map(|r| r.hooks)
+        self.runners.get(deployment).map(|r| r.hooks)
     }
 
     /// One order for everything that a quote can cause: days roll, then rules see the new equity, then
     /// strategies, so that a breach wins over a wish made on the same quote.
     fn market_moved(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
         self.wake_by_time(fx);
-        self.wake_by_equity(quote.instrument, fx);
+        self.wake_by_equity(quote, fx);
         self.run_timers(fx);
         self.run_strategies(quote, closed, fx);
         if closed.iter().any(|c| c.timeframe == Timeframe::M1) {
-            self.sample_equity(quote.instrument, fx);
+            self.curve.begin_round(quote.instrument);
         }
+        self.sample_equity(quote.instrument, fx);
     }
 
-    /// A point of the equity curve for each account that the instrument moves, once a minute of its market.
+    /// Points of the equity curves that are due: one a minute for each account that the instrument moves, a few with
+    /// each quote.
     fn sample_equity(&mut self, instrument: InstrumentId, fx: &mut Effects) {
         let at = self.market.now();
-        let watching = |id: &AccountId| self.runners.iter().any(|r| r.account == *id && r.instrument == instrument);
-        for (id, account) in &self.state.accounts {
-            if watching(id) || account.positions.iter().any(|p| p.instrument == instrument) {
-                let equity = crate::book::equity(account, &self.market);
-                fx.points.push(EquityPoint { account: *id, at, balance: account.balance, equity });
-            }
+        let mut sampled = core::mem::take(&mut self.touched);
+        self.curve.take(instrument, &mut sampled);
+        for account in sampled.iter().filter_map(|id| self.state.accounts.get(id)) {
+            let equity = crate::book::equity(account, &self.market);
+            fx.points.push(EquityPoint { account: account.terms.id, at, balance: account.balance, equity });
         }
+        self.touched = sampled;
     }
 
     /// The one way in which state changes.
     fn emit(&mut self, record: Record, fx: &mut Effects) {
+        let revalued = record.revalues();
+        if let Some(account) = revalued.and_then(|id| self.state.accounts.get(&id)) {
+            self.rules.settle(account, &self.market);
+        }
         self.state.apply(&record);
+        if let Some(id) = revalued {
+            self.rules.changed(id);
+        }
+        match &record {
+            Record::PositionOpened(position) => self.curve.follow(position.instrument, position.account),
+            Record::PositionClosed(position) => self.curve.unfollow(position.instrument, position.account),
+            _ => {}
+        }
         fx.records.push(record);
     }
 }

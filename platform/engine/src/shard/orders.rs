@@ -12,7 +12,7 @@ use marque_domain::{
     account::AccountStatus,
     decision::{Decision, Intent},
     fixed::{Money, Price},
-    id::{AccountId, InstrumentId, OrderId, PositionId, TransactionId},
+    id::{AccountId, OrderId, PositionId, TransactionId},
     ledger::{Book, Transaction, TransactionKind},
     order::{Closed, Order, OrderState, OrderStep, Origin, Position, Purpose},
 };
@@ -93,10 +93,6 @@ impl Shard {
         }
     }
 
-    fn order(&self, id: OrderId) -> Option<&Order> {
-        self.state.accounts.values().find_map(|a| a.order(id))
-    }
-
     /// Moves an order along; answers the order as it is then, if the machine has that arrow.
     fn advance(
         &mut self,
@@ -105,7 +101,7 @@ impl Shard {
         change: impl FnOnce(&mut Order),
         fx: &mut Effects,
     ) -> Option<Order> {
-        let mut order = self.order(id)?.clone();
+        let mut order = self.state.order(id)?.clone();
         order.state = order.state.after(step).ok()?;
         order.updated_at = self.market.now();
         change(&mut order);
@@ -123,13 +119,13 @@ impl Shard {
 
     /// The venue never had it. A young order is sent after all; an old one is not wanted any more.
     fn not_found(&mut self, id: OrderId, fx: &mut Effects) {
-        let Some(order) = self.order(id).filter(|o| o.state == OrderState::Unknown) else { return };
+        let Some(order) = self.state.order(id).filter(|o| o.state == OrderState::Unknown) else { return };
         if self.market.now().since(order.created_at) > RENEW_AGE_MS_MAX {
             let reason = "it did not reach the venue in time".to_owned();
             return self.ended(id, OrderStep::Cancel, reason, fx);
         }
         self.advance(id, OrderStep::Renew, |_| {}, fx);
-        fx.orders.extend(self.order(id).and_then(gate::renew));
+        fx.orders.extend(self.state.order(id).and_then(gate::renew));
     }
 
     fn filled(&mut self, id: OrderId, price: Price, commission: Money, fx: &mut Effects) {
@@ -158,7 +154,7 @@ impl Shard {
             |balance| OrderUpdate::Opened { position: position.id, side: order.side, lots: order.lots, price, balance };
         self.emit(Record::PositionOpened(position.clone()), fx);
         self.charge(order.account, order.id, commission, fx);
-        self.book_changed(order.account, order.instrument, fx);
+        self.book_changed(order.account, fx);
         if let Some(deployment) = order.deployment {
             let balance = self.balance(order.account);
             self.tell(deployment, &update(balance), fx);
@@ -167,7 +163,7 @@ impl Shard {
 
     /// The venue closed a position at a stop. The order that did it is recorded with it.
     fn exited(&mut self, id: PositionId, origin: Origin, price: Price, commission: Money, fx: &mut Effects) {
-        let Some(position) = self.state.accounts.values().find_map(|a| a.position(id)).cloned() else { return };
+        let Some(position) = self.state.position(id).cloned() else { return };
         let (order, at) = (OrderId(self.state.last_id + 1), self.market.now());
         let exit = Order {
             id: order,
@@ -209,7 +205,7 @@ impl Shard {
         self.emit(Record::PositionClosed(Position { closed, ..position.clone() }), fx);
         self.transfer(account, order, TransactionKind::Profit, Book::Venue, profit, fx);
         self.charge(account, order, commission, fx);
-        self.book_changed(account, position.instrument, fx);
+        self.book_changed(account, fx);
         if let Some(deployment) = position.deployment {
             let balance = self.balance(account);
             self.tell(deployment, &OrderUpdate::Closed { position: id, price, profit, origin, balance }, fx);
@@ -242,10 +238,7 @@ impl Shard {
 
     /// Positions or balance changed: the monitor looks at the account at once. What fills after a rule ended
     /// the account or wanted it flat is closed again.
-    fn book_changed(&mut self, account: AccountId, instrument: InstrumentId, fx: &mut Effects) {
-        if let Some(state) = self.state.accounts.get(&account) {
-            self.rules.positions_changed(state, instrument);
-        }
+    fn book_changed(&mut self, account: AccountId, fx: &mut Effects) {
         self.look_at(account, fx);
         let must_be_flat = self.state.accounts.get(&account).is_some_and(|a| {
             let wanted = |rule: &RuleState| rule.last.as_ref().is_some_and(|l| l.standing == Standing::Flatten);

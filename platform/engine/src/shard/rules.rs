@@ -5,11 +5,13 @@ use crate::{
     book,
     event::{Effects, Record},
     port::{AccountView, Assessment, DayAnchor, Standing},
+    state::AccountState,
 };
 use marque_domain::{
     account::{AccountStatus, DeploymentStatus},
+    bar::Quote,
     fixed::Money,
-    id::{AccountId, DeploymentId, InstrumentId},
+    id::{AccountId, DeploymentId},
     time::Millis,
 };
 
@@ -61,7 +63,7 @@ impl Shard {
 
     pub(super) fn wake_by_time(&mut self, fx: &mut Effects) {
         let now = self.market.now();
-        if !self.rules.is_due(now) {
+        if now < self.rules.next_due() {
             return;
         }
         let mut due = Vec::new();
@@ -72,9 +74,14 @@ impl Shard {
         }
     }
 
-    pub(super) fn wake_by_equity(&mut self, instrument: InstrumentId, fx: &mut Effects) {
+    pub(super) fn wake_by_equity(&mut self, quote: &Quote, fx: &mut Effects) {
         let mut touched = core::mem::take(&mut self.touched);
-        self.rules.exposed(instrument, &mut touched);
+        self.rules.moved(quote, &self.state.accounts, &self.market, &mut touched);
+        if self.scans {
+            let holds = |a: &&AccountState| a.positions.iter().any(|p| p.instrument == quote.instrument);
+            touched.clear();
+            touched.extend(self.state.accounts.values().filter(holds).map(|a| a.terms.id));
+        }
         for account in &touched {
             self.look_at(*account, fx);
         }
@@ -84,6 +91,7 @@ impl Shard {
     /// Compares an account's equity with its rules' levels; asks those it reached.
     pub(super) fn look_at(&mut self, account: AccountId, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
+        self.rules.settle(state, &self.market);
         let equity = book::equity(state, &self.market);
         let mut woken = core::mem::take(&mut self.woken);
         woken.clear();
@@ -107,14 +115,15 @@ impl Shard {
         let Ok(Some((began_at, next_at))) = self.rules.day_bounds(rule, now) else { return };
         let equity = book::equity(state, &self.market);
         let anchor = DayAnchor { began_at, next_at, balance: state.balance, equity, peak_equity: equity };
-        self.rules.begin_day(account, index, equity);
+        self.rules.begin_day(state, index, equity, &self.market);
         self.emit(Record::DayBegan { account, rule: index, anchor }, fx);
     }
 
     fn assess(&mut self, account: AccountId, index: u16, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
         if matches!(state.status, AccountStatus::Failed(_)) {
-            return;
+            let day = state.rules.get(usize::from(index)).and_then(|r| r.day);
+            return self.rules.rest(account, index, day.map_or(Millis(i64::MAX), |d| d.next_at));
         }
         let Some(rule) = state.terms.rules.get(usize::from(index)) else { return };
         let mut positions = Vec::new();
@@ -124,7 +133,7 @@ impl Shard {
             initial_balance: state.terms.initial_balance,
             balance: state.balance,
             equity: book::equity(state, &self.market),
-            day: self.rules.day(state, usize::from(index)),
+            day: self.rules.day(state, &self.market, usize::from(index)),
             positions: &positions,
         };
         match self.rules.assess(account, index, rule, &view) {
@@ -156,8 +165,7 @@ impl Shard {
     /// A breach latches: the account ends, its strategies stop and its positions are closed.
     fn fail(&mut self, account: AccountId, reason: String, fx: &mut Effects) {
         self.emit(Record::AccountChanged { account, status: AccountStatus::Failed(reason), at: self.market.now() }, fx);
-        let running: Vec<DeploymentId> =
-            self.runners.iter().filter(|r| r.account == account).map(|r| r.deployment).collect();
+        let running: Vec<DeploymentId> = self.runners.of_account(account).collect();
         for deployment in running {
             self.halt(deployment, DeploymentStatus::Stopped, fx);
         }

@@ -22,34 +22,28 @@ const ROUNDS_MAX: usize = 8;
 
 impl Shard {
     pub(super) fn run_strategies(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
-        for index in 0.. {
+        let mut concerned = core::mem::take(&mut self.concerned);
+        self.runners.concerned(quote.instrument, closed, &mut concerned);
+        for deployment in &concerned {
             // Read anew each time: a breach on the way may have stopped some.
-            let Some(runner) = self.runners.get(index) else { break };
-            if runner.instrument != quote.instrument {
-                continue;
-            }
-            let (deployment, timeframe, hooks) = (runner.deployment, runner.timeframe, runner.hooks);
+            let Some(runner) = self.runners.get(*deployment) else { continue };
+            let (timeframe, hooks) = (runner.timeframe, runner.hooks);
             if hooks.ticks {
                 let column = core::slice::from_ref;
                 let (at, bid, ask) = (quote.at.0, quote.bid.units(), quote.ask.units());
                 let run = TickRun { at: column(&at), bid: column(&bid), ask: column(&ask) };
-                self.call(deployment, fx, |s, actions| s.on_ticks(run, actions).map(drop));
+                self.call(*deployment, fx, |s, actions| s.on_ticks(run, actions).map(drop));
             }
             if let Some(closed) = closed.iter().find(|c| hooks.bars && c.timeframe == timeframe) {
-                self.call(deployment, fx, |s, actions| single(&closed.bar, |run| s.on_bars(run, actions)).map(drop));
+                self.call(*deployment, fx, |s, actions| single(&closed.bar, |run| s.on_bars(run, actions)).map(drop));
             }
         }
+        self.concerned = concerned;
     }
 
     pub(super) fn run_timers(&mut self, fx: &mut Effects) {
         let now = self.market.now();
-        let due: Vec<DeploymentId> = self
-            .runners
-            .iter_mut()
-            .filter(|r| r.timer.is_some_and(|t| t <= now))
-            .map(|r| (r.timer = None, r.deployment).1)
-            .collect();
-        for deployment in due {
+        for deployment in self.runners.take_due(now) {
             self.call(deployment, fx, |s, actions| s.on_timer(now, actions));
         }
     }
@@ -124,8 +118,7 @@ impl Shard {
         fx: &mut Effects,
         call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<usize, Fault>,
     ) -> Option<usize> {
-        let index = self.runners.iter().position(|r| r.deployment == deployment)?;
-        let runner = self.runners.get_mut(index)?;
+        let runner = self.runners.get_mut(deployment)?;
         // The state to go back to, should something fail in the middle of the run.
         let before = runner.state().ok()?;
         let strategy = runner.strategy.as_mut()?;
@@ -138,7 +131,7 @@ impl Shard {
         actions.clear();
         runner.called();
         match self.instance(deployment, Some(&before)) {
-            Ok(strategy) => self.runners.get_mut(index)?.strategy = Some(strategy),
+            Ok(strategy) => self.runners.get_mut(deployment)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
         }
         None
@@ -152,7 +145,7 @@ impl Shard {
         fx: &mut Effects,
         call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>,
     ) -> bool {
-        let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { return false };
+        let Some(runner) = self.runners.get_mut(deployment) else { return false };
         let Some(strategy) = runner.strategy.as_mut() else { return false };
         let answer = call(strategy.as_mut(), actions);
         let log = strategy.take_log();
@@ -170,11 +163,11 @@ impl Shard {
     fn act(&mut self, deployment: DeploymentId, actions: &[Action], fx: &mut Effects) -> usize {
         let mut denied = 0;
         for action in actions {
-            let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { break };
+            let Some(runner) = self.runners.get(deployment) else { break };
             let (account, instrument) = (runner.account, runner.instrument);
             let intent = match *action {
                 Action::SetTimer { at } => {
-                    runner.timer = Some(at);
+                    self.runners.set_timer(deployment, Some(at));
                     continue;
                 }
                 Action::Open { side, lots, stop_loss, take_profit } => {
@@ -191,7 +184,7 @@ impl Shard {
 
     /// Makes the present state of a strategy the one to go back to.
     fn save(&mut self, deployment: DeploymentId) {
-        let Some(runner) = self.runners.iter_mut().find(|r| r.deployment == deployment) else { return };
+        let Some(runner) = self.runners.get_mut(deployment) else { return };
         let until = runner.timeframe.open_of(self.market.now());
         // A strategy that cannot say its state goes back to an earlier one.
         let _ = runner.save(until);
@@ -202,15 +195,14 @@ impl Shard {
     fn faulted(&mut self, deployment: DeploymentId, fault: &Fault, fx: &mut Effects) {
         let at = self.market.now();
         self.emit(Record::Faulted { deployment, at, fault: fault.to_string() }, fx);
-        let Some(index) = self.runners.iter().position(|r| r.deployment == deployment) else { return };
         let own = matches!(fault, Fault::Plugin(_));
-        let too_many = self.runners.get_mut(index).is_some_and(|r| own && r.fault(at));
-        let mut runner = self.runners.remove(index);
-        if too_many || self.revive(&mut runner).is_err() {
-            self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx);
-        } else {
-            self.runners.insert(index, runner);
+        let Some(mut runner) = self.runners.remove(deployment) else { return };
+        let too_many = own && runner.fault(at);
+        if !too_many && self.revive(&mut runner).is_ok() {
+            return self.runners.insert(runner);
         }
+        self.curve.unfollow(runner.instrument, runner.account);
+        self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx);
     }
 
     /// A new instance from the saved state, with the bars that it missed.
@@ -285,7 +277,7 @@ impl Shard {
         let running: Vec<_> =
             self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
         for deployment in running {
-            let mark = marks.iter().find(|m| m.deployment == deployment.id);
+            let mark = marks.binary_search_by_key(&deployment.id, |m| m.deployment).ok().and_then(|at| marks.get(at));
             let started =
                 self.instance(deployment.id, mark.map(|m| m.now.as_slice())).map(|s| Runner::new(&deployment, s));
             let Ok(mut runner) = started else { continue };
@@ -296,7 +288,7 @@ impl Shard {
                 None if self.warm_up(&mut runner).is_err() => continue,
                 None => {}
             }
-            self.runners.push(runner);
+            self.take_up(runner);
         }
     }
 
@@ -306,7 +298,7 @@ impl Shard {
             .state
             .deployments
             .values()
-            .filter(|d| d.status == DeploymentStatus::Running && self.runners.iter().all(|r| r.deployment != d.id))
+            .filter(|d| d.status == DeploymentStatus::Running && self.runners.get(d.id).is_none())
             .map(|d| d.id)
             .collect();
         for deployment in missing {
