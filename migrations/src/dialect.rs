@@ -46,6 +46,25 @@ pub(crate) fn append_only(backend: DbBackend, tables: &[&str]) -> String {
     sql
 }
 
+/// Triggers that refuse a row which is there already. SQLite's `INSERT OR REPLACE` deletes the old row without asking the
+/// triggers that refuse deletions; PostgreSQL has nothing like it, and its upsert counts as an update.
+pub(crate) fn no_replacing(backend: DbBackend, keys: &[(&str, &[&str])]) -> String {
+    if backend == DbBackend::Postgres {
+        return String::new();
+    }
+    let mut sql = String::new();
+    for (number, (table, columns)) in keys.iter().enumerate() {
+        // A comparison with NULL is never true, so that rows without a reference are not alike.
+        let same: String = columns.iter().map(|column| format!(" AND {column} = NEW.{column}")).collect();
+        sql.push_str(&format!(
+            "CREATE TRIGGER {table}_no_replacing_{number} BEFORE INSERT ON {table}
+             WHEN EXISTS (SELECT 1 FROM {table} WHERE tenant_id = NEW.tenant_id{same})
+             BEGIN SELECT RAISE(ABORT, '{table} is append-only: this row is there already'); END;\n"
+        ));
+    }
+    sql
+}
+
 /// Row-level security that also binds the owner of the tables: a row is seen and written only while
 /// `marque.tenant` names its tenant. Unset, and empty as PostgreSQL leaves it after a transaction, name none.
 pub(crate) fn row_security(backend: DbBackend, tables: &[&str]) -> String {
@@ -72,8 +91,7 @@ pub fn grants(role: &str) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let mut sql = format!("GRANT SELECT ON seaql_migrations TO {role};\n");
     for table in SYSTEM_TABLES.iter().chain(TENANT_TABLES.iter().copied().flatten()) {
-        let fixed = APPEND_ONLY_TABLES.iter().any(|tables| tables.contains(table))
-            || ["journal", "plugin_artifacts"].contains(table);
+        let fixed = APPEND_ONLY_TABLES.iter().any(|tables| tables.contains(table)) || *table == "plugin_artifacts";
         let verbs = if fixed { "SELECT, INSERT" } else { "SELECT, INSERT, UPDATE, DELETE" };
         sql.push_str("REVOKE ALL ON ");
         sql.push_str(table);

@@ -9,6 +9,7 @@
 mod dialect;
 mod m0001_spine;
 mod m0002_identity;
+mod m0003_money;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -22,7 +23,8 @@ pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifact
 pub const TENANT_TABLES: &[&[&str]] = &[m0001_spine::TENANT_TABLES, m0002_identity::TENANT_TABLES];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
-pub const APPEND_ONLY_TABLES: &[&[&str]] = &[m0001_spine::APPEND_ONLY_TABLES, m0002_identity::APPEND_ONLY_TABLES];
+pub const APPEND_ONLY_TABLES: &[&[&str]] =
+    &[m0001_spine::APPEND_ONLY_TABLES, m0002_identity::APPEND_ONLY_TABLES, m0003_money::APPEND_ONLY_TABLES];
 
 /// The list of migrations, oldest first.
 #[derive(Debug)]
@@ -31,6 +33,6 @@ pub struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_spine::Migration), Box::new(m0002_identity::Migration)]
+        vec![Box::new(m0001_spine::Migration), Box::new(m0002_identity::Migration), Box::new(m0003_money::Migration)]
     }
 }

@@ -205,7 +205,7 @@ fn told(update: &OrderUpdate) -> sdk::OrderUpdate {
             origin: match origin {
                 Origin::Strategy => sdk::Origin::Strategy,
                 Origin::Trader => sdk::Origin::Trader,
-                Origin::Rule => sdk::Origin::Rule,
+                Origin::Rule | Origin::KillSwitch | Origin::StopOut => sdk::Origin::Rule,
                 Origin::StopLoss => sdk::Origin::StopLoss,
                 Origin::TakeProfit => sdk::Origin::TakeProfit,
             },

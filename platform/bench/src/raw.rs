@@ -269,7 +269,7 @@ const fn told(update: &OrderUpdate) -> strategy_types::OrderUpdate {
                 origin: match origin {
                     Origin::Strategy => types::Origin::Strategy,
                     Origin::Trader => types::Origin::Trader,
-                    Origin::Rule => types::Origin::Rule,
+                    Origin::Rule | Origin::KillSwitch | Origin::StopOut => types::Origin::Rule,
                     Origin::StopLoss => types::Origin::StopLoss,
                     Origin::TakeProfit => types::Origin::TakeProfit,
                 },

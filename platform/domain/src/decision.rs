@@ -3,6 +3,7 @@
 use crate::{
     fixed::{Lots, Money, Price},
     id::{AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PositionId},
+    kill::Killed,
     order::{Origin, Side},
     time::Millis,
 };
@@ -147,6 +148,9 @@ pub enum Denial {
         /// Its reason.
         reason: String,
     },
+    /// The kill switch is on.
+    #[error(transparent)]
+    KillSwitch(Killed),
     /// A rule could not answer; rules fail closed.
     #[error("The rule {rule} could not be asked, so the order was not sent. Your broker has been told.")]
     RuleFailed {
@@ -176,6 +180,7 @@ impl Denial {
             Self::PositionNotOpen => "position_not_open",
             Self::NumberTooLarge => "number_too_large",
             Self::RuleRefused { .. } => "rule_refused",
+            Self::KillSwitch(_) => "kill_switch",
             Self::RuleFailed { .. } => "rule_failed",
         }
     }

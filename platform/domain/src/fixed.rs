@@ -217,7 +217,9 @@ macro_rules! fixed {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&format_units(self.0, f.precision().unwrap_or(0)))
+                // Not `pad`: to it a precision is the most characters of a text, and a number would lose its end.
+                let text = format_units(self.0, f.precision().unwrap_or(0));
+                f.pad_integral(self.0 >= 0, "", text.trim_start_matches('-'))
             }
         }
 
@@ -305,6 +307,9 @@ mod tests {
         }
         assert_eq!(Money::whole(1200).to_text(2), "1200.00");
         assert_eq!(format!("{}", Price::from_units(138_727_000)), "1.38727");
+        let shown = |units| format!("{0:.2}|{0}|{0:9.2}|{0:<9.2}|", Money::from_units(units));
+        assert_eq!(shown(123_450_000_000), "1234.50|1234.5|  1234.50|1234.50  |");
+        assert_eq!(shown(-123_450_000_000), "-1234.50|-1234.5| -1234.50|-1234.50 |");
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! Double entry. Money moves only as a set of postings that sums to nothing; balances are sums.
+//!
+//! Owns: what a transaction is, which movements a person may ask for ([`movement`]), and the check that books add up
+//! ([`reconcile`]). Refuses to know: who asks, and where books are kept.
+
+pub mod movement;
+pub mod reconcile;
 
 use crate::{
     fixed::Money,
     id::{AccountId, TransactionId},
     time::Millis,
 };
+use movement::Memo;
 use serde::{Deserialize, Serialize};
 
 /// A place that holds money in the tenant's books.
@@ -18,9 +25,14 @@ pub enum Book {
     Venue,
     /// Commission and fees taken.
     Fees,
+    /// The brand's own: credits given and corrections made.
+    House,
 }
 
 impl Book {
+    /// Every book.
+    pub const ALL: [Self; 5] = [Self::Cash, Self::External, Self::Venue, Self::Fees, Self::House];
+
     /// A stable lower-case name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -29,6 +41,7 @@ impl Book {
             Self::External => "external",
             Self::Venue => "venue",
             Self::Fees => "fees",
+            Self::House => "house",
         }
     }
 }
@@ -51,9 +64,43 @@ pub enum TransactionKind {
     Profit,
     /// A trade was charged for.
     Commission,
+    /// Money was taken out.
+    Withdrawal,
+    /// The brand charged something that is not a trade.
+    Fee,
+    /// The brand gave a credit or corrected something, in either direction.
+    Adjustment,
+    /// A share of the profit was paid out.
+    Payout,
+    /// A position was held over the rollover.
+    Swap,
 }
 
 impl TransactionKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Deposit,
+        Self::Profit,
+        Self::Commission,
+        Self::Withdrawal,
+        Self::Fee,
+        Self::Adjustment,
+        Self::Payout,
+        Self::Swap,
+    ];
+
+    /// Whether money comes from or goes to the owner's own pocket: such movements are neither earned nor lost.
+    #[must_use]
+    pub const fn is_funding(self) -> bool {
+        matches!(self, Self::Deposit | Self::Withdrawal | Self::Payout | Self::Adjustment)
+    }
+
+    /// Whether this kind may leave a negative balance behind. A loss may, when a price gaps; what a person asks for never.
+    #[must_use]
+    pub const fn may_overdraw(self) -> bool {
+        matches!(self, Self::Profit | Self::Commission | Self::Swap)
+    }
+
     /// A stable lower-case name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -61,6 +108,11 @@ impl TransactionKind {
             Self::Deposit => "deposit",
             Self::Profit => "profit",
             Self::Commission => "commission",
+            Self::Withdrawal => "withdrawal",
+            Self::Fee => "fee",
+            Self::Adjustment => "adjustment",
+            Self::Payout => "payout",
+            Self::Swap => "swap",
         }
     }
 }
@@ -74,6 +126,7 @@ pub struct Transaction {
     kind: TransactionKind,
     reference: i64,
     postings: [Posting; 2],
+    memo: Option<Memo>,
 }
 
 impl Transaction {
@@ -90,7 +143,19 @@ impl Transaction {
         amount: Money,
     ) -> Self {
         let postings = [Posting { book: Book::Cash, amount }, Posting { book: other, amount: amount.negated() }];
-        Self { id, account, at, kind, reference, postings }
+        Self { id, account, at, kind, reference, postings, memo: None }
+    }
+
+    /// With what a person wrote to it.
+    #[must_use]
+    pub fn with_memo(self, memo: Option<Memo>) -> Self {
+        Self { memo, ..self }
+    }
+
+    /// What a person wrote to it, when one asked for it.
+    #[must_use]
+    pub const fn memo(&self) -> Option<&Memo> {
+        self.memo.as_ref()
     }
 
     /// Its id.
@@ -117,7 +182,7 @@ impl Transaction {
         self.kind
     }
 
-    /// The id of the order that caused it, or zero.
+    /// The id of the order that caused it (of the position for a swap), or zero.
     #[must_use]
     pub const fn reference(&self) -> i64 {
         self.reference

@@ -13,6 +13,7 @@ pub mod decision;
 pub mod fixed;
 pub mod id;
 pub mod instrument;
+pub mod kill;
 pub mod ledger;
 pub mod order;
 pub mod plugin;

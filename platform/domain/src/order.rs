@@ -58,9 +58,17 @@ pub enum Origin {
     StopLoss,
     /// The venue, at the attached take-profit.
     TakeProfit,
+    /// The kill switch.
+    KillSwitch,
+    /// The venue, because the margin did not suffice any more.
+    StopOut,
 }
 
 impl Origin {
+    /// Everybody.
+    pub const ALL: [Self; 7] =
+        [Self::Strategy, Self::Trader, Self::Rule, Self::StopLoss, Self::TakeProfit, Self::KillSwitch, Self::StopOut];
+
     /// A stable lower-case name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -70,6 +78,8 @@ impl Origin {
             Self::Rule => "rule",
             Self::StopLoss => "stop_loss",
             Self::TakeProfit => "take_profit",
+            Self::KillSwitch => "kill_switch",
+            Self::StopOut => "stop_out",
         }
     }
 }

@@ -9,7 +9,11 @@ use marque_domain::{
     bar::{Bar, Quote, Timeframe},
     decision::{Decision, Intent},
     id::{AccountId, DeploymentId, InstrumentId, OrderId, UserId},
-    ledger::Transaction,
+    kill::{Authority, Kill, KillScope, Killed},
+    ledger::{
+        Transaction,
+        movement::{Movement, MovementDenial},
+    },
     order::{Order, Position},
     tenant::Quotas,
     time::Millis,
@@ -57,6 +61,25 @@ pub enum Command {
         /// Orders that may open a position in a UTC day; none means no limit.
         per_day: Option<u32>,
     },
+    /// Presses a kill switch. The shard says when.
+    Kill(Kill),
+    /// Lets go of the kill switches of a scope that were pressed in this name or a lower one.
+    Release {
+        /// Of what.
+        scope: KillScope,
+        /// In whose name.
+        authority: Authority,
+        /// Who lets go: a name for people.
+        by: String,
+    },
+    /// Moves money into or out of an account. A reference that already named the same movement changes nothing and is
+    /// no refusal: asked again, it was done.
+    MoveMoney {
+        /// Which account.
+        account: AccountId,
+        /// What.
+        movement: Movement,
+    },
 }
 
 /// Why a command changed nothing.
@@ -80,6 +103,24 @@ pub enum Refusal {
     /// The plugin could not be started with these settings.
     #[error("the plugin did not start: {0}")]
     Plugin(String),
+    /// A kill switch is in the way.
+    #[error(transparent)]
+    Killed(Killed),
+    /// A kill switch was pressed without saying why, or with words that cannot be kept.
+    #[error(
+        "say who presses the switch and why, in 1 to {} characters on one line",
+        marque_domain::kill::REASON_CHARS_MAX
+    )]
+    KillWords,
+    /// Too many switches are on.
+    #[error(
+        "{} kill switches are on, which is the most: release some, or press one that stops more",
+        marque_domain::kill::KILLS_MAX
+    )]
+    TooManyKills,
+    /// The money may not be moved.
+    #[error(transparent)]
+    Movement(#[from] MovementDenial),
     /// The owner's plan runs no more strategies at once.
     #[error("the plan runs at most {limit} at once, on all accounts together: stop one, or choose a larger plan")]
     TooManyStrategies {
@@ -174,6 +215,19 @@ pub enum Record {
         account: AccountId,
         /// Orders that may open a position in a UTC day; none means no limit.
         per_day: Option<u32>,
+    },
+    /// A kill switch was pressed, or became stronger.
+    KillPressed(Kill),
+    /// A kill switch was released.
+    KillReleased {
+        /// Of what.
+        scope: KillScope,
+        /// In whose name it was on.
+        authority: Authority,
+        /// Who let go of it.
+        by: String,
+        /// When.
+        at: Millis,
     },
 }
 

@@ -76,7 +76,8 @@ pub(crate) fn decide(
         Intent::Close { position } => draft_close(account, market, request, position),
         Intent::Open { instrument, side, lots, stop_loss, take_profit } => {
             let draft = Draft { instrument, side, lots, purpose: Purpose::Open, stop_loss, take_profit };
-            standing(state, account, at)
+            unkilled(state, account, instrument, request.deployment)
+                .and_then(|()| standing(state, account, at))
                 .and_then(|()| draft_open(account, market, draft))
                 .and_then(|d| ask_rules(account, market, rules, d, &mut answers))
         }
@@ -154,6 +155,19 @@ fn draft_open(account: &AccountState, market: &mut Market, mut draft: Draft) -> 
         return Err(Denial::MarginTooSmall { needed, free });
     }
     Ok(draft)
+}
+
+/// Whether no kill switch is in the way of something new.
+fn unkilled(
+    state: &State,
+    account: &AccountState,
+    instrument: InstrumentId,
+    deployment: Option<DeploymentId>,
+) -> Result<(), Denial> {
+    match state.kill_over(account.terms.id, instrument, deployment) {
+        Some(kill) => Err(Denial::KillSwitch(kill.answer())),
+        None => Ok(()),
+    }
 }
 
 /// Whether the account may open anything at all.

@@ -8,7 +8,9 @@ use crate::{
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
     fixed::Money,
-    id::{AccountId, DeploymentId, OrderId, PositionId, UserId},
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId, TransactionId, UserId},
+    kill::{Authority, Kill, KillMode, KillScope},
+    ledger::{Transaction, TransactionKind},
     order::{Order, Position, Purpose},
     time::{DAY_MS, Millis},
 };
@@ -24,6 +26,17 @@ pub struct RuleState {
     pub last: Option<Assessment>,
 }
 
+/// A movement that a person asked for and that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// As what it stands in the ledger.
+    pub transaction: TransactionId,
+    /// What it was.
+    pub kind: TransactionKind,
+    /// What it added to the account's cash.
+    pub cash: Money,
+}
+
 /// An account with everything that is open on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
@@ -35,6 +48,11 @@ pub struct AccountState {
     pub status: AccountStatus,
     /// Closed balance: the sum of its cash postings.
     pub balance: Money,
+    /// What its owner put in less what was taken out: all movements that were neither earned nor lost, the first
+    /// funding included. What rules measure profit against moves with it.
+    pub funded: Money,
+    /// Movements that people asked for, by their reference.
+    pub movements: BTreeMap<String, Made>,
     /// Open positions, oldest first.
     pub positions: Vec<Position>,
     /// Orders that are not final, oldest first.
@@ -64,6 +82,18 @@ impl AccountState {
     #[must_use]
     pub fn is_closing(&self, id: PositionId) -> bool {
         self.orders.iter().any(|o| o.purpose == Purpose::Close(id))
+    }
+
+    fn booked(&mut self, moved: &Transaction) {
+        let cash = moved.cash();
+        self.balance = self.balance.saturating_add(cash);
+        if moved.kind().is_funding() {
+            self.funded = self.funded.saturating_add(cash);
+        }
+        if let Some(memo) = moved.memo() {
+            let made = Made { transaction: moved.id(), kind: moved.kind(), cash };
+            self.movements.insert(memo.reference.clone(), made);
+        }
     }
 
     fn moved(&mut self, order: &Order) {
@@ -101,6 +131,8 @@ pub struct State {
     pub accounts: BTreeMap<AccountId, AccountState>,
     /// Deployments by id.
     pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// Kill switches that are on, by what they stop and in whose name.
+    pub kills: BTreeMap<(KillScope, Authority), Kill>,
     whereabouts: Whereabouts,
 }
 
@@ -134,15 +166,53 @@ impl State {
             }
             Record::Moved(transaction) => {
                 self.last_id = self.last_id.max(transaction.id().0);
-                let cash = transaction.cash();
-                self.account(transaction.account(), |a| a.balance = a.balance.saturating_add(cash));
+                self.account(transaction.account(), |a| a.booked(transaction));
             }
             Record::DayBegan { account, rule, anchor } => self.rule(*account, *rule, |r| r.day = Some(*anchor)),
             Record::Assessed { account, rule, assessment, .. } => {
                 self.rule(*account, *rule, |r| r.last = Some(assessment.clone()))
             }
+            Record::KillPressed(kill) => drop(self.kills.insert((kill.scope, kill.authority), kill.clone())),
+            Record::KillReleased { scope, authority, .. } => drop(self.kills.remove(&(*scope, *authority))),
             Record::TradesLimited { account, per_day } => self.account(*account, |a| a.terms.trades_per_day = *per_day),
         }
+    }
+
+    /// The switch that is on over what a strategy (none for a person) does on an account in an instrument, the widest
+    /// first.
+    #[must_use]
+    pub fn kill_over(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        deployment: Option<DeploymentId>,
+    ) -> Option<&Kill> {
+        self.kills_over(account, instrument, deployment).next()
+    }
+
+    /// Whether a switch that is on closes such a position.
+    #[must_use]
+    pub fn must_close(&self, account: AccountId, instrument: InstrumentId, deployment: Option<DeploymentId>) -> bool {
+        self.kills_over(account, instrument, deployment).any(|kill| kill.mode == KillMode::Close)
+    }
+
+    /// Looked up and not searched: switches may be on for many accounts, and every order asks.
+    fn kills_over(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        deployment: Option<DeploymentId>,
+    ) -> impl Iterator<Item = &Kill> {
+        let scopes = (!self.kills.is_empty()).then_some([
+            Some(KillScope::Platform),
+            Some(KillScope::Tenant),
+            Some(KillScope::Instrument(instrument)),
+            Some(KillScope::Account(account)),
+            deployment.map(KillScope::Deployment),
+        ]);
+        let keys = scopes.into_iter().flatten().flatten();
+        let kills = &self.kills;
+        keys.flat_map(move |scope| Authority::ALL.into_iter().filter_map(move |name| kills.get(&(scope, name))))
     }
 
     /// Opening orders approved on the UTC day of `at` on all accounts of a person: what a plan counts.
@@ -189,6 +259,8 @@ impl State {
             opened_at: at,
             status: AccountStatus::Active,
             balance: Money::ZERO,
+            funded: Money::ZERO,
+            movements: BTreeMap::new(),
             positions: Vec::new(),
             orders: Vec::new(),
             trade_day: 0,

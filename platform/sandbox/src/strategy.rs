@@ -283,7 +283,8 @@ const fn wire_origin(origin: Origin) -> types::Origin {
     match origin {
         Origin::Strategy => types::Origin::Strategy,
         Origin::Trader => types::Origin::Trader,
-        Origin::Rule => types::Origin::Rule,
+        // The contract knows no others: to a strategy, all of them are the platform.
+        Origin::Rule | Origin::KillSwitch | Origin::StopOut => types::Origin::Rule,
         Origin::StopLoss => types::Origin::StopLoss,
         Origin::TakeProfit => types::Origin::TakeProfit,
     }

@@ -22,9 +22,10 @@ use marque_domain::{
     decision::{Decision, Outcome},
     fixed::{Lots, Money, Price},
     id::{
-        AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PluginId, PositionId, SessionId, TenantId, UserId,
+        AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PluginId, PositionId, SessionId, TenantId,
+        TransactionId, UserId,
     },
-    ledger::{Book, Transaction},
+    ledger::{Book, Transaction, TransactionKind, movement::Memo},
     order::{Closed, Order, OrderState, Origin, Position, Purpose, Side},
     plugin::{PluginDigest, PluginKind, PluginRef},
     tenant::TenantStatus,
@@ -33,8 +34,6 @@ use marque_domain::{
 use serde::{Serialize, de::DeserializeOwned};
 
 const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
-const ORIGINS: [Origin; 5] = [Origin::Strategy, Origin::Trader, Origin::Rule, Origin::StopLoss, Origin::TakeProfit];
-const BOOKS: [Book; 4] = [Book::Cash, Book::External, Book::Venue, Book::Fees];
 const KINDS: [PluginKind; 2] = [PluginKind::Strategy, PluginKind::RiskRule];
 
 type Decoded<T> = Result<T, StoreError>;
@@ -239,7 +238,7 @@ pub(crate) fn position(row: positions::Model) -> Decoded<Position> {
             at: Millis(at),
             price: Price::from_units(price),
             profit: Money::from_units(profit),
-            origin: named("position", &ORIGINS, Origin::name, &origin)?,
+            origin: named("position", &Origin::ALL, Origin::name, &origin)?,
         }),
         _ => return Err(StoreError::corrupt("position", format!("{} is half closed", row.id))),
     };
@@ -288,7 +287,7 @@ pub(crate) fn order(row: orders::Model) -> Decoded<Order> {
         side: named("order", &SIDES, Side::name, &row.side)?,
         lots: Lots::from_units(row.lots),
         purpose: row.closes_position_id.map_or(Purpose::Open, |id| Purpose::Close(PositionId(id))),
-        origin: named("order", &ORIGINS, Origin::name, &row.origin)?,
+        origin: named("order", &Origin::ALL, Origin::name, &row.origin)?,
         stop_loss: row.stop_loss.map(Price::from_units),
         take_profit: row.take_profit.map(Price::from_units),
         state: named("order", &OrderState::ALL, OrderState::name, &row.state)?,
@@ -328,7 +327,7 @@ pub(crate) fn decision(row: decisions::Model) -> Decoded<Decision> {
         id: DecisionId(row.id),
         account: AccountId(row.account_id),
         deployment: row.deployment_id.map(DeploymentId),
-        origin: named("decision", &ORIGINS, Origin::name, &row.origin)?,
+        origin: named("decision", &Origin::ALL, Origin::name, &row.origin)?,
         at: Millis(row.at),
         intent: from_json("decision", &row.intent)?,
         answers: from_json("decision", &row.answers)?,
@@ -383,7 +382,28 @@ pub(crate) fn transaction_row(tenant_id: i64, transaction: &Transaction) -> ledg
         at: transaction.at().0,
         kind: transaction.kind().name().to_owned(),
         reference: transaction.reference(),
+        memo_reference: transaction.memo().map(|memo| memo.reference.clone()),
+        note: transaction.memo().map(|memo| memo.note.clone()),
     }
+}
+
+/// A transaction from its head and its lines. One that [`Transaction::transfer`] cannot have made is reported.
+pub(crate) fn transaction(row: ledger_transactions::Model, lines: &[ledger_postings::Model]) -> Decoded<Transaction> {
+    let crooked =
+        || StoreError::corrupt("ledger transaction", format!("the postings of {} are not two that balance", row.id));
+    let [cash, other] = lines else { return Err(crooked()) };
+    if cash.book != Book::Cash.name() || cash.amount.checked_add(other.amount) != Some(0) {
+        return Err(crooked());
+    }
+    let (kind, other) = (transaction_kind(&row.kind)?, book(&other.book)?);
+    let (id, account, at) = (TransactionId(row.id), AccountId(row.account_id), Millis(row.at));
+    let moved = Transaction::transfer(id, account, at, kind, row.reference, other, Money::from_units(cash.amount));
+    let memo = row.memo_reference.map(|reference| Memo { reference, note: row.note.unwrap_or_default() });
+    Ok(moved.with_memo(memo))
+}
+
+pub(crate) fn transaction_kind(name: &str) -> Decoded<TransactionKind> {
+    named("ledger transaction", &TransactionKind::ALL, TransactionKind::name, name)
 }
 
 pub(crate) fn posting_rows(tenant_id: i64, transaction: &Transaction) -> Vec<ledger_postings::Model> {
@@ -401,7 +421,7 @@ pub(crate) fn posting_rows(tenant_id: i64, transaction: &Transaction) -> Vec<led
 }
 
 pub(crate) fn book(name: &str) -> Decoded<Book> {
-    named("ledger posting", &BOOKS, Book::name, name)
+    named("ledger posting", &Book::ALL, Book::name, name)
 }
 
 #[cfg(test)]

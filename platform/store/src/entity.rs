@@ -129,7 +129,7 @@ entity!(deployment_logs, "deployment_logs", key { tenant_id: i64, deployment_id:
     at: i64, text: String,
 });
 entity!(ledger_transactions, "ledger_transactions", key { tenant_id: i64, id: i64 }, {
-    account_id: i64, at: i64, kind: String, reference: i64,
+    account_id: i64, at: i64, kind: String, reference: i64, memo_reference: Option<String>, note: Option<String>,
 });
 entity!(ledger_postings, "ledger_postings", key { tenant_id: i64, transaction_id: i64, line: i64 }, {
     account_id: i64, book: String, amount: i64,

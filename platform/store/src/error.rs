@@ -136,6 +136,10 @@ impl From<DbErr> for StoreError {
             _ => {}
         }
         let detail = error.to_string();
+        // A trigger's words: SQLite has no code of its own for them.
+        if detail.contains("is append-only: this row is there already") {
+            return Self::Conflict(format!("already taken: {detail}"));
+        }
         let source = Box::new(error);
         if is_passing(&source) { Self::Unavailable { detail, source } } else { Self::Refused { detail, source } }
     }

@@ -44,7 +44,7 @@ pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
 pub use tenant_db::PASSKEYS_MAX;
 pub use tenant_db::{
-    AUDIT_PAGE_MAX, EQUITY_PAGE_MAX, KeyUse, LedgerAudit, LedgerFault, MAILS_QUEUED_MAX, PeopleFilter, Registered,
-    Standing, TOKENS_OF_A_KIND_MAX, TenantDb,
+    AUDIT_PAGE_MAX, EQUITY_PAGE_MAX, KeyUse, MAILS_QUEUED_MAX, PeopleFilter, Registered, STATEMENT_PAGE_MAX, Standing,
+    StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,
 };
 pub use tenant_db::{SESSIONS_MAX, SSO_LIST_MAX};

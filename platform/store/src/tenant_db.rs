@@ -27,7 +27,7 @@ use crate::{
 pub use audit::AUDIT_PAGE_MAX;
 pub use credentials::Registered;
 pub use idempotency::KeyUse;
-pub use ledger::{LedgerAudit, LedgerFault};
+pub use ledger::{STATEMENT_PAGE_MAX, StatementLine};
 pub use lists::EQUITY_PAGE_MAX;
 pub use mail::MAILS_QUEUED_MAX;
 use marque_domain::id::TenantId;

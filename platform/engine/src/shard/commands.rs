@@ -45,6 +45,7 @@ impl Shard {
         if let AccountStatus::Failed(reason) = &account.status {
             return Err(Refusal::AccountClosed(reason.clone()));
         }
+        self.unkilled(&deployment)?;
         self.within(quotas, account.terms.user, deployment.instrument)?;
         self.launch(&deployment)?;
         self.emit(Record::Deployed(Deployment { status: DeploymentStatus::Running, ..deployment }), fx);
@@ -60,6 +61,7 @@ impl Shard {
         if let AccountStatus::Failed(reason) = &account.status {
             return Err(Refusal::AccountClosed(reason.clone()));
         }
+        self.unkilled(&deployment)?;
         self.within(quotas, account.terms.user, deployment.instrument)?;
         self.launch(&deployment)?;
         self.emit(

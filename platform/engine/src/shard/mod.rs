@@ -7,6 +7,8 @@
 
 mod commands;
 mod curve;
+mod kill;
+mod money;
 mod orders;
 mod rules;
 mod strategies;
@@ -159,6 +161,9 @@ impl Shard {
                 self.limit_trades(user, per_day, fx);
                 Ok(())
             }
+            Command::Kill(kill) => self.kill(kill, fx),
+            Command::Release { scope, authority, by } => self.release(scope, authority, &by, fx),
+            Command::MoveMoney { account, movement } => self.move_money(account, movement, fx),
         }
     }
 
@@ -215,6 +220,7 @@ impl Shard {
     fn market_moved(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
         self.wake_by_time(fx);
         self.wake_by_equity(quote, fx);
+        self.close_killed(|_, instrument, _| instrument == quote.instrument, fx);
         self.run_timers(fx);
         self.run_strategies(quote, closed, fx);
         if closed.iter().any(|c| c.timeframe == Timeframe::M1) {

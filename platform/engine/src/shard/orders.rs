@@ -91,6 +91,7 @@ impl Shard {
                 self.flatten(account, fx);
             }
         }
+        self.close_killed(|_, _, _| true, fx);
     }
 
     /// Moves an order along; answers the order as it is then, if the machine has that arrow.
@@ -109,7 +110,7 @@ impl Shard {
         Some(order)
     }
 
-    fn ended(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
+    pub(super) fn ended(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
         if let Some(order) = self.advance(id, step, |o| o.reason = Some(reason), fx)
             && let Some(deployment) = order.deployment
         {
@@ -123,6 +124,9 @@ impl Shard {
         if self.market.now().since(order.created_at) > RENEW_AGE_MS_MAX {
             let reason = "it did not reach the venue in time".to_owned();
             return self.ended(id, OrderStep::Cancel, reason, fx);
+        }
+        if self.is_killed(order) {
+            return self.withdraw(id, fx);
         }
         self.advance(id, OrderStep::Renew, |_| {}, fx);
         fx.orders.extend(self.state.order(id).and_then(gate::renew));
@@ -247,5 +251,6 @@ impl Shard {
         if must_be_flat {
             self.flatten(account, fx);
         }
+        self.close_killed(|of, _, _| of == account, fx);
     }
 }

@@ -5,7 +5,7 @@ use marque_domain::{
     account::{AccountTerms, Deployment, DeploymentStatus},
     bar::{Quote, Timeframe},
     calendar::CalendarId,
-    decision::Verdict,
+    decision::{Intent, Verdict},
     fixed::{Lots, Money, Price},
     id::{AccountId, DeploymentId, InstrumentId, PositionId, UserId},
     instrument::{Currency, Instrument},
@@ -78,6 +78,16 @@ pub fn quote(at: i64, bid: i64, spread: i64) -> Quote {
         bid: Price::from_units(bid),
         ask: Price::from_units(bid + spread * 1_000),
     }
+}
+
+/// A wish to open at the market, without stops.
+pub fn open(instrument: InstrumentId, side: Side, lots: Lots) -> Intent {
+    Intent::Open { instrument, side, lots, stop_loss: None, take_profit: None }
+}
+
+/// A wish to close.
+pub fn close(position: PositionId) -> Intent {
+    Intent::Close { position }
 }
 
 /// Keeps every record as its bytes.

@@ -17,6 +17,8 @@ const TABLE: &[(&str, Operation)] = &[
     ("list_balances", Operation::ReadAccounts),
     ("list_distances", Operation::ReadAccounts),
     ("follow_account", Operation::StreamAccount),
+    ("list_transactions", Operation::ReadAccounts),
+    ("move_money", Operation::MoveMoney),
     ("list_orders", Operation::ReadOrders),
     ("get_order", Operation::ReadOrders),
     ("place_order", Operation::PlaceOrder),

@@ -49,6 +49,8 @@ enum Book {
     Venue,
     /// Commission and fees taken.
     Fees,
+    /// The brand's own: credits given and corrections made.
+    House,
 }
 
 /// What stands in one book for an account.
@@ -141,6 +143,7 @@ impl Books {
                 ledger::Book::External => Book::External,
                 ledger::Book::Venue => Book::Venue,
                 ledger::Book::Fees => Book::Fees,
+                ledger::Book::House => Book::House,
             },
             balance: number::money(balance),
         });

@@ -16,6 +16,7 @@ mod guard;
 mod idempotency;
 mod live;
 mod market;
+mod movements;
 mod number;
 mod orders;
 mod page;
@@ -118,6 +119,7 @@ type Resources = (
     plugins::Plugins,
     accounts::Accounts,
     books::Books,
+    movements::Movements,
     live::LiveAccount,
     orders::Orders,
     positions::Positions,
@@ -134,6 +136,7 @@ fn service() -> OpenApiService<Resources, ()> {
         plugins::Plugins,
         accounts::Accounts,
         books::Books,
+        movements::Movements,
         live::LiveAccount,
         orders::Orders,
         positions::Positions,

@@ -71,6 +71,10 @@ pub(super) enum Origin {
     StopLoss,
     /// The venue, at the attached take-profit.
     TakeProfit,
+    /// The kill switch.
+    KillSwitch,
+    /// The venue, because the margin did not suffice any more.
+    StopOut,
 }
 
 impl From<order::Origin> for Origin {
@@ -81,6 +85,8 @@ impl From<order::Origin> for Origin {
             order::Origin::Rule => Self::Rule,
             order::Origin::StopLoss => Self::StopLoss,
             order::Origin::TakeProfit => Self::TakeProfit,
+            order::Origin::KillSwitch => Self::KillSwitch,
+            order::Origin::StopOut => Self::StopOut,
         }
     }
 }

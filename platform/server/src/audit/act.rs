@@ -74,6 +74,10 @@ acts! {
     SecondFactorReset, "second-factor-reset", "Reset a person's second factor";
     AccountOpened, "account-opened", "Opened an account";
     AccountChanged, "account-changed", "An account was held, failed or released";
+    MoneyMoved, "money-moved", "Moved money into or out of an account";
+    StatementExported, "statement-exported", "Exported an account's statement";
+    KillPressed, "kill-pressed", "Pressed a kill switch";
+    KillReleased, "kill-released", "Released a kill switch";
     OrderPlaced, "order-placed", "Placed an order";
     OrderChanged, "order-changed", "Changed an order";
     OrderCancelled, "order-cancelled", "Cancelled an order";

@@ -86,6 +86,14 @@ pub enum CliError {
         "the audit log has {0} faults: somebody changed it past this program. Keep the database as it is, and compare it with back-ups"
     )]
     AuditBroken(u64),
+    /// The books do not add up.
+    #[error(
+        "the books have {0} faults. Stop the server, keep the database as it is, and compare it with back-ups: no desk opens over books that do not add up"
+    )]
+    LedgerBroken(u64),
+    /// What a shard remembers cannot be read.
+    #[error("a shard of {0} cannot be read: {1}. Keep the database as it is, and compare it with back-ups")]
+    Shard(Slug, String),
     /// Nothing secret can be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

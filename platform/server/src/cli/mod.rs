@@ -7,6 +7,7 @@ mod audit;
 mod data;
 mod error;
 mod keys;
+mod ledger;
 mod password;
 mod person;
 mod plugin;
@@ -78,6 +79,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The books: every movement of money.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Print the OpenAPI document of /api/v1.
     #[command(after_help = "Example:\n  marque openapi > openapi.json")]
     Openapi,
@@ -176,6 +180,17 @@ enum AuditCommand {
         /// The head that an earlier check printed: it must still stand in the log.
         #[arg(long, value_name = "SEQ:MAC", requires = "slug")]
         noted: Option<Noted>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    /// Add every posting up anew: debits equal credits, balances are their cash, nobody took more than there was, and
+    /// the shard remembers what the rows say. Exit code 1 when anything does not add up.
+    #[command(after_help = "Examples:\n  marque ledger verify\n  marque ledger verify aurora")]
+    Verify {
+        /// Only this tenant.
+        slug: Option<Slug>,
     },
 }
 
@@ -284,6 +299,7 @@ impl Cli {
             Command::Audit(AuditCommand::Verify { slug, noted }) => {
                 audit::verify(&config, &clock, slug.as_ref(), noted.as_ref(), out).await?
             }
+            Command::Ledger(LedgerCommand::Verify { slug }) => ledger::verify(&config, slug.as_ref(), out).await?,
             Command::Openapi => writeln!(out, "{}", api::document())?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,
             Command::DemoSeed => {

@@ -113,6 +113,10 @@ operations! {
     ReadAccounts, "read_accounts", Read:               OWN OWN ALL ALL ALL ALL / NO;
     /// Open an account.
     OpenAccount, "open_account", Trade:                OWN OWN NO  NO  OWN OWN / NO;
+    /// Move money into or out of an account.
+    MoveMoney, "move_money", Manage:                   NO  NO  NO  NO  ALL ALL / NO;
+    /// See the brand's books, and whether they add up.
+    ReadLedger, "read_ledger", Manage:                 NO  NO  ALL ALL ALL ALL / ALL;
     /// See orders.
     ReadOrders, "read_orders", Read:                   OWN OWN ALL ALL ALL ALL / NO;
     /// Place an order by hand.

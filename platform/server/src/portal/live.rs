@@ -169,9 +169,10 @@ fn touches(record: &Record, id: AccountId) -> bool {
         Record::PositionOpened(p) | Record::PositionClosed(p) => p.account == id,
         Record::Deployed(d) => d.account == id,
         Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
+        Record::Moved(moved) => moved.account() == id,
+        Record::KillPressed(_) | Record::KillReleased { .. } => true,
         Record::AccountOpened { .. }
         | Record::AccountChanged { .. }
-        | Record::Moved(_)
         | Record::DayBegan { .. }
         | Record::Assessed { .. }
         | Record::TradesLimited { .. } => false,

@@ -5,6 +5,8 @@ use marque_domain::{
     account::{AccountStatus, Deployment, DeploymentStatus},
     decision::{Decision, Outcome},
     id::DeploymentId,
+    kill::KillScope,
+    ledger::Transaction,
     order::{Order, Origin as By, Position},
     time::Millis,
 };
@@ -64,9 +66,20 @@ impl Step<'_> {
                 let origin = position.closed.as_ref().map_or(By::Rule, |closed| closed.origin);
                 self.of(origin, position.deployment, Act::PositionClosed, position_details(position))
             }
+            Record::KillPressed(kill) => {
+                let details = json!({
+                    "stops": kill.scope.name(), "mode": kill.mode.name(), "in_the_name_of": kill.authority.name(),
+                    "reason": kill.reason,
+                });
+                self.asked(Act::KillPressed, kill_target(kill.scope), details)
+            }
+            Record::KillReleased { scope, authority, .. } => {
+                let details = json!({ "stops": scope.name(), "in_the_name_of": authority.name() });
+                self.asked(Act::KillReleased, kill_target(*scope), details)
+            }
+            Record::Moved(moved) => return self.moved(moved),
             Record::Faulted { .. }
             | Record::OrderMoved(_)
-            | Record::Moved(_)
             | Record::DayBegan { .. }
             | Record::TradesLimited { .. }
             | Record::Assessed { .. } => return None,
@@ -94,6 +107,16 @@ impl Step<'_> {
         }
     }
 
+    /// Money that somebody moved. What trading earned and cost stands with its positions.
+    fn moved(&self, moved: &Transaction) -> Option<Entry> {
+        let memo = moved.memo()?;
+        let details = json!({
+            "account": moved.account().to_string(), "kind": moved.kind().name(), "amount": moved.cash().to_text(2),
+            "reference": memo.reference, "note": memo.note,
+        });
+        Some(self.asked(Act::MoneyMoved, moved.id().to_string(), details))
+    }
+
     /// A person's order that was refused. What strategies are refused stands in their decisions, by the thousand.
     fn refused(&self, decision: &Decision) -> Option<Entry> {
         match &decision.outcome {
@@ -116,6 +139,8 @@ impl Step<'_> {
             By::Rule => "rule".to_owned(),
             By::StopLoss => "stop loss".to_owned(),
             By::TakeProfit => "take profit".to_owned(),
+            By::KillSwitch => "kill switch".to_owned(),
+            By::StopOut => "stop-out".to_owned(),
         };
         self.make(Asker::system(&asker), act, target, details)
     }
@@ -123,6 +148,16 @@ impl Step<'_> {
     fn make(&self, asker: Asker, act: Act, target: String, details: Value) -> Entry {
         let details = if let Value::Object(details) = details { details } else { Map::new() };
         Entry { at: self.at, actor: asker.actor, act, target, details, origin: asker.origin }
+    }
+}
+
+/// What a kill switch stops, as the log names it.
+fn kill_target(scope: KillScope) -> String {
+    match scope {
+        KillScope::Platform | KillScope::Tenant => String::new(),
+        KillScope::Instrument(id) => format!("instrument {}", id.0),
+        KillScope::Account(id) => id.to_string(),
+        KillScope::Deployment(id) => id.to_string(),
     }
 }
 

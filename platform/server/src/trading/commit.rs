@@ -172,7 +172,10 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
                 accounts.insert(transaction.account());
                 batch.transactions.push(transaction.clone());
             }
-            Record::DayBegan { .. } | Record::Assessed { .. } => {}
+            Record::DayBegan { .. }
+            | Record::Assessed { .. }
+            | Record::KillPressed(_)
+            | Record::KillReleased { .. } => {}
         }
     }
     let state = shard.state();

@@ -2,13 +2,14 @@
 
 use super::{
     acts::Asker,
+    books,
     commit::{CommitError, Journal, Place, SHARD, Witness},
     feed::Maker,
     past::{ForShard, Past},
     view::{DeskState, Live, View},
 };
-use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, time::Millis};
-use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, state::State, venue::SimulatedVenue};
+use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, ledger::reconcile::LedgerFault, time::Millis};
+use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, venue::SimulatedVenue};
 use marque_market::feed::{FeedError, Source};
 use marque_store::{StoreError, TenantDb};
 use std::{
@@ -164,6 +165,9 @@ enum SessionError {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// Nothing trades on books that do not add up.
+    #[error("the books have {0} faults, the first: {1}. Run `marque ledger verify` and compare with back-ups")]
+    Books(u64, LedgerFault),
 }
 
 impl SessionError {
@@ -249,13 +253,10 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn recover(parts: &'a Parts, shared: &'a Shared) -> Result<Self, SessionError> {
         let image = parts.runtime.block_on(parts.db.load_shard(SHARD))?;
-        let mut state: State = match &image.checkpoint {
-            Some((_, bytes)) => postcard::from_bytes(bytes).map_err(CommitError::from)?,
-            None => State::default(),
-        };
-        for entry in &image.tail {
-            let records: Vec<Record> = postcard::from_bytes(&entry.records).map_err(CommitError::from)?;
-            records.iter().for_each(|record| state.apply(record));
+        let state = books::fold(&image).map_err(CommitError::from)?;
+        let audit = books::compared(parts.runtime.block_on(parts.db.audit_ledger())?, &state);
+        if let Some(first) = audit.faults.first() {
+            return Err(SessionError::Books(audit.faults_total, *first));
         }
         let place: Option<Place> =
             image.mark.as_deref().map(postcard::from_bytes).transpose().map_err(CommitError::from)?;

@@ -7,14 +7,17 @@
 //! place in the market is committed with them, so that a killed process goes on where it stood.
 
 mod acts;
+mod books;
 mod commit;
 mod desk;
 mod feed;
+pub mod movements;
 mod past;
 pub mod requests;
 mod view;
 
 pub use acts::Asker;
+pub use books::{BooksError, verify_books};
 pub use desk::{CommandError, Desk};
 pub use feed::{FeedPlan, PlanError};
 pub use past::Past;

@@ -52,7 +52,14 @@ impl From<CommandError> for Problem {
             CommandError::Refused(refusal) => match refusal {
                 Refusal::NoSuchAccount | Refusal::NoSuchDeployment => Self::not_found(),
                 Refusal::Duplicate | Refusal::AccountClosed(_) => Self::new(ProblemCode::Conflict, text),
-                Refusal::NoSuchInstrument | Refusal::Plugin(_) => Self::new(ProblemCode::Invalid, text),
+                Refusal::Movement(denial) if super::movements::is_mistyped(&denial) => {
+                    Self::new(ProblemCode::Invalid, text)
+                }
+                Refusal::Movement(_) => Self::new(ProblemCode::Conflict, text),
+                Refusal::Killed(_) | Refusal::TooManyKills => Self::new(ProblemCode::Conflict, text),
+                Refusal::NoSuchInstrument | Refusal::Plugin(_) | Refusal::KillWords => {
+                    Self::new(ProblemCode::Invalid, text)
+                }
                 Refusal::TooManyStrategies { .. } | Refusal::TooManyInstruments { .. } => {
                     Self::new(ProblemCode::PlanRefused, text)
                 }

@@ -15,7 +15,7 @@ fn price() -> impl Strategy<Value = Option<Price>> {
 prop_compose! {
     fn any_order()(
         id in any::<i64>(), deployment in option::of(any::<i64>()), instrument in any::<u32>(),
-        side in select(SIDES.to_vec()), origin in select(ORIGINS.to_vec()), lots in any::<i64>(),
+        side in select(SIDES.to_vec()), origin in select(Origin::ALL.to_vec()), lots in any::<i64>(),
         closes in option::of(any::<i64>()), prices in (price(), price(), price()),
         state in select(OrderState::ALL.to_vec()), reason in option::of(any::<String>()), at in any::<[i64; 2]>(),
     ) -> Order {

@@ -24,7 +24,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 pub const EQUITY_PAGE_MAX: u32 = 1_000;
 
 /// The part of `rows` after `page.after` by `key`, newest first, and one more.
-fn cut<E: TenantEntity>(rows: Select<E>, key: E::Column, page: Page, max: u32) -> Select<E> {
+pub(super) fn cut<E: TenantEntity>(rows: Select<E>, key: E::Column, page: Page, max: u32) -> Select<E> {
     let rows = match page.after {
         Some(after) => rows.filter(key.lt(after)),
         None => rows,

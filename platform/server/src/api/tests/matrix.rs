@@ -56,6 +56,7 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
 fn body(operation: &str) -> Value {
     match operation {
         "open_account" => json!({ "name": "Mine" }),
+        "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
         "create_deployment" => json!({
             "account": "", "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M1",

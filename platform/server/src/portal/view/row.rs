@@ -52,6 +52,8 @@ impl Desk {
             Origin::Rule => "a risk rule".to_owned(),
             Origin::StopLoss => "stop-loss".to_owned(),
             Origin::TakeProfit => "take-profit".to_owned(),
+            Origin::KillSwitch => "the kill switch".to_owned(),
+            Origin::StopOut => "a stop-out".to_owned(),
         }
     }
 

@@ -1,0 +1,138 @@
+//! The kill switch: pressing it, carrying it out, letting go of it.
+//!
+//! A switch is a record like any other, so it is committed before anything follows from it and a restart finds it on.
+//! From that commit on the gate makes no order of its scope that could open anything; what was approved before and has
+//! not reached the venue is withdrawn instead of sent.
+
+use super::Shard;
+use crate::{
+    event::{Effects, Record, Refusal},
+    gate::Request,
+};
+use marque_domain::{
+    account::{Deployment, DeploymentStatus},
+    decision::Intent,
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
+    kill::{Authority, KILLS_MAX, Kill, KillMode, KillScope},
+    order::{Order, OrderState, OrderStep, Origin, Purpose},
+};
+
+/// Why an order ended because of a switch.
+const WITHDRAWN: &str = "the kill switch was pressed";
+
+impl Shard {
+    /// Presses a switch. One that is on in the same name stays as it was pressed; it only becomes stronger. Either way
+    /// everything that it asks for is carried out (again).
+    pub(super) fn kill(&mut self, kill: Kill, fx: &mut Effects) -> Result<(), Refusal> {
+        let kill = Kill { at: self.market.now(), ..kill };
+        if !kill.is_worded() {
+            return Err(Refusal::KillWords);
+        }
+        match kill.scope {
+            KillScope::Platform | KillScope::Tenant => {}
+            KillScope::Instrument(id) => drop(self.market.instrument(id).ok_or(Refusal::NoSuchInstrument)?),
+            KillScope::Account(id) => drop(self.state.accounts.get(&id).ok_or(Refusal::NoSuchAccount)?),
+            KillScope::Deployment(id) => drop(self.state.deployments.get(&id).ok_or(Refusal::NoSuchDeployment)?),
+        }
+        let (scope, known) = (kill.scope, self.state.kills.get(&(kill.scope, kill.authority)));
+        if known.is_none_or(|known| known.mode < kill.mode) {
+            if known.is_none() && self.state.kills.len() >= KILLS_MAX {
+                return Err(Refusal::TooManyKills);
+            }
+            self.emit(Record::KillPressed(kill), fx);
+        }
+        self.stop_killed(scope, fx);
+        self.withdraw_killed(scope, fx);
+        self.close_killed(|account, instrument, deployment| scope.covers(account, instrument, deployment), fx);
+        Ok(())
+    }
+
+    /// Lets go of the switches of a scope that were pressed in this name or a lower one. Strategies stay stopped until
+    /// somebody starts them.
+    pub(super) fn release(
+        &mut self,
+        scope: KillScope,
+        authority: Authority,
+        by: &str,
+        fx: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let on = |name: Authority| self.state.kills.get(&(scope, name));
+        let mine: Vec<Authority> =
+            Authority::ALL.into_iter().filter(|name| *name <= authority && on(*name).is_some()).collect();
+        let higher = Authority::ALL.into_iter().filter(|name| *name > authority).find_map(on);
+        if let (true, Some(kill)) = (mine.is_empty(), higher) {
+            return Err(Refusal::Killed(kill.answer()));
+        }
+        for authority in mine {
+            let (by, at) = (by.to_owned(), self.market.now());
+            self.emit(Record::KillReleased { scope, authority, by, at }, fx);
+        }
+        Ok(())
+    }
+
+    /// Whether a switch is in the way of letting this strategy run.
+    pub(super) fn unkilled(&self, deployment: &Deployment) -> Result<(), Refusal> {
+        let (account, instrument) = (deployment.account, deployment.instrument);
+        match self.state.kill_over(account, instrument, Some(deployment.id)) {
+            Some(kill) => Err(Refusal::Killed(kill.answer())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a switch is in the way of sending an order that could open something.
+    pub(super) fn is_killed(&self, order: &Order) -> bool {
+        order.purpose == Purpose::Open
+            && self.state.kill_over(order.account, order.instrument, order.deployment).is_some()
+    }
+
+    /// Ends an order that a switch is in the way of.
+    pub(super) fn withdraw(&mut self, order: OrderId, fx: &mut Effects) {
+        self.ended(order, OrderStep::Cancel, WITHDRAWN.to_owned(), fx);
+    }
+
+    fn stop_killed(&mut self, scope: KillScope, fx: &mut Effects) {
+        let covered = |d: &Deployment| scope.covers(d.account, d.instrument, Some(d.id));
+        let running = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running);
+        let running: Vec<DeploymentId> = running.filter(|d| covered(d)).map(|d| d.id).collect();
+        for deployment in running {
+            self.halt(deployment, DeploymentStatus::Stopped, fx);
+        }
+    }
+
+    /// Withdraws orders that could open something and that wait: on their way to the venue or working there.
+    fn withdraw_killed(&mut self, scope: KillScope, fx: &mut Effects) {
+        let waits = |o: &Order| matches!(o.state, OrderState::Intent | OrderState::Acked | OrderState::Partial);
+        let orders = self.state.accounts.values().flat_map(|a| &a.orders);
+        let waiting: Vec<OrderId> = orders
+            .filter(|o| o.purpose == Purpose::Open && waits(o) && scope.covers(o.account, o.instrument, o.deployment))
+            .map(|o| o.id)
+            .collect();
+        for order in waiting {
+            self.withdraw(order, fx);
+        }
+    }
+
+    /// Closes the positions over which a closing switch is on and that `which` picks.
+    pub(super) fn close_killed(
+        &mut self,
+        which: impl Fn(AccountId, InstrumentId, Option<DeploymentId>) -> bool,
+        fx: &mut Effects,
+    ) {
+        if self.state.kills.values().all(|kill| kill.mode != KillMode::Close) {
+            return;
+        }
+        let mut open: Vec<(AccountId, PositionId)> = Vec::new();
+        for account in self.state.accounts.values() {
+            let doomed = account.positions.iter().filter(|p| {
+                which(p.account, p.instrument, p.deployment)
+                    && !account.is_closing(p.id)
+                    && self.state.must_close(p.account, p.instrument, p.deployment)
+            });
+            open.extend(doomed.map(|p| (p.account, p.id)));
+        }
+        for (account, position) in open {
+            let intent = Intent::Close { position };
+            self.decide(account, &Request { deployment: None, origin: Origin::KillSwitch, intent }, fx);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Money that people move into and out of accounts.
+
+use super::Shard;
+use crate::{
+    book,
+    event::{Effects, Record, Refusal},
+    state::AccountState,
+};
+use marque_domain::{
+    fixed::Money,
+    id::{AccountId, TransactionId},
+    ledger::{
+        Transaction,
+        movement::{Funds, MOVEMENTS_MAX, Movement, MovementDenial},
+    },
+    order::OrderState,
+};
+
+impl Shard {
+    /// Decided here and not before the command: of a hundred withdrawals that come at once, as many as fit are made.
+    pub(super) fn move_money(
+        &mut self,
+        account: AccountId,
+        movement: Movement,
+        fx: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let state = self.state.accounts.get(&account).ok_or(Refusal::NoSuchAccount)?;
+        movement.validate()?;
+        if was_made(state, &movement)? {
+            return Ok(());
+        }
+        self.permit(state, &movement)?;
+        let id = TransactionId(self.state.last_id + 1);
+        let (kind, other, cash) = (movement.kind.transaction(), movement.kind.other_book(), movement.cash());
+        let moved = Transaction::transfer(id, account, self.market.now(), kind, 0, other, cash);
+        self.emit(Record::Moved(moved.with_memo(Some(movement.memo))), fx);
+        self.look_at(account, fx);
+        Ok(())
+    }
+
+    fn permit(&self, state: &AccountState, movement: &Movement) -> Result<(), MovementDenial> {
+        if state.movements.len() >= MOVEMENTS_MAX {
+            return Err(MovementDenial::TooMany);
+        }
+        // What an order of unknown fate binds is not known either.
+        let leaves = movement.cash() < Money::ZERO;
+        if leaves && state.orders.iter().any(|o| o.state == OrderState::Unknown) {
+            return Err(MovementDenial::Uncertain);
+        }
+        let free = book::equity(state, &self.market).saturating_sub(book::margin_used(state, &self.market));
+        movement.permit(Funds { balance: state.balance, free })
+    }
+}
+
+/// Whether this very movement was made before. A reference that names another one is refused.
+fn was_made(state: &AccountState, movement: &Movement) -> Result<bool, MovementDenial> {
+    match state.movements.get(&movement.memo.reference) {
+        None => Ok(false),
+        Some(made) if made.kind == movement.kind.transaction() && made.cash == movement.cash() => Ok(true),
+        Some(made) => Err(MovementDenial::ReferenceTaken {
+            reference: movement.memo.reference.clone(),
+            kind: made.kind,
+            amount: made.cash.abs(),
+        }),
+    }
+}

@@ -1,0 +1,211 @@
+//! Money that people move: what is allowed, what is refused, and that the books add up whatever happens.
+
+mod support;
+
+use marque_domain::{
+    fixed::{Lots, Money},
+    id::{AccountId, InstrumentId},
+    ledger::{
+        TransactionKind,
+        movement::{Memo, Movement, MovementDenial, MovementKind},
+        reconcile::{Claim, LedgerAudit, Reconciliation},
+    },
+    order::Side,
+};
+use marque_engine::{Command, Desk, Refusal, Shard, event::Record, venue::SimulatedVenue};
+use proptest::{collection::vec, prelude::*, sample::select};
+use std::sync::Arc;
+use support::{Journal, NativeHost, NoHistory, instrument, quote, terms};
+
+const ACCOUNT: AccountId = AccountId(1);
+
+struct Bench {
+    desk: Desk<SimulatedVenue>,
+    journal: Journal,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
+        let mut bench =
+            Self { desk: Desk::new(shard, SimulatedVenue::new(Money::whole(5))), journal: Journal::default() };
+        bench.desk.quote(&quote(0, 0, 1), &mut bench.journal).unwrap();
+        bench.command(Command::OpenAccount(terms(vec![]))).unwrap();
+        bench
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), Refusal> {
+        self.desk.command(command, &mut self.journal).unwrap()
+    }
+
+    fn movement(&mut self, kind: MovementKind, amount: Money, reference: &str) -> Result<(), Refusal> {
+        let memo = Memo { reference: reference.to_owned(), note: String::new() };
+        self.command(Command::MoveMoney { account: ACCOUNT, movement: Movement { kind, amount, memo } })
+    }
+
+    fn buy(&mut self, lots: Lots) {
+        let intent = support::open(InstrumentId(1), Side::Buy, lots);
+        self.command(Command::Want { account: ACCOUNT, intent }).unwrap();
+    }
+
+    fn balance(&self) -> Money {
+        self.desk.shard().state().accounts[&ACCOUNT].balance
+    }
+
+    /// Oracle O3 over all that was ever recorded.
+    fn audit(&self) -> LedgerAudit {
+        let mut sum = Reconciliation::default();
+        for record in &self.journal.records {
+            if let Record::Moved(moved) = record {
+                sum.take_transaction(moved);
+            }
+        }
+        let accounts = &self.desk.shard().state().accounts;
+        sum.finish(accounts.values().map(|a| Claim {
+            account: a.terms.id,
+            currency: a.terms.currency,
+            balance: a.balance,
+        }))
+    }
+}
+
+#[test]
+fn a_withdrawal_leaves_the_margin_of_open_positions() {
+    let mut bench = Bench::new();
+    // 50 lots at 1.38 and leverage 100 bind 69,000 of 100,000.
+    bench.buy(Lots::whole(50));
+    let free = |bench: &Bench| {
+        let shard = bench.desk.shard();
+        let used = Money::from_units(50 * 100_000 * 138_001_000 / 100);
+        shard.equity(ACCOUNT).unwrap().saturating_sub(used)
+    };
+    let left = free(&bench);
+    let asked = left.round_down_to(Money::from_units(1_000_000)).saturating_add(Money::from_units(1_000_000));
+    let refused = bench.movement(MovementKind::Withdrawal, asked, "w1").unwrap_err();
+    let Refusal::Movement(MovementDenial::NotAvailable { available, balance, free: told, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((available, told, balance), (left, left, bench.balance()));
+    bench.movement(MovementKind::Withdrawal, left.round_down_to(Money::from_units(1_000_000)), "w1").unwrap();
+    assert!(free(&bench) >= Money::ZERO);
+    assert_eq!(bench.audit().faults, []);
+}
+
+#[test]
+fn a_reference_counts_once_and_names_one_movement() {
+    let mut bench = Bench::new();
+    bench.movement(MovementKind::Deposit, Money::whole(500), "wire-1").unwrap();
+    let before = bench.journal.records.len();
+    bench.movement(MovementKind::Deposit, Money::whole(500), "wire-1").unwrap();
+    assert_eq!(bench.journal.records.len(), before, "asked again, it was done");
+    for (kind, amount) in
+        [(MovementKind::Deposit, 501), (MovementKind::Withdrawal, 500), (MovementKind::Adjustment, 500)]
+    {
+        let refused = bench.movement(kind, Money::whole(amount), "wire-1").unwrap_err();
+        assert_eq!(
+            refused,
+            Refusal::Movement(MovementDenial::ReferenceTaken {
+                reference: "wire-1".to_owned(),
+                kind: TransactionKind::Deposit,
+                amount: Money::whole(500),
+            })
+        );
+    }
+    assert_eq!(bench.balance(), Money::whole(100_500));
+    assert_eq!(bench.movement(MovementKind::Fee, Money::whole(1), "f").err(), None);
+    let unknown = Command::MoveMoney {
+        account: AccountId(9),
+        movement: Movement {
+            kind: MovementKind::Deposit,
+            amount: Money::whole(1),
+            memo: Memo { reference: "x".to_owned(), note: String::new() },
+        },
+    };
+    assert_eq!(bench.command(unknown), Err(Refusal::NoSuchAccount));
+}
+
+#[test]
+fn of_a_hundred_withdrawals_that_fit_once_one_is_made() {
+    let mut bench = Bench::new();
+    let made =
+        (0..100).filter(|n| bench.movement(MovementKind::Payout, Money::whole(60_000), &format!("p{n}")).is_ok());
+    assert_eq!(made.count(), 1);
+    assert_eq!(bench.balance(), Money::whole(40_000));
+    assert_eq!(bench.desk.shard().state().accounts[&ACCOUNT].funded, Money::whole(40_000));
+}
+
+#[test]
+fn funding_is_what_was_neither_earned_nor_lost() {
+    let mut bench = Bench::new();
+    bench.buy(Lots::whole(1));
+    bench.movement(MovementKind::Deposit, Money::whole(1_000), "d").unwrap();
+    bench.movement(MovementKind::Withdrawal, Money::whole(300), "w").unwrap();
+    bench.movement(MovementKind::Fee, Money::whole(50), "f").unwrap();
+    bench.movement(MovementKind::Adjustment, Money::whole(-20), "a").unwrap();
+    let account = &bench.desk.shard().state().accounts[&ACCOUNT];
+    assert_eq!(account.funded, Money::whole(100_680));
+    assert_eq!(account.balance, Money::whole(100_625), "a commission of 5 and a fee of 50 are costs");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Move(MovementKind, i64, u8),
+    Buy(i64),
+    Sell(i64),
+    CloseAll,
+    Quote(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (select(MovementKind::ALL.to_vec()), -20_000_000_i64..20_000_000, 0_u8..40)
+            .prop_map(|(kind, cents, reference)| Step::Move(kind, cents, reference)),
+        1 => (1_i64..3_000).prop_map(Step::Buy),
+        1 => (1_i64..3_000).prop_map(Step::Sell),
+        1 => Just(Step::CloseAll),
+        3 => (-2_000_i64..2_000).prop_map(Step::Quote),
+    ]
+}
+
+proptest! {
+    /// Books balance under any history of trades and movements; all books together are nothing; only losses overdraw;
+    /// the state folded from the records is the state.
+    #[test]
+    fn books_balance_under_any_history(steps in vec(step(), 1..120)) {
+        let mut bench = Bench::new();
+        for (at, step) in (1..).zip(&steps) {
+            match step {
+                Step::Move(kind, cents, reference) => {
+                    let balance = bench.balance();
+                    let amount = Money::from_units(cents * 1_000_000);
+                    let answer = bench.movement(*kind, amount, &format!("r{reference}"));
+                    if answer.is_err() {
+                        prop_assert_eq!(bench.balance(), balance, "a refusal changes nothing");
+                    }
+                }
+                Step::Buy(units) | Step::Sell(units) => {
+                    let side = if matches!(step, Step::Buy(_)) { Side::Buy } else { Side::Sell };
+                    let intent = support::open(InstrumentId(1), side, Lots::from_units(units * 1_000_000));
+                    bench.command(Command::Want { account: ACCOUNT, intent }).unwrap();
+                }
+                Step::CloseAll => {
+                    let open: Vec<_> =
+                        bench.desk.shard().state().accounts[&ACCOUNT].positions.iter().map(|p| p.id).collect();
+                    for position in open {
+                        let intent = support::close(position);
+                        bench.command(Command::Want { account: ACCOUNT, intent }).unwrap();
+                    }
+                }
+                Step::Quote(bid) => bench.desk.quote(&quote(at * 1_000, *bid, 2), &mut bench.journal).unwrap(),
+            }
+        }
+        let audit = bench.audit();
+        prop_assert_eq!(audit.faults, vec![]);
+        let all: i128 = bench.journal.records.iter().filter_map(|r| if let Record::Moved(m) = r { Some(m) } else { None })
+            .flat_map(|m| m.postings().iter().map(|p| i128::from(p.amount.units()))).sum();
+        prop_assert_eq!(all, 0);
+        let mut folded = marque_engine::state::State::default();
+        bench.journal.records.iter().for_each(|record| folded.apply(record));
+        prop_assert_eq!(&folded, bench.desk.shard().state());
+    }
+}
