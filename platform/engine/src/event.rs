@@ -248,7 +248,9 @@ impl Record {
             | Self::OrderMoved(_)
             | Self::DayBegan { .. }
             | Self::Assessed { .. }
-            | Self::TradesLimited { .. } => None,
+            | Self::TradesLimited { .. }
+            | Self::KillPressed(_)
+            | Self::KillReleased { .. } => None,
         }
     }
 }
