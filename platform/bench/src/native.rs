@@ -155,6 +155,8 @@ impl RiskRule for NativeRule {
             wake_below: told.wake_below.map(money),
             wake_above: told.wake_above.map(money),
             wake_at: told.wake_at.map(Millis),
+            objectives: Vec::new(),
+            only: Vec::new(),
         })
     }
 }

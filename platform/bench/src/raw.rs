@@ -30,14 +30,16 @@ mod rule_contract {
 use contract::{
     Strategy, StrategyPre,
     marque::plugin::{
-        host,
+        host, limits,
         strategy_types::{self, Start},
         types,
     },
 };
 use rule_contract::{
     RiskRule, RiskRulePre,
-    marque::plugin::{host as rule_host, rule_types, types as rule_kinds},
+    marque::plugin::{
+        account_facts, flattening, host as rule_host, market_facts, objectives, rule_types, types as rule_kinds,
+    },
 };
 
 /// A host that answers at once.
@@ -64,6 +66,49 @@ impl rule_host::Host for Quiet {
         0
     }
     fn log(&mut self, _event: u32, _line: String) {}
+}
+
+impl limits::Host for Quiet {
+    fn get_room(&mut self) -> limits::Room {
+        limits::Room { floor: None, resets_at: None, balance: 0 }
+    }
+}
+
+impl account_facts::Host for Quiet {
+    fn get_facts(&mut self) -> account_facts::Facts {
+        account_facts::Facts {
+            opened_at: 0,
+            peak_balance: 0,
+            peak_day_balance: 0,
+            deposited: 0,
+            withdrawn: 0,
+            trades_today: 0,
+            trades_allowed: None,
+        }
+    }
+    fn get_days(&mut self) -> Vec<account_facts::DayTally> {
+        Vec::new()
+    }
+    fn get_executions(&mut self) -> Vec<account_facts::Execution> {
+        Vec::new()
+    }
+}
+
+impl market_facts::Host for Quiet {
+    fn find_instrument(&mut self, _id: u32) -> Option<market_facts::Instrument> {
+        None
+    }
+    fn next_closure(&mut self, _id: u32, _least_ms: i64) -> Option<market_facts::Closure> {
+        None
+    }
+}
+
+impl objectives::Host for Quiet {
+    fn report(&mut self, _objective: objectives::Objective) {}
+}
+
+impl flattening::Host for Quiet {
+    fn only(&mut self, _instrument: u32) {}
 }
 
 impl rule_kinds::Host for Quiet {}

@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use marque_domain::{decision::Verdict, plugin::PluginRef, time::Millis};
-use marque_engine::port::{
-    AccountView, Action, Assessment, BarRun, DayReset, ExposureView, Fault, Hooks, OrderUpdate, OrderView, PluginHost,
-    RiskRule, Strategy, StrategyStart, TickRun,
+use marque_engine::{
+    facts::Facts,
+    port::{
+        AccountView, Action, Assessment, BarRun, DayReset, ExposureView, Fault, Hooks, OrderUpdate, OrderView,
+        PluginHost, RiskRule, Room, Strategy, StrategyStart, TickRun,
+    },
 };
 
 use crate::raw::packed;
@@ -21,7 +24,10 @@ pub struct Seen {
 
 impl Seen {
     fn of(account: &AccountView<'_>) -> Self {
-        Self { account: AccountView { positions: &[], ..account.clone() }, positions: account.positions.to_vec() }
+        Self {
+            account: AccountView { positions: &[], facts: Facts::NONE, ..account.clone() },
+            positions: account.positions.to_vec(),
+        }
     }
 }
 
@@ -119,6 +125,10 @@ impl Strategy for RecordedStrategy {
         self.inner.on_timer(at, actions)
     }
 
+    fn set_room(&mut self, room: Room) {
+        self.inner.set_room(room);
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
         self.inner.snapshot()
     }
@@ -132,6 +142,10 @@ struct RecordedRule {
 impl RiskRule for RecordedRule {
     fn day_reset(&self) -> Option<&DayReset> {
         self.inner.day_reset()
+    }
+
+    fn wants_days(&self) -> bool {
+        self.inner.wants_days()
     }
 
     fn check(&mut self, order: &OrderView, account: &AccountView<'_>) -> Result<Verdict, Fault> {

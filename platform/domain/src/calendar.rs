@@ -19,6 +19,15 @@ pub enum CalendarId {
 const DAY: u16 = 24 * 60;
 const WEEK: u16 = 7 * DAY;
 
+/// A time in which a market is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closure {
+    /// The end of a session.
+    pub begins_at: Millis,
+    /// The beginning of the next.
+    pub ends_at: Millis,
+}
+
 /// Weekly sessions in minutes since Sunday 00:00, local wall clock: half-open spans in order.
 #[derive(Debug, Clone)]
 pub struct Calendar {
@@ -46,6 +55,29 @@ impl Calendar {
     pub fn is_open(&self, at: Millis) -> bool {
         let minute = self.minute_of_week(at);
         self.sessions.iter().any(|(from, to)| (*from..*to).contains(&minute))
+    }
+
+    /// The closure that holds at `at`, or else the next one after, that lasts at least `least_ms`; none within three
+    /// weeks for a market that does not close that long.
+    #[must_use]
+    pub fn next_closure(&self, at: Millis, least_ms: i64) -> Option<Closure> {
+        let today = self.zone.local(at).date();
+        let since_sunday = i64::from(today.weekday().to_sunday_zero_offset());
+        let sunday = today.saturating_sub(jiff::Span::new().days(since_sunday));
+        let instant = |week: i64, minute: u16| {
+            let day = sunday.saturating_add(jiff::Span::new().days(7 * week + i64::from(minute / DAY)));
+            let (hour, minute) = (minute % DAY / 60, minute % 60);
+            self.zone.instant(day.at(i8::try_from(hour).unwrap_or(0), i8::try_from(minute).unwrap_or(0), 0, 0))
+        };
+        let sessions = (-1..3)
+            .flat_map(|week| self.sessions.iter().map(move |(from, to)| (instant(week, *from), instant(week, *to))));
+        let sessions: Vec<(Millis, Millis)> = sessions.collect();
+        let gaps = sessions.windows(2).filter_map(|pair| match pair {
+            [(_, closes), (opens, _)] => Some(Closure { begins_at: *closes, ends_at: *opens }),
+            _ => None,
+        });
+        let long = |gap: &Closure| gap.ends_at.since(gap.begins_at) >= least_ms.max(1);
+        gaps.filter(long).find(|gap| gap.ends_at > at)
     }
 
     /// How long an answer of [`Calendar::is_open`] at `at` surely stays true: to the end of the wall-clock minute.
@@ -87,5 +119,27 @@ mod tests {
         ] {
             assert_eq!(open(calendar, at), want, "{calendar:?} {at}");
         }
+    }
+
+    #[test]
+    fn closures_are_found_by_their_length_and_follow_new_york() {
+        const HOUR_MS: i64 = 3_600_000;
+        let instant = |text: &str| Millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        for (calendar, at, least_hours, from, to) in [
+            (CalendarId::Forex, "2014-05-14T12:00:00Z", 0, "2014-05-16T21:00:00Z", "2014-05-18T21:00:00Z"),
+            // Within the closure it is that one, at its end the next.
+            (CalendarId::Forex, "2014-05-17T12:00:00Z", 24, "2014-05-16T21:00:00Z", "2014-05-18T21:00:00Z"),
+            (CalendarId::Forex, "2014-05-18T21:00:00Z", 24, "2014-05-23T21:00:00Z", "2014-05-25T21:00:00Z"),
+            // New York springs forward on 2014-03-09: that weekend has 47 hours.
+            (CalendarId::Forex, "2014-03-07T12:00:00Z", 47, "2014-03-07T22:00:00Z", "2014-03-09T21:00:00Z"),
+            (CalendarId::Forex, "2014-03-07T12:00:00Z", 48, "2014-03-14T21:00:00Z", "2014-03-16T21:00:00Z"),
+            (CalendarId::Metals, "2014-05-14T12:00:00Z", 0, "2014-05-14T21:00:00Z", "2014-05-14T22:00:00Z"),
+            (CalendarId::Metals, "2014-05-14T12:00:00Z", 24, "2014-05-16T21:00:00Z", "2014-05-18T22:00:00Z"),
+        ] {
+            let found = Calendar::of(calendar).next_closure(instant(at), least_hours * HOUR_MS).unwrap();
+            assert_eq!(found, Closure { begins_at: instant(from), ends_at: instant(to) }, "{calendar:?} {at}");
+        }
+        assert_eq!(Calendar::of(CalendarId::Continuous).next_closure(Millis(0), 0), None);
+        assert_eq!(Calendar::of(CalendarId::Forex).next_closure(Millis(0), 60 * HOUR_MS), None);
     }
 }

@@ -8,6 +8,7 @@ use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
     bar::{Bar, Quote, Timeframe},
     decision::{Decision, Intent},
+    fixed::Money,
     id::{AccountId, DeploymentId, InstrumentId, OrderId, UserId},
     kill::{Authority, Kill, KillScope, Killed},
     ledger::{
@@ -198,7 +199,14 @@ pub enum Record {
         /// What the account was worth.
         anchor: DayAnchor,
     },
-    /// A rule's standing changed.
+    /// The days of one of the account's rules are tallied from here on.
+    DaysKept {
+        /// Whose.
+        account: AccountId,
+        /// Which of the account's rules.
+        rule: u16,
+    },
+    /// What a rule says of an account changed.
     Assessed {
         /// Whose.
         account: AccountId,
@@ -206,6 +214,8 @@ pub enum Record {
         rule: u16,
         /// What it said.
         assessment: Assessment,
+        /// Equity at that moment: after a gap, the worst that was seen.
+        equity: Money,
         /// When.
         at: Millis,
     },
@@ -247,6 +257,7 @@ impl Record {
             | Self::OrderPlaced(_)
             | Self::OrderMoved(_)
             | Self::DayBegan { .. }
+            | Self::DaysKept { .. }
             | Self::Assessed { .. }
             | Self::TradesLimited { .. }
             | Self::KillPressed(_)

@@ -5,6 +5,7 @@
 
 use crate::{
     book,
+    facts::Facts,
     market::Market,
     monitor::RuleBench,
     port::{AccountView, ExposureView, OrderView},
@@ -245,11 +246,12 @@ fn ask_rules(
         };
         let view = AccountView {
             now: market.now(),
-            initial_balance: account.terms.initial_balance,
+            initial_balance: account.facts.capital,
             balance: account.balance,
             equity: book::equity(account, market),
             day: rules.day(account, market, index),
             positions: &positions,
+            facts: Facts::of(account, index, market),
         };
         let verdict = rules.check(rule, &order, &view);
         answers.push(RuleAnswer { rule: rule.name.clone(), verdict: verdict.clone() });

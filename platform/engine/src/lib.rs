@@ -12,6 +12,7 @@ pub mod backtest;
 mod book;
 pub mod desk;
 pub mod event;
+pub mod facts;
 pub mod gate;
 pub mod market;
 mod monitor;

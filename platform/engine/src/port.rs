@@ -4,6 +4,7 @@
 //! (WebAssembly) and from native code (tests, and the bench that measures what the sandbox costs). Venues
 //! are the simulated one in this room and the adapters in `brokers`.
 
+use crate::facts::Facts;
 use marque_domain::{
     account::Deployment,
     bar::{Quote, Timeframe},
@@ -210,6 +211,9 @@ pub trait Strategy: Send {
     /// [`Fault`] when the plugin gave no answer.
     fn on_timer(&mut self, at: Millis, actions: &mut Vec<Action>) -> Result<(), Fault>;
 
+    /// Lets it know what binds its account, before the next call. It changes by events, never by price alone.
+    fn set_room(&mut self, _room: Room) {}
+
     /// Its state as bytes that a later instance can be started with.
     ///
     /// # Errors
@@ -220,6 +224,17 @@ pub trait Strategy: Send {
     fn take_log(&mut self) -> Vec<(Millis, String)> {
         Vec::new()
     }
+}
+
+/// What binds an account, as its strategies may know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// The highest equity at which a rule ends or pauses the account.
+    pub floor: Option<Money>,
+    /// When that rule's day begins anew.
+    pub resets_at: Option<Millis>,
+    /// Closed balance.
+    pub balance: Money,
 }
 
 /// When a rule's day begins, on a local clock.
@@ -264,7 +279,7 @@ pub struct ExposureView {
 pub struct AccountView<'a> {
     /// Market time.
     pub now: Millis,
-    /// What the account was funded with.
+    /// What the account was funded with, as deposits and withdrawals left it.
     pub initial_balance: Money,
     /// Closed balance.
     pub balance: Money,
@@ -274,6 +289,8 @@ pub struct AccountView<'a> {
     pub day: DayAnchor,
     /// Open positions, oldest first.
     pub positions: &'a [ExposureView],
+    /// What it may ask beyond this.
+    pub facts: Facts<'a>,
 }
 
 /// An order as a rule sees it before it is one.
@@ -302,13 +319,54 @@ pub enum Standing {
     Ok,
     /// Close to a limit.
     Warn,
-    /// Close all positions; the account lives on.
+    /// Close positions; the account lives on.
     Flatten,
     /// The account has failed: close all positions, for good.
     Fail,
 }
 
-/// A rule's assessment, with the levels at which it wants to be asked again. Between them it is never called.
+/// What a goal counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// The account's currency.
+    Money,
+    /// Hundredths of a whole.
+    Percent,
+    /// Trading days.
+    Days,
+}
+
+impl Unit {
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Money => "money",
+            Self::Percent => "percent",
+            Self::Days => "days",
+        }
+    }
+}
+
+/// A goal of a program. It never fails an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objective {
+    /// Its name: `profit-target`.
+    pub name: String,
+    /// One sentence for the trader.
+    pub summary: String,
+    /// What the numbers count.
+    pub unit: Unit,
+    /// Where it stands, in units of 1e-8.
+    pub have: i64,
+    /// What is wanted, in units of 1e-8.
+    pub want: i64,
+    /// Whether it is met.
+    pub reached: bool,
+}
+
+/// A rule's assessment, with the levels at which it wants to be asked again. While the account's book stays as it is,
+/// the rule is never called between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
     /// What it thinks.
@@ -323,12 +381,21 @@ pub struct Assessment {
     pub wake_above: Option<Money>,
     /// Ask again at this time.
     pub wake_at: Option<Millis>,
+    /// Goals that it reports.
+    pub objectives: Vec<Objective>,
+    /// The instruments whose positions [`Standing::Flatten`] closes; none means all.
+    pub only: Vec<InstrumentId>,
 }
 
 /// A risk rule instance: a pure function of its settings and the account view.
 pub trait RiskRule: Send {
     /// When its day begins, if it has one.
     fn day_reset(&self) -> Option<&DayReset>;
+
+    /// Whether it asks for facts of the account's days, which are kept only for rules that do.
+    fn wants_days(&self) -> bool {
+        false
+    }
 
     /// Allows, shrinks or refuses an order.
     ///

@@ -3,7 +3,8 @@
 
 use crate::{
     event::Record,
-    port::{Assessment, DayAnchor},
+    facts::{AccountFacts, DayTally},
+    port::{Assessment, DayAnchor, Room},
 };
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
@@ -24,6 +25,10 @@ pub struct RuleState {
     pub day: Option<DayAnchor>,
     /// What it last said that differed from before.
     pub last: Option<Assessment>,
+    /// Highest closed balance at which one of its days began.
+    pub peak_day_balance: Money,
+    /// What happened on its days; none for a rule that asks for no facts.
+    pub days: Option<Vec<DayTally>>,
 }
 
 /// A movement that a person asked for and that was made.
@@ -63,6 +68,8 @@ pub struct AccountState {
     pub trades_today: u32,
     /// One for each rule of its terms.
     pub rules: Vec<RuleState>,
+    /// What rules may ask of its history.
+    pub facts: AccountFacts,
 }
 
 impl AccountState {
@@ -102,6 +109,15 @@ impl AccountState {
         } else if let Some(known) = self.orders.iter_mut().find(|o| o.id == order.id) {
             known.clone_from(order);
         }
+    }
+
+    /// The nearest floor of its rules, as its strategies may know it.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        let floors = self.rules.iter().filter_map(|r| Some((r.last.as_ref()?.floor?, r.day)));
+        let nearest = floors.max_by_key(|(floor, _)| *floor);
+        let resets_at = nearest.and_then(|(_, day)| day).map(|d| d.next_at);
+        Room { floor: nearest.map(|(floor, _)| floor), resets_at, balance: self.balance }
     }
 
     /// Opening orders approved on the UTC day of `at`.
@@ -147,7 +163,7 @@ impl State {
                 self.deployments.insert(deployment.id, deployment.clone());
             }
             Record::DeploymentChanged { deployment, status, .. } => self.deployment(*deployment, status),
-            Record::Faulted { .. } => {}
+            Record::Faulted { .. } | Record::DaysKept { .. } => {}
             Record::Decided(decision) => self.last_id = self.last_id.max(decision.id.0),
             Record::OrderPlaced(order) => self.place(order),
             Record::OrderMoved(order) => {
@@ -176,6 +192,7 @@ impl State {
             Record::KillReleased { scope, authority, .. } => drop(self.kills.remove(&(*scope, *authority))),
             Record::TradesLimited { account, per_day } => self.account(*account, |a| a.terms.trades_per_day = *per_day),
         }
+        self.apply_to_facts(record);
     }
 
     /// The switch that is on over what a strategy (none for a person) does on an account in an instrument, the widest
@@ -266,6 +283,7 @@ impl State {
             trade_day: 0,
             trades_today: 0,
             rules: vec![RuleState::default(); terms.rules.len()],
+            facts: AccountFacts::default(),
             terms: terms.clone(),
         };
         self.whereabouts.owned.entry(terms.user).or_default().insert(terms.id);

@@ -86,6 +86,8 @@ impl RiskRule for Asked {
             wake_below: None,
             wake_above: None,
             wake_at: None,
+            objectives: Vec::new(),
+            only: Vec::new(),
         };
         match self.name.as_str() {
             // The account ends at a share of what it began with; nothing else ever wakes it.

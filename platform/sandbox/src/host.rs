@@ -1,7 +1,21 @@
-//! What a guest may ask of the host: market time, seeded random numbers, a log line. Nothing else exists.
+//! What a guest may ask of the host: market time, seeded random numbers, a log line; a rule what is known of its
+//! account, a strategy what binds it. Nothing else exists.
 
-use crate::{contract::HOST, limits::Limits, text::clean};
-use marque_domain::time::{MINUTE_MS, Millis};
+use crate::{
+    contract::{
+        ACCOUNT_FACTS, FLATTENING, HOST, LIMITS, MARKET_FACTS, OBJECTIVES, account_facts as facts, limits as room,
+        market_facts, objectives, types,
+    },
+    limits::Limits,
+    strategy::wire_instrument,
+    text::clean,
+};
+use marque_domain::{
+    id::InstrumentId,
+    instrument::Instrument,
+    time::{MINUTE_MS, Millis},
+};
+use marque_engine::{facts::next_closure, port::Room};
 use std::sync::Arc;
 use wasmtime::{StoreContextMut, component::Linker};
 
@@ -22,6 +36,35 @@ pub(crate) struct HostState {
     /// Processor time at which the deadline passed, when it has, and what is still allowed from there.
     pub(crate) overtime: Option<std::time::Duration>,
     pub(crate) deadline_ms: u64,
+    /// What a rule may ask during the current call.
+    pub(crate) asked: Asked,
+    /// What a strategy may ask.
+    pub(crate) room: Room,
+}
+
+/// Goals that one assessment may report.
+pub(crate) const OBJECTIVES_MAX: usize = 8;
+
+/// Instruments that one assessment may restrict a flattening to.
+const ONLY_MAX: usize = 32;
+
+/// What a rule may ask during one call, filled in for those that import it; and what it reported.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub facts: Option<facts::Facts>,
+    pub days: Vec<facts::DayTally>,
+    pub executions: Vec<facts::Execution>,
+    pub instruments: Vec<Instrument>,
+    /// Reported goals, while an assessment is being made.
+    pub objectives: Option<Vec<objectives::Objective>>,
+    /// The instruments that a flattening is restricted to.
+    pub only: Vec<InstrumentId>,
+}
+
+impl Asked {
+    fn instrument(&self, id: u32) -> Option<&Instrument> {
+        self.instruments.iter().find(|i| i.id == InstrumentId(id))
+    }
 }
 
 impl HostState {
@@ -35,6 +78,8 @@ impl HostState {
             log_lines: 0,
             overtime: None,
             deadline_ms: 0,
+            asked: Asked::default(),
+            room: Room::default(),
         }
     }
 
@@ -113,7 +158,84 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<HostS
         store.data_mut().log(event, &line);
         Ok(())
     })?;
+    link_facts(&mut linker)?;
+    link_market(&mut linker)?;
+    linker.instance(LIMITS)?.func_wrap("get-room", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        charge(&mut store, size_of::<room::Room>())?;
+        let Room { floor, resets_at, balance } = store.data().room;
+        let floor = floor.map(|f| f.units());
+        Ok((room::Room { floor, resets_at: resets_at.map(|at| at.0), balance: balance.units() },))
+    })?;
+    linker.instance(OBJECTIVES)?.func_wrap(
+        "report",
+        |mut store: StoreContextMut<'_, HostState>, (told,): (objectives::Objective,)| {
+            charge(&mut store, told.name.len() + told.summary.len())?;
+            if let Some(reported) = store.data_mut().asked.objectives.as_mut().filter(|r| r.len() < OBJECTIVES_MAX) {
+                reported.push(told);
+            }
+            Ok(())
+        },
+    )?;
+    linker.instance(FLATTENING)?.func_wrap("only", |mut store: StoreContextMut<'_, HostState>, (id,): (u32,)| {
+        charge(&mut store, 0)?;
+        let asked = &mut store.data_mut().asked;
+        if asked.objectives.is_some() && asked.only.len() < ONLY_MAX {
+            asked.only.push(InstrumentId(id));
+        }
+        Ok(())
+    })?;
     Ok(linker)
+}
+
+fn link_facts(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(ACCOUNT_FACTS)?;
+    instance.func_wrap("get-facts", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        charge(&mut store, size_of::<facts::Facts>())?;
+        Ok((store.data().asked.facts.unwrap_or(NO_FACTS),))
+    })?;
+    instance.func_wrap("get-days", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        let days = store.data().asked.days.clone();
+        charge(&mut store, size_of_val(days.as_slice()))?;
+        Ok((days,))
+    })?;
+    instance.func_wrap("get-executions", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        let executions = store.data().asked.executions.clone();
+        charge(&mut store, size_of_val(executions.as_slice()))?;
+        Ok((executions,))
+    })
+}
+
+/// What a rule learns of an account outside a call about one, which an honest guest never asks.
+const NO_FACTS: facts::Facts = facts::Facts {
+    opened_at: 0,
+    peak_balance: 0,
+    peak_day_balance: 0,
+    deposited: 0,
+    withdrawn: 0,
+    trades_today: 0,
+    trades_allowed: None,
+};
+
+/// A closure is searched for over weeks of local clocks: about as much work as so many instructions.
+const CLOSURE_FUEL: usize = 5_000;
+
+fn link_market(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(MARKET_FACTS)?;
+    instance.func_wrap("find-instrument", |mut store: StoreContextMut<'_, HostState>, (id,): (u32,)| {
+        let found: Option<types::Instrument> = store.data().asked.instrument(id).map(wire_instrument);
+        charge(&mut store, found.as_ref().map_or(0, |f| size_of::<types::Instrument>() + f.symbol.len()))?;
+        Ok((found,))
+    })?;
+    instance.func_wrap("next-closure", |mut store: StoreContextMut<'_, HostState>, (id, least_ms): (u32, i64)| {
+        charge(&mut store, CLOSURE_FUEL)?;
+        let (host, now) = (store.data(), Millis(store.data().now()));
+        let closure = host.asked.instrument(id).and_then(|i| next_closure(i, now, least_ms));
+        let wire = |c: marque_domain::calendar::Closure| market_facts::Closure {
+            begins_at: c.begins_at.0,
+            ends_at: c.ends_at.0,
+        };
+        Ok((closure.map(wire),))
+    })
 }
 
 #[cfg(test)]

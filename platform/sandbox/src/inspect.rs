@@ -2,7 +2,7 @@
 
 use crate::{
     cache::{Compiled, World},
-    contract::{IMPORTS, RULE_EXPORT, STRATEGY_EXPORT, rule, rule_types, strategy, strategy_types},
+    contract::{RULE_EXPORT, STRATEGY_EXPORT, is_offered, rule, rule_types, strategy, strategy_types},
     error::Refused,
     host::HostState,
     instance::Instance,
@@ -103,7 +103,7 @@ fn check_format(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
 
 fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> {
     let component = component.component_type();
-    let foreign = component.imports(engine).map(|(name, _)| name).find(|name| !IMPORTS.contains(name));
+    let foreign = component.imports(engine).map(|(name, _)| name).find(|name| !is_offered(name));
     foreign.map_or(Ok(()), |name| Err(Refused::ForeignImport(clean(name, 100))))
 }
 

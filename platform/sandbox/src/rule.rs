@@ -2,6 +2,7 @@
 
 use crate::{
     contract::{
+        ACCOUNT_FACTS, MARKET_FACTS, account_facts as facts, objectives,
         rule::{self, RiskRulePre},
         rule_types as wire,
     },
@@ -14,9 +15,13 @@ use crate::{
 use marque_domain::{
     decision::Verdict,
     fixed::{Lots, Money, Price},
+    id::InstrumentId,
     time::{Millis, Zone},
 };
-use marque_engine::port::{AccountView, Assessment, DayReset, ExposureView, Fault, OrderView, RiskRule, Standing};
+use marque_engine::{
+    facts::{DayTally, Execution, Facts},
+    port::{AccountView, Assessment, DayReset, ExposureView, Fault, Objective, OrderView, RiskRule, Standing, Unit},
+};
 use std::sync::Arc;
 
 const REASON_BYTES: usize = 500;
@@ -26,12 +31,18 @@ const MINUTES_OF_A_DAY: u16 = 1_440;
 pub(crate) struct RuleInstance {
     instance: Instance<rule::RiskRule>,
     day_reset: Option<DayReset>,
+    /// Which facts it imports; the others are not prepared.
+    wants_facts: bool,
+    wants_market: bool,
     /// The account of a call; kept for the room of its positions.
     account: wire::Account,
 }
 
 impl RuleInstance {
     pub(crate) fn start(shared: &Arc<Shared>, pre: &RiskRulePre<HostState>, settings: &str) -> Result<Self, Fault> {
+        let component = pre.instance_pre().component().component_type();
+        let imports = |wanted: &str| component.imports(&shared.engine).any(|(name, _)| name == wanted);
+        let (wants_facts, wants_market) = (imports(ACCOUNT_FACTS), imports(MARKET_FACTS));
         let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store))?;
         let limits = instance.limits().init();
         let info = instance
@@ -41,10 +52,11 @@ impl RuleInstance {
             None => None,
             Some(reset) => Some(day_reset(&reset).map_err(|what| instance.nonsense(&what))?),
         };
-        Ok(Self { instance, day_reset, account: empty_account() })
+        Ok(Self { instance, day_reset, wants_facts, wants_market, account: empty_account() })
     }
 
-    fn show(&mut self, account: &AccountView<'_>) {
+    /// Prepares a call: the record that every rule gets, and what this one imports.
+    fn show(&mut self, account: &AccountView<'_>, ordered: Option<InstrumentId>) {
         let wire = &mut self.account;
         wire.now = account.now.0;
         wire.initial_balance = account.initial_balance.units();
@@ -59,7 +71,54 @@ impl RuleInstance {
         };
         wire.positions.clear();
         wire.positions.extend(account.positions.iter().map(wire_exposure));
-        self.instance.host().set_times(std::iter::once(account.now.0));
+        let (wants_facts, wants_market) = (self.wants_facts, self.wants_market);
+        let host = self.instance.host();
+        host.set_times(std::iter::once(account.now.0));
+        host.asked.objectives = None;
+        host.asked.only.clear();
+        if wants_facts {
+            let asked = &mut host.asked;
+            asked.facts = Some(wire_facts(&account.facts));
+            asked.days.clear();
+            asked.days.extend(account.facts.days().iter().map(wire_day));
+            asked.executions.clear();
+            asked.executions.extend(account.facts.executions().iter().map(wire_execution));
+        }
+        if wants_market {
+            let held = account.positions.iter().map(|p| p.instrument);
+            let filled = account.facts.executions().iter().map(|e| e.instrument);
+            host.asked.instruments.clear();
+            for id in held.chain(filled).chain(ordered) {
+                if host.asked.instruments.iter().all(|known| known.id != id) {
+                    host.asked.instruments.extend(account.facts.instrument(id).cloned());
+                }
+            }
+        }
+    }
+
+    /// The goals that the assessment just made has reported.
+    fn objectives(&mut self) -> Result<Vec<Objective>, Fault> {
+        let told = self.instance.host().asked.objectives.take().unwrap_or_default();
+        let named = |name: &str| {
+            let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+            (1..=64).contains(&name.len()) && name.bytes().all(plain)
+        };
+        if told.iter().any(|o| !named(&o.name)) {
+            return Err(self.instance.nonsense("a goal's name has small letters, digits and hyphens, at most 64"));
+        }
+        let objective = |told: objectives::Objective| Objective {
+            name: told.name,
+            summary: reason_of(&told.summary),
+            unit: match told.unit {
+                objectives::Unit::Money => Unit::Money,
+                objectives::Unit::Percent => Unit::Percent,
+                objectives::Unit::Days => Unit::Days,
+            },
+            have: told.have,
+            want: told.want,
+            reached: told.reached,
+        };
+        Ok(told.into_iter().map(objective).collect())
     }
 }
 
@@ -68,8 +127,12 @@ impl RiskRule for RuleInstance {
         self.day_reset.as_ref()
     }
 
+    fn wants_days(&self) -> bool {
+        self.wants_facts
+    }
+
     fn check(&mut self, order: &OrderView, account: &AccountView<'_>) -> Result<Verdict, Fault> {
-        self.show(account);
+        self.show(account, Some(order.instrument));
         let (allowance, wire, account) = (self.instance.limits().check(), wire_order(order), &self.account);
         match self.instance.call(allowance, |world, store| world.call_check(store, wire, account))? {
             wire::Verdict::Allow => Ok(Verdict::Allow),
@@ -83,7 +146,8 @@ impl RiskRule for RuleInstance {
     }
 
     fn assess(&mut self, account: &AccountView<'_>) -> Result<Assessment, Fault> {
-        self.show(account);
+        self.show(account, None);
+        self.instance.host().asked.objectives = Some(Vec::new());
         let (allowance, wire) = (self.instance.limits().check(), &self.account);
         let told = self.instance.call(allowance, |world, store| world.call_assess(store, wire))?;
         let equity = account.equity.units();
@@ -100,8 +164,11 @@ impl RiskRule for RuleInstance {
             wire::Standing::Flatten => Standing::Flatten,
             wire::Standing::Fail => Standing::Fail,
         };
+        let objectives = self.objectives()?;
         Ok(Assessment {
             standing,
+            objectives,
+            only: core::mem::take(&mut self.instance.host().asked.only),
             reason: if standing == Standing::Ok { String::new() } else { reason_of(&told.reason) },
             floor: told.floor.map(Money::from_units),
             wake_below: told.wake_below.map(Money::from_units),
@@ -154,4 +221,31 @@ fn wire_order(order: &OrderView) -> wire::Order {
         risk: order.risk.map(Money::units),
         value_per_point: order.value_per_point.units(),
     }
+}
+
+fn wire_facts(known: &Facts<'_>) -> facts::Facts {
+    let summary = known.summary();
+    facts::Facts {
+        opened_at: summary.opened_at.0,
+        peak_balance: summary.peak_balance.units(),
+        peak_day_balance: summary.peak_day_balance.units(),
+        deposited: summary.deposited.units(),
+        withdrawn: summary.withdrawn.units(),
+        trades_today: summary.trades_today,
+        trades_allowed: summary.trades_allowed,
+    }
+}
+
+const fn wire_day(day: &DayTally) -> facts::DayTally {
+    facts::DayTally {
+        began_at: day.began_at.0,
+        ordered: day.ordered,
+        opened: day.opened,
+        opened_profit: day.opened_profit.units(),
+        closed_profit: day.closed_profit.units(),
+    }
+}
+
+const fn wire_execution(fill: &Execution) -> facts::Execution {
+    facts::Execution { at: fill.at.0, instrument: fill.instrument.0, opening: fill.opening }
 }

@@ -19,7 +19,7 @@ use marque_domain::{
     order::{Origin, Side},
     time::Millis,
 };
-use marque_engine::port::{Action, BarRun, Fault, Hooks, OrderUpdate, Strategy, StrategyStart, TickRun};
+use marque_engine::port::{Action, BarRun, Fault, Hooks, OrderUpdate, Room, Strategy, StrategyStart, TickRun};
 use std::sync::Arc;
 
 /// First byte of a snapshot: the host's part is the place of the random sequence, the rest is the guest's.
@@ -230,6 +230,10 @@ impl Strategy for StrategyInstance {
         self.take_actions(acted, actions)
     }
 
+    fn set_room(&mut self, room: Room) {
+        self.instance.host().room = room;
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
         let (allowance, most) = (self.instance.limits().init(), self.instance.limits().snapshot_bytes);
         let state = self.instance.call_large(allowance, most, |world, store| world.call_snapshot(store))?;
@@ -260,7 +264,7 @@ fn wire_count(events: usize) -> u32 {
     u32::try_from(events).unwrap_or(u32::MAX)
 }
 
-fn wire_instrument(instrument: &Instrument) -> types::Instrument {
+pub(crate) fn wire_instrument(instrument: &Instrument) -> types::Instrument {
     types::Instrument {
         symbol: instrument.symbol.clone(),
         tick_size: instrument.tick_size.units(),

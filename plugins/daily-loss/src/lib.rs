@@ -4,7 +4,10 @@
 //! at the floor is still allowed, and in when the day begins; each is a setting. Tests hold the examples that the firms
 //! publish.
 
-use marque_plugin::{About, Account, Assessment, DayReset, Decimal, Money, Order, RiskRule, SCALE, Standing, Verdict};
+use marque_plugin::{
+    About, Account, Assessment, DayReset, Decimal, Money, Order, RiskRule, Standing, Verdict,
+    limit::{Breach, Limit, OnBreach, STEP, Words, minute_of_day, percent},
+};
 use serde::Deserialize;
 
 /// What the loss is measured from.
@@ -35,27 +38,6 @@ pub enum AmountBasis {
     Fixed,
 }
 
-/// Whether equity at the floor is a breach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Breach {
-    /// It is not: only equity below it.
-    Below,
-    /// It is.
-    AtOrBelow,
-}
-
-/// What a breach does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBreach {
-    /// Ends the account.
-    #[default]
-    Fail,
-    /// Closes its positions; it trades again the next day.
-    Flatten,
-}
-
 /// What a broker sets.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
@@ -75,42 +57,17 @@ const fn usual_warning() -> Decimal {
     Decimal::whole(80)
 }
 
-/// The smallest step of equity.
-const STEP: Money = Money::from_units(1);
-
 /// The rule.
 #[derive(Debug)]
 pub struct DailyLoss {
     settings: Settings,
     reset_minute: u16,
-}
-
-/// Where an account's limits lie today.
-struct Levels {
-    floor: Money,
-    /// The highest equity that breaches.
-    breach: Money,
-    /// The highest equity that warns.
-    warn: Money,
-}
-
-fn percent(of: Money, percent: Decimal) -> Money {
-    of.times(percent.units(), 100 * SCALE)
-}
-
-/// Minutes since midnight of `HH:MM`.
-fn minute_of_day(text: &str) -> Option<u16> {
-    let (hours, minutes) = text.split_once(':')?;
-    let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-    if !two_digits(hours) || !two_digits(minutes) {
-        return None;
-    }
-    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    /// ` until the day ends at 00:00 Europe/Prague`
+    until: String,
 }
 
 impl DailyLoss {
-    fn levels(&self, account: &Account) -> Levels {
+    fn limit(&self, account: &Account) -> Limit {
         let day = &account.day;
         let reference = match self.settings.reference {
             Reference::Balance => day.balance,
@@ -124,49 +81,17 @@ impl DailyLoss {
             AmountBasis::PercentOfReference => percent(reference, self.settings.amount),
             AmountBasis::Fixed => Money::from_units(self.settings.amount.units()),
         };
-        let floor = reference - amount;
-        let breach = match self.settings.breach {
-            Breach::Below => floor - STEP,
-            Breach::AtOrBelow => floor,
-        };
-        let left_at_warning = percent(amount, Decimal::whole(100) - self.settings.warn_percent);
-        Levels { floor, breach, warn: floor + left_at_warning }
+        let Settings { breach, warn_percent, .. } = self.settings;
+        Limit { floor: reference - amount, amount, breach, warn_percent }
     }
 
-    /// What the reason of a breach, a warning and a refusal share.
-    fn limit_text(&self, floor: Money) -> String {
-        let how = if self.settings.breach == Breach::Below { "not fall below" } else { "stay above" };
-        format!(
-            "equity must {how} {floor:.2} until the day ends at {} {}",
-            self.settings.reset_time, self.settings.zone
-        )
-    }
-
-    fn breached(&self, account: &Account, levels: &Levels) -> Assessment {
-        let limit = self.limit_text(levels.floor);
-        let reason = format!("Daily loss limit: equity is {:.2}; {limit}.", account.equity);
-        let floor = Some(levels.floor);
-        match self.settings.on_breach {
-            OnBreach::Fail => Assessment { standing: Standing::Fail, reason, floor, ..Assessment::OK },
-            OnBreach::Flatten => {
-                let wake_above = Some(levels.breach + STEP);
-                Assessment { standing: Standing::Flatten, reason, floor, wake_above, ..Assessment::OK }
-            }
+    fn words(&self) -> Words<'_> {
+        Words {
+            name: "Daily loss limit",
+            of: "of today's loss limit",
+            until: &self.until,
+            next: "Trade again tomorrow.",
         }
-    }
-
-    fn standing(&self, account: &Account, levels: &Levels) -> Assessment {
-        let (equity, floor) = (account.equity, Some(levels.floor));
-        if equity <= levels.breach {
-            return self.breached(account, levels);
-        }
-        if equity > levels.warn {
-            return Assessment { floor, wake_below: Some(levels.warn.max(levels.breach)), ..Assessment::OK };
-        }
-        let left = equity - levels.floor;
-        let reason = format!("{left:.2} left of today's loss limit: {}.", self.limit_text(levels.floor));
-        let (wake_below, wake_above) = (Some(levels.breach), Some(levels.warn + STEP));
-        Assessment { standing: Standing::Warn, reason, floor, wake_below, wake_above, wake_at: None }
     }
 }
 
@@ -185,7 +110,8 @@ impl RiskRule for DailyLoss {
         if settings.amount_basis != AmountBasis::Fixed && settings.amount > Decimal::whole(100) {
             return Err("The allowed loss cannot be more than 100 percent.".to_owned());
         }
-        Ok(Self { settings, reset_minute })
+        let until = format!(" until the day ends at {} {}", settings.reset_time, settings.zone);
+        Ok(Self { settings, reset_minute, until })
     }
 
     fn day_reset(&self) -> Option<DayReset> {
@@ -193,23 +119,11 @@ impl RiskRule for DailyLoss {
     }
 
     fn check(&self, order: &Order, account: &Account) -> Verdict {
-        let levels = self.levels(account);
-        let limit = self.limit_text(levels.floor);
-        if account.equity <= levels.breach {
-            return Verdict::Refuse(format!("Equity is {:.2}; {limit}. Trade again tomorrow.", account.equity));
-        }
-        match order.risk {
-            Some(risk) if account.equity - risk <= levels.breach => Verdict::Refuse(format!(
-                "At its stop-loss this order loses {risk:.2} of equity {:.2}; {limit}. Use fewer lots or a closer stop.",
-                account.equity
-            )),
-            _ => Verdict::Allow,
-        }
+        self.limit(account).check(order, account, &self.words())
     }
 
     fn assess(&self, account: &Account) -> Assessment {
-        let levels = self.levels(account);
-        let mut assessment = self.standing(account, &levels);
+        let mut assessment = self.limit(account).assess(account, &self.words(), self.settings.on_breach);
         if assessment.standing == Standing::Fail {
             return assessment;
         }

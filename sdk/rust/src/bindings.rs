@@ -20,8 +20,8 @@ pub mod risk_rule {
         export_macro_name: "export_rule_world",
         default_bindings_module: "marque_plugin::bindings::risk_rule",
         with: {
-            "marque:plugin/host@1.0.0": crate::bindings::strategy::marque::plugin::host,
-            "marque:plugin/types@1.0.0": crate::bindings::strategy::marque::plugin::types,
+            "marque:plugin/host@1.1.0": crate::bindings::strategy::marque::plugin::host,
+            "marque:plugin/types@1.1.0": crate::bindings::strategy::marque::plugin::types,
         },
     });
 }

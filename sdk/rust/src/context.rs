@@ -1,6 +1,6 @@
 //! What a strategy sees of itself while it handles an event, and how it says what it wants.
 
-use crate::{Decimal, Instrument, Lots, Money, OrderUpdate, Origin, Price, SCALE, Side, Start, host};
+use crate::{Decimal, Instrument, Lots, Money, OrderUpdate, Origin, Price, Room, SCALE, Side, Start, host};
 use serde::{Deserialize, Serialize};
 
 /// How long a wish may stay unanswered before [`Context::is_waiting`] gives it up, in market time.
@@ -142,6 +142,45 @@ impl Context {
     #[must_use]
     pub const fn balance(&self) -> Option<Money> {
         self.book.balance
+    }
+
+    /// What binds the account: the nearest floor of its rules. It changes by events, never by price alone.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        host::room()
+    }
+
+    /// How much the account may lose before a rule ends or pauses it, at the prices of this event; none when no rule
+    /// has a floor. It knows this strategy's own positions only: what others on the account win or lose is not in it.
+    #[must_use]
+    pub fn left(&self) -> Option<Money> {
+        let room = self.room();
+        let floating = self.positions().iter().fold(Money::ZERO, |sum, held| {
+            let gain = if held.side == Side::Buy { self.bid() - held.price } else { held.price - self.ask() };
+            sum + self.value(held.lots, gain)
+        });
+        Some(room.balance + floating - room.floor?)
+    }
+
+    /// The most lots that lose less than [`Context::left`] when the price runs this far against them; the instrument's
+    /// largest order when nothing binds, and nothing when less than a step is left.
+    #[must_use]
+    pub fn largest_lots(&self, stop: Price) -> Lots {
+        let instrument = self.instrument();
+        let per_lot = self.value(Lots::whole(1), stop);
+        let Some(left) = self.left().filter(|_| per_lot > Money::ZERO) else { return instrument.lot_max };
+        let step = instrument.lot_step.units().max(1);
+        let lots = Lots::whole(1).times(left.max(Money::ZERO).units(), per_lot.units()).units();
+        let lots = Lots::from_units(lots - lots % step);
+        // Some rules breach at their floor, so all of what is left is one step too many.
+        let lots = if self.value(lots, stop) < left { lots } else { lots - instrument.lot_step };
+        lots.max(Lots::ZERO).min(instrument.lot_max)
+    }
+
+    /// What a move of the price is worth for so many lots.
+    fn value(&self, lots: Lots, moved: Price) -> Money {
+        let units = lots.units().saturating_mul(self.instrument().contract_size);
+        Money::from_units(moved.times(units, SCALE).units())
     }
 
     /// Whether a wish has no answer yet. One older than a minute is given up.

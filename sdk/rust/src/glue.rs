@@ -72,9 +72,9 @@ fn wire_hooks(hooks: crate::Hooks) -> wire::Hooks {
     }
 }
 
-fn start_of(start: wire::Start) -> Start {
-    let wire::Start { instrument, timeframe_ms } = start;
-    let instrument = Instrument {
+/// From the contract's type to the author's.
+pub(crate) fn instrument_of(instrument: types::Instrument) -> Instrument {
+    Instrument {
         symbol: instrument.symbol,
         tick_size: Price::from_units(instrument.tick_size),
         pip: Price::from_units(instrument.pip),
@@ -82,8 +82,11 @@ fn start_of(start: wire::Start) -> Start {
         lot_max: Lots::from_units(instrument.lot_max),
         contract_size: instrument.contract_size,
         quote_currency: instrument.quote_currency,
-    };
-    Start { instrument, timeframe_ms }
+    }
+}
+
+fn start_of(start: wire::Start) -> Start {
+    Start { instrument: instrument_of(start.instrument), timeframe_ms: start.timeframe_ms }
 }
 
 fn update_of(update: wire::OrderUpdate) -> OrderUpdate {
@@ -219,6 +222,8 @@ fn order_of(order: rules::Order) -> Order {
 }
 
 fn wire_assessment(assessment: Assessment) -> rules::Assessment {
+    assessment.objectives.into_iter().for_each(crate::host::report);
+    assessment.only.into_iter().for_each(crate::host::only);
     rules::Assessment {
         standing: match assessment.standing {
             Standing::Ok => rules::Standing::Ok,

@@ -2,7 +2,81 @@
 
 #[cfg(target_arch = "wasm32")]
 mod real {
-    use crate::bindings::host;
+    use crate::{
+        Closure, DayTally, Execution, Facts, Instrument, Money, Objective, Room, Unit,
+        bindings::{host, risk_rule::marque::plugin as rule, strategy::marque::plugin::limits},
+        export::instrument_of,
+    };
+
+    pub(crate) fn facts() -> Facts {
+        let told = rule::account_facts::get_facts();
+        Facts {
+            opened_at: told.opened_at,
+            peak_balance: Money::from_units(told.peak_balance),
+            peak_day_balance: Money::from_units(told.peak_day_balance),
+            deposited: Money::from_units(told.deposited),
+            withdrawn: Money::from_units(told.withdrawn),
+            trades_today: told.trades_today,
+            trades_allowed: told.trades_allowed,
+        }
+    }
+
+    pub(crate) fn days() -> Vec<DayTally> {
+        let day = |told: rule::account_facts::DayTally| DayTally {
+            began_at: told.began_at,
+            ordered: told.ordered,
+            opened: told.opened,
+            opened_profit: Money::from_units(told.opened_profit),
+            closed_profit: Money::from_units(told.closed_profit),
+        };
+        rule::account_facts::get_days().into_iter().map(day).collect()
+    }
+
+    pub(crate) fn executions() -> Vec<Execution> {
+        let fill = |told: rule::account_facts::Execution| Execution {
+            at: told.at,
+            instrument: told.instrument,
+            opening: told.opening,
+        };
+        rule::account_facts::get_executions().into_iter().map(fill).collect()
+    }
+
+    pub(crate) fn instrument(id: u32) -> Option<Instrument> {
+        rule::market_facts::find_instrument(id).map(instrument_of)
+    }
+
+    pub(crate) fn next_closure(_now: i64, id: u32, least_ms: i64) -> Option<Closure> {
+        let told = rule::market_facts::next_closure(id, least_ms)?;
+        Some(Closure { begins_at: told.begins_at, ends_at: told.ends_at })
+    }
+
+    pub(crate) fn report(told: Objective) {
+        rule::objectives::report(&rule::objectives::Objective {
+            name: told.name.to_owned(),
+            summary: told.summary,
+            unit: match told.unit {
+                Unit::Money => rule::objectives::Unit::Money,
+                Unit::Percent => rule::objectives::Unit::Percent,
+                Unit::Days => rule::objectives::Unit::Days,
+            },
+            have: told.have.units(),
+            want: told.want.units(),
+            reached: told.reached,
+        });
+    }
+
+    pub(crate) fn only(instrument: u32) {
+        rule::flattening::only(instrument);
+    }
+
+    pub(crate) fn room() -> Room {
+        let told = limits::get_room();
+        Room {
+            floor: told.floor.map(Money::from_units),
+            resets_at: told.resets_at,
+            balance: Money::from_units(told.balance),
+        }
+    }
 
     pub(crate) fn log(event: u32, line: &str) {
         host::log(event, line);
@@ -15,9 +89,11 @@ mod real {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod real {
+    use crate::{Closure, DayTally, Execution, Facts, Instrument, Room, testing::Known};
     use std::cell::{Cell, RefCell};
 
     thread_local! {
+        static KNOWN: RefCell<Known> = RefCell::new(Known::default());
         static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
         static SEED: Cell<u64> = const { Cell::new(0) };
     }
@@ -33,6 +109,35 @@ mod real {
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn set_known(known: Known) {
+        KNOWN.set(known);
+    }
+
+    pub(crate) fn facts() -> Facts {
+        KNOWN.with_borrow(|known| known.facts)
+    }
+
+    pub(crate) fn days() -> Vec<DayTally> {
+        KNOWN.with_borrow(|known| known.days.clone())
+    }
+
+    pub(crate) fn executions() -> Vec<Execution> {
+        KNOWN.with_borrow(|known| known.executions.clone())
+    }
+
+    pub(crate) fn instrument(id: u32) -> Option<Instrument> {
+        KNOWN.with_borrow(|known| known.instruments.iter().find(|(known, _)| *known == id).map(|(_, i)| i.clone()))
+    }
+
+    pub(crate) fn next_closure(now: i64, id: u32, least_ms: i64) -> Option<Closure> {
+        let fits = |c: &&(u32, Closure)| c.0 == id && c.1.ends_at > now && c.1.ends_at - c.1.begins_at >= least_ms;
+        KNOWN.with_borrow(|known| known.closures.iter().find(fits).map(|(_, closure)| *closure))
+    }
+
+    pub(crate) fn room() -> Room {
+        KNOWN.with_borrow(|known| known.room)
     }
 
     pub(crate) fn take_log() -> Vec<String> {

@@ -37,6 +37,7 @@
 
 mod about;
 mod context;
+mod facts;
 mod fixed;
 mod host;
 mod indicator;
@@ -44,6 +45,7 @@ mod market;
 mod rule;
 mod strategy;
 
+pub mod limit;
 pub mod run;
 pub mod testing;
 
@@ -55,8 +57,11 @@ pub mod export;
 
 pub use about::{About, Hooks};
 pub use context::{Action, Bracket, Context, Position};
+pub use facts::{Closure, DayTally, Execution, Facts, Room};
 pub use fixed::{Decimal, Lots, Money, NumberError, Price, SCALE};
 pub use indicator::Ema;
 pub use market::{Bar, Instrument, OrderUpdate, Origin, Side, Start, Tick};
-pub use rule::{Account, Assessment, DayAnchor, DayReset, Exposure, Order, RiskRule, Standing, Verdict};
+pub use rule::{
+    Account, Assessment, DayAnchor, DayReset, Exposure, Objective, Order, RiskRule, Standing, Unit, Verdict,
+};
 pub use strategy::Strategy;

@@ -1,6 +1,6 @@
 //! What the author of a risk rule implements.
 
-use crate::{About, Lots, Money, Price, Side};
+use crate::{About, Decimal, Lots, Money, Price, Side};
 use serde::de::DeserializeOwned;
 
 /// When a rule's day begins, on a local clock.
@@ -45,7 +45,7 @@ pub struct Exposure {
 pub struct Account {
     /// Market time, in milliseconds.
     pub now: i64,
-    /// What the account was funded with.
+    /// What the account was funded with: its opening, plus deposits, less what was withdrawn beyond its profit.
     pub initial_balance: Money,
     /// Closed balance.
     pub balance: Money,
@@ -100,8 +100,37 @@ pub enum Standing {
     Fail,
 }
 
-/// A rule's assessment, with the levels at which it wants to be asked again. Between them it is never called, so they
-/// must hold for every price path that stays between them; a level that is already reached is an error.
+/// What a goal counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The account's currency.
+    Money,
+    /// Hundredths of a whole.
+    Percent,
+    /// Trading days.
+    Days,
+}
+
+/// A goal of a program: a target, days to trade, a share not to exceed. It never fails an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objective {
+    /// Lower-case letters, digits and hyphens, at most 64.
+    pub name: &'static str,
+    /// One sentence for the trader, with the numbers.
+    pub summary: String,
+    /// What the numbers count.
+    pub unit: Unit,
+    /// Where it stands.
+    pub have: Decimal,
+    /// What is wanted.
+    pub want: Decimal,
+    /// Whether it is met.
+    pub reached: bool,
+}
+
+/// A rule's assessment, with the levels at which it wants to be asked again. While the account's book stays as it is (no
+/// fill, no deposit, no withdrawal) it is never called between them, so they must hold for every price path that stays
+/// between them; a level that is already reached is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
     /// What it thinks.
@@ -116,6 +145,10 @@ pub struct Assessment {
     pub wake_above: Option<Money>,
     /// Ask again at this time.
     pub wake_at: Option<i64>,
+    /// Goals, at most 8.
+    pub objectives: Vec<Objective>,
+    /// The instruments whose positions [`Standing::Flatten`] closes, at most 32; none means all.
+    pub only: Vec<u32>,
 }
 
 impl Assessment {
@@ -127,6 +160,8 @@ impl Assessment {
         wake_below: None,
         wake_above: None,
         wake_at: None,
+        objectives: Vec::new(),
+        only: Vec::new(),
     };
 }
 

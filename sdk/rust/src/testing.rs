@@ -1,5 +1,32 @@
 //! What the stand-in host of unit tests saw and gives. Inside the sandbox these do nothing.
 
+use crate::{Closure, DayTally, Execution, Facts, Instrument, Room};
+
+/// What the stand-in host knows of an account and its market.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Marks and counts.
+    pub facts: Facts,
+    /// The rule's days.
+    pub days: Vec<DayTally>,
+    /// The last fills.
+    pub executions: Vec<Execution>,
+    /// Instruments by their number.
+    pub instruments: Vec<(u32, Instrument)>,
+    /// Closures of instruments, in order.
+    pub closures: Vec<(u32, Closure)>,
+    /// What binds a strategy's account.
+    pub room: Room,
+}
+
+/// Sets what plugins on this thread are told from here on.
+pub fn set_known(known: Known) {
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::host::set_known(known);
+    #[cfg(target_arch = "wasm32")]
+    drop(known);
+}
+
 /// Takes the lines logged on this thread since the last call.
 #[must_use]
 pub fn take_log() -> Vec<String> {

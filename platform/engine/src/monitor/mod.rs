@@ -155,6 +155,12 @@ impl RuleBench {
         self.due.first().map_or(Millis(i64::MAX), |(at, _, _)| *at)
     }
 
+    /// The rules whose time has come, which stay due.
+    pub fn due_by(&self, now: Millis) -> Vec<(AccountId, u16)> {
+        let due = self.due.iter().take_while(|(at, _, _)| *at <= now);
+        due.map(|(_, account, rule)| (*account, *rule)).collect()
+    }
+
     /// Takes the rules whose time has come, in the order of accounts. Each must be asked, or given
     /// another time by [`RuleBench::rest`].
     pub fn take_due(&mut self, now: Millis, out: &mut Vec<(AccountId, u16)>) {
@@ -170,6 +176,17 @@ impl RuleBench {
     /// Leaves a rule alone whatever equity does, until its next day.
     pub fn rest(&mut self, account: AccountId, index: u16, until: Millis) {
         self.set(account, index, |level| *level = Levels { at: until, ..Levels::asleep(level.peak) });
+    }
+
+    /// Takes note that money came from or went to the outside: marks move with it, and every rule is asked at the next
+    /// look at the time.
+    pub fn funded(&mut self, account: AccountId, amount: Money) {
+        for index in 0..u16::try_from(self.levels(account).len()).unwrap_or(u16::MAX) {
+            self.set(account, index, |level| {
+                level.peak = level.peak.saturating_add(amount);
+                level.at = Millis(i64::MIN);
+            });
+        }
     }
 
     /// The levels of an account's rules.
@@ -207,9 +224,9 @@ impl RuleBench {
         let opened = DayAnchor {
             began_at: account.opened_at,
             next_at: Millis(i64::MAX),
-            balance: account.terms.initial_balance,
-            equity: account.terms.initial_balance,
-            peak_equity: account.terms.initial_balance,
+            balance: account.facts.capital,
+            equity: account.facts.capital,
+            peak_equity: account.facts.capital,
         };
         let anchor = account.rules.get(index).and_then(|r| r.day).unwrap_or(opened);
         let peak = self.levels(account.terms.id).get(index).map_or(anchor.peak_equity, |l| l.peak);
@@ -239,6 +256,11 @@ impl RuleBench {
         Ok(rule
             .day_reset()
             .map(|reset| (reset.zone.last_daily(now, reset.minute), reset.zone.next_daily(now, reset.minute))))
+    }
+
+    /// Whether the rule asks for facts of its days.
+    pub fn wants_days(&mut self, rule: &PluginRef) -> bool {
+        self.rule(rule).is_ok_and(|r| r.wants_days())
     }
 
     /// Asks a rule about an order. A fault throws the instance away; the next question gets a new one.

@@ -33,6 +33,7 @@ impl Shard {
         if let Some(account) = self.state.accounts.get(&id) {
             self.rules.enrol(account, &self.market);
         }
+        self.keep_days(id, fx);
         self.begin_days(id, fx);
         Ok(())
     }

@@ -142,7 +142,11 @@ impl Shard {
         self.market.advance(at);
         match event {
             Event::Quote(quote, reports) => self.quote(&quote, reports, fx),
-            Event::Command(command) => return self.command(command, fx),
+            Event::Command(command) => {
+                let answer = self.command(command, fx);
+                self.wake_by_time(fx);
+                return answer;
+            }
             Event::Sent(order) => self.sent(order, fx),
             Event::Report(report) => self.report(report, fx),
             Event::Recovered => self.recovered(fx),
@@ -171,6 +175,7 @@ impl Shard {
         let mut closed = core::mem::take(&mut self.closed);
         closed.clear();
         let taken = self.market.take(quote, &mut closed);
+        self.roll_days(fx);
         for report in reports {
             self.report(report, fx);
         }
@@ -189,6 +194,7 @@ impl Shard {
         fx: &mut Effects,
     ) {
         self.market.set_last(quote);
+        self.roll_days(fx);
         for report in reports {
             self.report(report, fx);
         }
@@ -255,6 +261,7 @@ impl Shard {
         match &record {
             Record::PositionOpened(position) => self.curve.follow(position.instrument, position.account),
             Record::PositionClosed(position) => self.curve.unfollow(position.instrument, position.account),
+            Record::Moved(moved) if moved.kind().is_funding() => self.rules.funded(moved.account(), moved.cash()),
             _ => {}
         }
         fx.records.push(record);

@@ -5,14 +5,13 @@ use crate::{
     book,
     event::{Effects, Record},
     gate::{self, Request},
-    port::{OrderUpdate, Standing, VenueReport},
-    state::RuleState,
+    port::{OrderUpdate, VenueReport},
 };
 use marque_domain::{
     account::AccountStatus,
     decision::{Decision, Intent},
     fixed::{Money, Price},
-    id::{AccountId, OrderId, PositionId, TransactionId},
+    id::{AccountId, InstrumentId, OrderId, PositionId, TransactionId},
     ledger::{Book, Transaction, TransactionKind},
     order::{Closed, Order, OrderState, OrderStep, Origin, Position, Purpose},
 };
@@ -33,13 +32,13 @@ impl Shard {
         Some(decision)
     }
 
-    /// Closes everything, in the name of a rule.
-    pub(super) fn flatten(&mut self, account: AccountId, fx: &mut Effects) {
-        let open = self
-            .state
-            .accounts
-            .get(&account)
-            .map(|a| a.positions.iter().map(|p| p.id).filter(|id| !a.is_closing(*id)).collect::<Vec<_>>());
+    /// Closes everything in these instruments, or in all when none is named, in the name of a rule.
+    pub(super) fn flatten(&mut self, account: AccountId, only: &[InstrumentId], fx: &mut Effects) {
+        let meant = |p: &&Position| only.is_empty() || only.contains(&p.instrument);
+        let open = self.state.accounts.get(&account).map(|a| {
+            let open = a.positions.iter().filter(meant).map(|p| p.id);
+            open.filter(|id| !a.is_closing(*id)).collect::<Vec<_>>()
+        });
         for position in open.unwrap_or_default() {
             let request = Request { deployment: None, origin: Origin::Rule, intent: Intent::Close { position } };
             self.decide(account, &request, fx);
@@ -88,7 +87,7 @@ impl Shard {
         for (account, failed) in accounts {
             self.begin_days(account, fx);
             if failed {
-                self.flatten(account, fx);
+                self.flatten(account, &[], fx);
             }
         }
         self.close_killed(|_, _, _| true, fx);
@@ -243,13 +242,10 @@ impl Shard {
     /// Positions or balance changed: the monitor looks at the account at once. What fills after a rule ended
     /// the account or wanted it flat is closed again.
     fn book_changed(&mut self, account: AccountId, fx: &mut Effects) {
-        self.look_at(account, fx);
-        let must_be_flat = self.state.accounts.get(&account).is_some_and(|a| {
-            let wanted = |rule: &RuleState| rule.last.as_ref().is_some_and(|l| l.standing == Standing::Flatten);
-            matches!(a.status, AccountStatus::Failed(_)) || a.rules.iter().any(wanted)
-        });
-        if must_be_flat {
-            self.flatten(account, fx);
+        self.ask_all(account, fx);
+        // A rule that still wants the account flat has just said so; only of one that failed nobody is asked.
+        if self.state.accounts.get(&account).is_some_and(|a| matches!(a.status, AccountStatus::Failed(_))) {
+            self.flatten(account, &[], fx);
         }
         self.close_killed(|of, _, _| of == account, fx);
     }

@@ -4,7 +4,8 @@ use super::Shard;
 use crate::{
     book,
     event::{Effects, Record},
-    port::{AccountView, Assessment, DayAnchor, Standing},
+    facts::Facts,
+    port::{AccountView, Assessment, DayAnchor, Fault, Standing},
     state::AccountState,
 };
 use marque_domain::{
@@ -54,10 +55,29 @@ impl Shard {
 
     /// Begins the days of an account's rules where one is due, and asks each rule once.
     pub(super) fn begin_days(&mut self, account: AccountId, fx: &mut Effects) {
-        let count = self.state.accounts.get(&account).map_or(0, |a| a.rules.len());
-        for rule in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+        let rules = self.rules_of(account);
+        for rule in rules.clone() {
             self.roll_day(account, rule, fx);
-            self.assess(account, rule, fx);
+        }
+        self.look_and_ask(account, &rules.collect::<Vec<u16>>(), fx);
+    }
+
+    /// Keeps the days of those rules that ask for them.
+    pub(super) fn keep_days(&mut self, account: AccountId, fx: &mut Effects) {
+        for rule in self.rules_of(account) {
+            let bound = self.state.accounts.get(&account).and_then(|a| a.terms.rules.get(usize::from(rule)));
+            if bound.is_some_and(|bound| self.rules.wants_days(bound)) {
+                self.emit(Record::DaysKept { account, rule }, fx);
+            }
+        }
+    }
+
+    /// Begins the days that are due, before anything else of the moment is taken in: what fills on the first quote of a
+    /// day belongs to that day.
+    pub(super) fn roll_days(&mut self, fx: &mut Effects) {
+        let now = self.market.now();
+        for (account, rule) in self.rules.due_by(now) {
+            self.roll_day(account, rule, fx);
         }
     }
 
@@ -68,10 +88,25 @@ impl Shard {
         }
         let mut due = Vec::new();
         self.rules.take_due(now, &mut due);
-        for (account, rule) in due {
-            self.roll_day(account, rule, fx);
-            self.assess(account, rule, fx);
+        for one in due.chunk_by(|a, b| a.0 == b.0) {
+            let Some((account, _)) = one.first() else { continue };
+            let rules: Vec<u16> = one.iter().map(|(_, rule)| *rule).collect();
+            for rule in &rules {
+                self.roll_day(*account, *rule, fx);
+            }
+            self.look_and_ask(*account, &rules, fx);
         }
+    }
+
+    /// The account's book changed, so every rule is asked.
+    pub(super) fn ask_all(&mut self, account: AccountId, fx: &mut Effects) {
+        let rules: Vec<u16> = self.rules_of(account).collect();
+        self.look_and_ask(account, &rules, fx);
+    }
+
+    fn rules_of(&self, account: AccountId) -> core::ops::Range<u16> {
+        let count = self.state.accounts.get(&account).map_or(0, |a| a.rules.len());
+        0..u16::try_from(count).unwrap_or(u16::MAX)
     }
 
     pub(super) fn wake_by_equity(&mut self, quote: &Quote, fx: &mut Effects) {
@@ -90,16 +125,42 @@ impl Shard {
 
     /// Compares an account's equity with its rules' levels; asks those it reached.
     pub(super) fn look_at(&mut self, account: AccountId, fx: &mut Effects) {
+        self.look_and_ask(account, &[], fx);
+    }
+
+    /// Takes the account's equity into the marks; then asks those rules whose levels it reached, and those of `also`.
+    fn look_and_ask(&mut self, account: AccountId, also: &[u16], fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
         self.rules.settle(state, &self.market);
         let equity = book::equity(state, &self.market);
         let mut woken = core::mem::take(&mut self.woken);
         woken.clear();
         self.rules.touch(account, equity, &mut woken);
-        for rule in &woken {
-            self.assess(account, *rule, fx);
+        if !also.is_empty() {
+            woken.extend_from_slice(also);
+            woken.sort_unstable();
+            woken.dedup();
+        }
+        if !woken.is_empty() {
+            self.ask(account, &woken, fx);
         }
         self.woken = woken;
+    }
+
+    /// Asks rules about an account and acts on their answers. A breach comes first: what else the same moment would
+    /// have brought, such as a target that is reached, the account did not live to see.
+    fn ask(&mut self, account: AccountId, rules: &[u16], fx: &mut Effects) {
+        let mut answers: Vec<(u16, Result<Assessment, Fault>)> =
+            rules.iter().filter_map(|rule| Some((*rule, self.assess(account, *rule)?))).collect();
+        let is_breach =
+            |answer: &Result<Assessment, Fault>| answer.as_ref().is_ok_and(|a| a.standing == Standing::Fail);
+        answers.sort_by_key(|(_, answer)| !is_breach(answer));
+        for (rule, answer) in answers {
+            match answer {
+                Ok(assessment) => self.heed(account, rule, assessment, fx),
+                Err(_) => self.hold(account, fx),
+            }
+        }
     }
 
     /// Begins a rule's day when its local clock says so. Equity that was legal a moment ago is measured
@@ -119,45 +180,53 @@ impl Shard {
         self.emit(Record::DayBegan { account, rule: index, anchor }, fx);
     }
 
-    fn assess(&mut self, account: AccountId, index: u16, fx: &mut Effects) {
-        let Some(state) = self.state.accounts.get(&account) else { return };
+    /// What a rule says of an account; nothing of one that has failed.
+    fn assess(&mut self, account: AccountId, index: u16) -> Option<Result<Assessment, Fault>> {
+        let state = self.state.accounts.get(&account)?;
         if matches!(state.status, AccountStatus::Failed(_)) {
             let day = state.rules.get(usize::from(index)).and_then(|r| r.day);
-            return self.rules.rest(account, index, day.map_or(Millis(i64::MAX), |d| d.next_at));
+            self.rules.rest(account, index, day.map_or(Millis(i64::MAX), |d| d.next_at));
+            return None;
         }
-        let Some(rule) = state.terms.rules.get(usize::from(index)) else { return };
+        let rule = state.terms.rules.get(usize::from(index))?;
         let mut positions = Vec::new();
         book::exposures(state, &self.market, &mut positions);
         let view = AccountView {
             now: self.market.now(),
-            initial_balance: state.terms.initial_balance,
+            initial_balance: state.facts.capital,
             balance: state.balance,
             equity: book::equity(state, &self.market),
             day: self.rules.day(state, &self.market, usize::from(index)),
             positions: &positions,
+            facts: Facts::of(state, usize::from(index), &self.market),
         };
-        match self.rules.assess(account, index, rule, &view) {
-            Ok(assessment) => self.heed(account, index, assessment, fx),
-            Err(_) => self.hold(account, fx),
-        }
+        Some(self.rules.assess(account, index, rule, &view))
     }
 
-    /// Acts on a rule's answer. It is recorded when its standing or its floor changed.
+    /// Acts on a rule's answer. It is recorded when its standing, its floor or its goals changed.
     fn heed(&mut self, account: AccountId, index: u16, assessment: Assessment, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
+        if matches!(state.status, AccountStatus::Failed(_)) {
+            return;
+        }
+        let equity = book::equity(state, &self.market);
         let held = state.status == AccountStatus::Held(RULE_SILENT.to_owned());
         let known = state.rules.get(usize::from(index)).and_then(|r| r.last.as_ref());
-        let news = known.is_none_or(|k| k.standing != assessment.standing || k.floor != assessment.floor);
+        let said = |a: &Assessment| (a.standing, a.floor);
+        let news = known.is_none_or(|k| {
+            said(k) != said(&assessment) || k.objectives != assessment.objectives || k.only != assessment.only
+        });
         let (standing, reason, at) = (assessment.standing, assessment.reason.clone(), self.market.now());
+        let only = assessment.only.clone();
         if news {
-            self.emit(Record::Assessed { account, rule: index, assessment, at }, fx);
+            self.emit(Record::Assessed { account, rule: index, assessment, equity, at }, fx);
         }
         if held {
             self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
         }
         match standing {
             Standing::Ok | Standing::Warn => {}
-            Standing::Flatten => self.flatten(account, fx),
+            Standing::Flatten => self.flatten(account, &only, fx),
             Standing::Fail => self.fail(account, reason, fx),
         }
     }
@@ -169,7 +238,7 @@ impl Shard {
         for deployment in running {
             self.halt(deployment, DeploymentStatus::Stopped, fx);
         }
-        self.flatten(account, fx);
+        self.flatten(account, &[], fx);
     }
 
     /// A rule that gives no answer holds new orders; it never closes anything.

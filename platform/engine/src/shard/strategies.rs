@@ -5,8 +5,9 @@ use super::Shard;
 use crate::{
     event::{ClosedBar, Effects, Record},
     gate::Request,
-    port::{Action, BarRun, Fault, OrderUpdate, Strategy, StrategyStart, TickRun},
+    port::{Action, BarRun, Fault, OrderUpdate, Room, Strategy, StrategyStart, TickRun},
     runner::{Runner, RunnerMark, single},
+    state::AccountState,
 };
 use marque_domain::{
     account::DeploymentStatus,
@@ -122,6 +123,7 @@ impl Shard {
         // The state to go back to, should something fail in the middle of the run.
         let before = runner.state().ok()?;
         let strategy = runner.strategy.as_mut()?;
+        strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         if let Ok(consumed) = call(strategy.as_mut(), actions) {
             let log = strategy.take_log();
             fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
@@ -147,6 +149,7 @@ impl Shard {
     ) -> bool {
         let Some(runner) = self.runners.get_mut(deployment) else { return false };
         let Some(strategy) = runner.strategy.as_mut() else { return false };
+        strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         let answer = call(strategy.as_mut(), actions);
         let log = strategy.take_log();
         fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));

@@ -279,6 +279,8 @@ impl RiskRule for Floor {
             wake_below: Some(floor),
             wake_above: peak.checked_add(Money::from_units(1)),
             wake_at: None,
+            objectives: Vec::new(),
+            only: Vec::new(),
         })
     }
 }

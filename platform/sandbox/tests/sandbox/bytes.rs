@@ -61,7 +61,7 @@ fn what_does_not_fit_the_contract_is_told() {
     let wrong_type = export(&format!(r#"{core} (export "on-bars" (func $f))"#));
     assert!(matches!(refused(&wrong_type), Refused::WrongShape(_)));
     let too_much = export(&format!(
-        r#"(import "marque:plugin/host@1.0.0" (instance (export "open-file" (func)))) {core} (export "assess" (func $f))"#
+        r#"(import "marque:plugin/host@1.1.0" (instance (export "open-file" (func)))) {core} (export "assess" (func $f))"#
     ));
     assert!(matches!(refused(&too_much), Refused::WrongShape(_)));
 }

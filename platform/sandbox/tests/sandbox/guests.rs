@@ -19,8 +19,8 @@ const SCHEMA: &str = r#"{"type":"object","additionalProperties":false,"propertie
 
 /// What both kinds share: memory, an allocator that starts over when its 64 KiB are used up, and strings.
 const COMMON: &str = r#"
-    (import "marque:plugin/host@1.0.0" "log" (func $log (param i32 i32 i32)))
-    (import "marque:plugin/host@1.0.0" "random" (func $random (result i64)))
+    (import "marque:plugin/host@1.1.0" "log" (func $log (param i32 i32 i32)))
+    (import "marque:plugin/host@1.1.0" "random" (func $random (result i64)))
     (memory (export "memory") 4)
     (table $table 1 funcref)
     (global $free (mut i32) (i32.const 65536))
@@ -54,9 +54,23 @@ fn fill(template: &str, defaults: &[Part<'_>], parts: &[Part<'_>]) -> String {
 }
 
 fn encode(wat: &str, world: &str) -> Vec<u8> {
+    encode_for(wat, world, "../../sdk/wit")
+}
+
+/// A guest as it was built when the contract was 1.0: the frozen files are in `contract-1.0`.
+pub fn rule_of_1_0(parts: &[Part<'_>]) -> Vec<u8> {
+    encode_for(&rule_text(parts).replace("@1.1.0", "@1.0.0"), "risk-rule", "tests/contract-1.0")
+}
+
+/// As [`rule_of_1_0`].
+pub fn strategy_of_1_0(parts: &[Part<'_>]) -> Vec<u8> {
+    encode_for(&strategy_text(parts).replace("@1.1.0", "@1.0.0"), "strategy", "tests/contract-1.0")
+}
+
+fn encode_for(wat: &str, world: &str, contract: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}\n{wat}"));
     let mut resolve = Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit");
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join(contract);
     let (package, _) = resolve.push_dir(contract).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
@@ -65,6 +79,10 @@ fn encode(wat: &str, world: &str) -> Vec<u8> {
 
 /// A strategy that takes every hook, consumes each run whole and does nothing.
 pub fn strategy(parts: &[Part<'_>]) -> Vec<u8> {
+    encode(&strategy_text(parts), "strategy")
+}
+
+fn strategy_text(parts: &[Part<'_>]) -> String {
     let defaults = [
         ("extra", ""),
         ("describe", "(i32.const 0)"),
@@ -97,11 +115,20 @@ pub fn strategy(parts: &[Part<'_>]) -> Vec<u8> {
         schema = data(1_120, SCHEMA),
         hooks = words(&[0, 0x0101_0101, 0]),
     );
-    encode(&fill(&template, &defaults, parts), "strategy")
+    fill(&template, &defaults, parts)
 }
 
 /// A rule that allows every order and finds every account well.
 pub fn rule(parts: &[Part<'_>]) -> Vec<u8> {
+    encode(&rule_text(parts), "risk-rule")
+}
+
+/// As [`rule`], with one more import.
+pub fn rule_with(import: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    encode(&rule_text(parts).replacen("(module ", &format!("(module {import} "), 1), "risk-rule")
+}
+
+fn rule_text(parts: &[Part<'_>]) -> String {
     let defaults = [
         ("extra", ""),
         ("describe", "(i32.const 0)"),
@@ -121,5 +148,5 @@ pub fn rule(parts: &[Part<'_>]) -> Vec<u8> {
             (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i32 i32) (result i32) <assess>))"#,
         schema = data(1_120, SCHEMA),
     );
-    encode(&fill(&template, &defaults, parts), "risk-rule")
+    fill(&template, &defaults, parts)
 }

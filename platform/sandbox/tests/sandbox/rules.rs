@@ -1,7 +1,7 @@
 //! The daily-loss rule that we ship, and rules that misbehave, through the real sandbox.
 
 use crate::{
-    fixture::{component, sandbox, start_rule},
+    fixture::{Bars, component, sandbox, start_rule, start_strategy},
     guests,
 };
 use marque_domain::{
@@ -12,7 +12,10 @@ use marque_domain::{
     plugin::PluginKind,
     time::Millis,
 };
-use marque_engine::port::{AccountView, DayAnchor, ExposureView, Fault, OrderView, Standing};
+use marque_engine::{
+    facts::Facts,
+    port::{AccountView, DayAnchor, ExposureView, Fault, OrderView, Room, Standing, Unit},
+};
 
 const FTMO: &str = r#"{"reference":"balance","amount":5,"amount_basis":"percent_of_initial","breach":"below",
     "reset_time":"00:00","zone":"Europe/Prague"}"#;
@@ -32,7 +35,7 @@ fn account(day_balance: i64, peak: i64, equity: Money, positions: &[ExposureView
         peak_equity: money(peak),
     };
     let initial_balance = money(100_000);
-    AccountView { now: Millis(5_000), initial_balance, balance: equity, equity, day, positions }
+    AccountView { now: Millis(5_000), initial_balance, balance: equity, equity, day, positions, facts: Facts::NONE }
 }
 
 fn order(lots: Lots, risk: Option<Money>) -> OrderView {
@@ -144,4 +147,49 @@ fn wake_levels_that_are_already_reached_are_nonsense() {
         let fault = woken(place, level).unwrap_err();
         assert!(matches!(&fault, Fault::Plugin(text) if text.contains("already reached")), "{fault:?}");
     }
+}
+
+#[test]
+fn plugins_of_contract_1_0_still_load_and_answer() {
+    // Built against the frozen files of 1.0: other import names, and nothing that came later.
+    let old = guests::rule_of_1_0(&[]);
+    assert_eq!(sandbox().inspect(&old).unwrap().kind, PluginKind::RiskRule);
+    let mut rule = start_rule(&old, "{}").unwrap();
+    assert!(!rule.wants_days(), "what it does not import is not prepared for it");
+    let view = account(1, 1, money(1), &[]);
+    assert_eq!(rule.check(&order(Lots::whole(1), None), &view), Ok(Verdict::Allow));
+    assert_eq!(rule.assess(&view).unwrap().standing, Standing::Ok);
+    let old = guests::strategy_of_1_0(&[("on-history", "(drop (call $random))")]);
+    let mut strategy = start_strategy(&old, "{}", None).unwrap();
+    strategy.set_room(Room { floor: Some(money(1)), ..Room::default() });
+    assert_eq!(strategy.on_bars(Bars::of_closes([110_000, 110_010]).run(0..2), &mut Vec::new()), Ok(1));
+    assert!(strategy.snapshot().is_ok());
+}
+
+/// A guest of 1.1 that reports a goal with this name, so many times, whenever it is asked.
+fn reporter(name: &str, times: u32) -> Vec<u8> {
+    let import = r#"(import "marque:plugin/objectives@1.1.0" "report"
+        (func $report (param i32 i32 i32 i32 i32 i64 i64 i32)))"#;
+    let body = format!(
+        "(local $n i32) (loop $again
+            (call $report (i32.const 2048) (i32.const {}) (i32.const 1056) (i32.const 21) (i32.const 0)
+                (i64.const 7) (i64.const 9) (i32.const 0))
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $n) (i32.const {times}))))
+        (i32.const 192)",
+        name.len()
+    );
+    guests::rule_with(import, &[("extra", &format!(r#"(data (i32.const 2048) "{name}")"#)), ("assess", &body)])
+}
+
+#[test]
+fn goals_are_part_of_an_assessment_bounded_and_named() {
+    let view = account(1, 1, money(1), &[]);
+    let told = start_rule(&reporter("profit-target", 2), "{}").unwrap().assess(&view).unwrap();
+    let goal = &told.objectives[0];
+    assert_eq!((told.objectives.len(), goal.name.as_str(), goal.unit), (2, "profit-target", Unit::Money));
+    assert_eq!((goal.have, goal.want, goal.reached), (7, 9, false));
+    assert_eq!(start_rule(&reporter("days", 1_000), "{}").unwrap().assess(&view).unwrap().objectives.len(), 8);
+    let fault = start_rule(&reporter("Days!", 1), "{}").unwrap().assess(&view).unwrap_err();
+    assert!(matches!(&fault, Fault::Plugin(text) if text.contains("small letters")), "{fault:?}");
 }

@@ -174,6 +174,7 @@ fn touches(record: &Record, id: AccountId) -> bool {
         Record::AccountOpened { .. }
         | Record::AccountChanged { .. }
         | Record::DayBegan { .. }
+        | Record::DaysKept { .. }
         | Record::Assessed { .. }
         | Record::TradesLimited { .. } => false,
     }

@@ -81,6 +81,7 @@ impl Step<'_> {
             Record::Faulted { .. }
             | Record::OrderMoved(_)
             | Record::DayBegan { .. }
+            | Record::DaysKept { .. }
             | Record::TradesLimited { .. }
             | Record::Assessed { .. } => return None,
         };

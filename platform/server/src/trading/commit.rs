@@ -173,6 +173,7 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
                 batch.transactions.push(transaction.clone());
             }
             Record::DayBegan { .. }
+            | Record::DaysKept { .. }
             | Record::Assessed { .. }
             | Record::KillPressed(_)
             | Record::KillReleased { .. } => {}
