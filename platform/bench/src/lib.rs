@@ -7,10 +7,13 @@
 pub mod bare;
 pub mod fixture;
 pub mod groups;
+pub mod growth;
 pub mod http;
 pub mod native;
 pub mod plain;
+pub mod population;
 pub mod raw;
+pub mod recorded;
 pub mod recorder;
 pub mod row;
 pub mod sample;

@@ -88,6 +88,22 @@ impl<V: Venue> Desk<V> {
         Ok(answer)
     }
 
+    /// Carries out commands that arrived together, in their order, and commits what follows from all of them at once:
+    /// none is answered before that. At most one of them may concern an account (see [`Command::account`]), so that each
+    /// finds its account as it would alone.
+    ///
+    /// # Errors
+    /// The committer's. The inner results are the shard's [`Refusal`]s, one for each command.
+    pub fn commands<C: Commit>(
+        &mut self,
+        commands: impl IntoIterator<Item = Command>,
+        commit: &mut C,
+    ) -> Result<Vec<Result<(), Refusal>>, C::Error> {
+        let answers = commands.into_iter().map(|command| self.step(Event::Command(command))).collect();
+        self.settle(commit)?;
+        Ok(answers)
+    }
+
     /// After [`Shard::restore`]: settles orders whose fate is unknown.
     ///
     /// # Errors

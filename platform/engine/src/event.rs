@@ -3,6 +3,7 @@
 use crate::{
     gate::Approved,
     port::{Assessment, DayAnchor, VenueReport},
+    state::State,
 };
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
@@ -81,6 +82,20 @@ pub enum Command {
         /// What.
         movement: Movement,
     },
+}
+
+impl Command {
+    /// The account that it concerns; none when it concerns several or one that is not there.
+    #[must_use]
+    pub fn account(&self, state: &State) -> Option<AccountId> {
+        match self {
+            Self::OpenAccount(terms) => Some(terms.id),
+            Self::Deploy(deployment, _) => Some(deployment.account),
+            Self::Start(deployment, _) | Self::Stop(deployment) => state.deployments.get(deployment).map(|d| d.account),
+            Self::Want { account, .. } | Self::MoveMoney { account, .. } => Some(*account),
+            Self::LimitTrades { .. } | Self::Kill(_) | Self::Release { .. } => None,
+        }
+    }
 }
 
 /// Why a command changed nothing.
@@ -242,6 +257,26 @@ pub enum Record {
 }
 
 impl Record {
+    /// The account that it concerns, if it is there.
+    #[must_use]
+    pub fn account(&self, state: &State) -> Option<AccountId> {
+        let of = |deployment: &DeploymentId| state.deployments.get(deployment).map(|d| d.account);
+        match self {
+            Self::AccountOpened { terms, .. } => Some(terms.id),
+            Self::AccountChanged { account, .. }
+            | Self::DayBegan { account, .. }
+            | Self::Assessed { account, .. }
+            | Self::TradesLimited { account, .. } => Some(*account),
+            Self::Deployed(deployment) => Some(deployment.account),
+            Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
+            Self::Decided(decision) => Some(decision.account),
+            Self::OrderPlaced(order) | Self::OrderMoved(order) => Some(order.account),
+            Self::PositionOpened(position) | Self::PositionClosed(position) => Some(position.account),
+            Self::Moved(transaction) => Some(transaction.account()),
+            Self::KillPressed(_) | Self::KillReleased { .. } => None,
+        }
+    }
+
     /// The account whose positions or balance this changes.
     #[must_use]
     pub(crate) const fn revalues(&self) -> Option<AccountId> {

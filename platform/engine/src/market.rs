@@ -54,6 +54,8 @@ struct Listing {
     /// The last answer of the calendar and until when it holds.
     open: (bool, Millis),
     tape: Tape,
+    /// Whether the tape changed since it was last marked.
+    moved: bool,
 }
 
 /// The market of a shard: one listing for each instrument of the catalogue, found by its dense id.
@@ -76,6 +78,7 @@ impl Market {
                 instrument: instrument.clone(),
                 open: (false, Millis(i64::MIN)),
                 tape: Tape::new(),
+                moved: false,
             });
         }
         Self { listings, now: Millis(0) }
@@ -135,6 +138,7 @@ impl Market {
             return false;
         }
         let instrument = quote.instrument;
+        listing.moved = true;
         listing.tape.take(quote, |timeframe, bar| closed.push(ClosedBar { instrument, timeframe, bar }));
         self.now = self.now.max(quote.at);
         true
@@ -144,14 +148,23 @@ impl Market {
     pub(crate) fn set_last(&mut self, quote: &Quote) {
         if let Some(listing) = self.listings.get_mut(quote.instrument.0 as usize).and_then(Option::as_mut) {
             listing.tape.last = Some(*quote);
+            listing.moved = true;
             self.now = self.now.max(quote.at);
         }
     }
 
     /// The tapes, to be restored later.
     #[must_use]
-    pub fn tapes(&self) -> Vec<(InstrumentId, Tape)> {
-        self.listings.iter().flatten().map(|l| (l.instrument.id, l.tape.clone())).collect()
+    pub fn tapes(&mut self) -> Vec<(InstrumentId, Tape)> {
+        let listings = self.listings.iter_mut().flatten();
+        listings.map(|l| (l.moved = false, (l.instrument.id, l.tape.clone())).1).collect()
+    }
+
+    /// The tapes that changed since they were last asked for.
+    #[must_use]
+    pub fn tapes_changed(&mut self) -> Vec<(InstrumentId, Tape)> {
+        let moved = |l: &mut Listing| core::mem::take(&mut l.moved).then(|| (l.instrument.id, l.tape.clone()));
+        self.listings.iter_mut().flatten().filter_map(moved).collect()
     }
 
     /// Puts tapes back; market time becomes their latest.

@@ -128,6 +128,8 @@ pub(crate) struct Runners {
     listening: BTreeMap<InstrumentId, Listeners>,
     timers: BTreeSet<(Millis, DeploymentId)>,
     accounts: BTreeSet<(AccountId, DeploymentId)>,
+    /// Who was called or changed since the last mark.
+    changed: BTreeSet<DeploymentId>,
 }
 
 /// Who listens to an instrument.
@@ -145,7 +147,9 @@ impl Runners {
 
     /// A running strategy, to call it. Its timer is set by [`Runners::set_timer`].
     pub fn get_mut(&mut self, deployment: DeploymentId) -> Option<&mut Runner> {
-        self.running.get_mut(&deployment)
+        let runner = self.running.get_mut(&deployment)?;
+        self.changed.insert(deployment);
+        Some(runner)
     }
 
     /// Takes up a strategy.
@@ -160,6 +164,7 @@ impl Runners {
         }
         self.timers.extend(runner.timer.map(|at| (at, id)));
         self.accounts.insert((runner.account, id));
+        self.changed.insert(id);
         self.running.insert(id, runner);
     }
 
@@ -185,6 +190,7 @@ impl Runners {
         let before = core::mem::replace(&mut runner.timer, timer);
         before.map(|at| self.timers.remove(&(at, deployment)));
         self.timers.extend(timer.map(|at| (at, deployment)));
+        self.changed.insert(deployment);
     }
 
     /// The earliest timer.
@@ -199,6 +205,7 @@ impl Runners {
             let Some((_, deployment)) = self.timers.pop_first() else { break };
             if let Some(runner) = self.running.get_mut(&deployment) {
                 runner.timer = None;
+                self.changed.insert(deployment);
             }
             due.push(deployment);
         }
@@ -225,7 +232,14 @@ impl Runners {
 
     /// What a restart must find again of all of them.
     pub fn marks(&mut self) -> Vec<RunnerMark> {
+        self.changed.clear();
         self.running.values_mut().map(Runner::mark).collect()
+    }
+
+    /// Likewise of those that were called or changed since the last time.
+    pub fn marks_changed(&mut self) -> Vec<RunnerMark> {
+        let changed = core::mem::take(&mut self.changed);
+        changed.iter().filter_map(|id| self.running.get_mut(id).map(Runner::mark)).collect()
     }
 }
 

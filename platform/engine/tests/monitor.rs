@@ -312,6 +312,7 @@ proptest! {
         moves in moves(),
     ) {
         let (mut indexed, mut scanning) = (Half::new(&rules, false), Half::new(&rules, true));
+        let mut kept = indexed.desk.shard_mut().mark();
         let mut world = World { now: START.plus(HOUR_MS), steps: [0; 3] };
         for (at, event) in moves.iter().enumerate() {
             world.advance(event);
@@ -319,10 +320,19 @@ proptest! {
             world.play(&mut scanning, event);
             let (found, wanted) = (std::mem::take(&mut *indexed.asks.lock().unwrap()), std::mem::take(&mut *scanning.asks.lock().unwrap()));
             prop_assert_eq!(found, wanted, "what rules were asked at move {} ({:?})", at, event);
+            if at % 5 == 0 {
+                kept.apply(indexed.desk.shard_mut().mark_change());
+            }
             let missed = indexed.missed();
             prop_assert!(missed.is_empty(), "at move {}: {}", at, missed);
         }
         prop_assert_eq!(&indexed.journal.records, &scanning.journal.records);
-        prop_assert_eq!(indexed.desk.shard_mut().mark(), scanning.desk.shard_mut().mark());
+        kept.apply(indexed.desk.shard_mut().mark_change());
+        let wanted = scanning.desk.shard_mut().mark();
+        prop_assert_eq!(indexed.desk.shard_mut().mark(), wanted.clone());
+        // A restart from the whole mark of the beginning and the changes since then finds the very same.
+        let mut restarted = Shard::new(&instruments(), Arc::new(Listening::default()), Box::new(NoHistory));
+        restarted.restore(indexed.desk.shard().state().clone(), kept);
+        prop_assert_eq!(restarted.mark(), wanted);
     }
 }

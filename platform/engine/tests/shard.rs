@@ -84,8 +84,11 @@ impl Commit for Mortal {
             return Err(());
         }
         self.records.extend(effects.records.iter().cloned());
-        // The cursor and the mark are of the same moment as the records.
-        self.mark = Some(shard.mark());
+        // The cursor and the mark are of the same moment as the records: whole at first and now and then, else what changed.
+        match &mut self.mark {
+            Some(mark) if !self.commits.is_multiple_of(7) => mark.apply(shard.mark_change()),
+            mark => *mark = Some(shard.mark()),
+        }
         self.committed_quotes = self.quotes;
         Ok(())
     }

@@ -15,8 +15,9 @@ use sea_orm::{
 /// The MAC before the first entry.
 const GENESIS: [u8; 32] = [0; 32];
 
-/// Entries in one transaction at most; a step of a shard has a handful.
-const ENTRIES_MAX: usize = 10_000;
+/// Entries in one transaction at most. A step of a shard has a handful, and one on which ten thousand strategies
+/// act two for each.
+const ENTRIES_MAX: usize = 100_000;
 
 /// Writes the head of an empty log, once.
 pub(crate) async fn begin(tx: &TenantTx, seal: &dyn AuditSeal) -> Result<(), StoreError> {

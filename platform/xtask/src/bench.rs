@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{build, plugins, run, setup};
+use crate::{build, demo::recordings, plugins, root, run, setup};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,9 @@ pub struct Options {
     /// Samples per row; the median is reported.
     #[arg(long)]
     samples: Option<usize>,
+    /// Keeps the growth tables and plots in `platform/bench/growth`.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Builds the plugins and the bench, then measures in the foreground.
@@ -25,6 +28,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     bench.args(["run", "--release", "--package", "marque-bench", "--"]).args(&options.filter);
     if let Some(samples) = options.samples {
         bench.args(["--samples", &samples.to_string()]);
+    }
+    if let Some(ticks) = recordings::beside_workspace().into_iter().find(|recording| recording.symbol == "EURUSD") {
+        bench.env("XTASK_RECORDING", ticks.path);
+    }
+    if options.keep {
+        bench.env("XTASK_GROWTH", root::workspace().join("platform/bench/growth"));
     }
     let status = bench
         .env("XTASK_PLUGINS", plugins.folder())

@@ -1,7 +1,9 @@
 //! The rows, one file per group.
 
 mod backtest;
+mod deployments;
 mod identity;
+mod monitor;
 mod sandbox;
 mod signal;
 
@@ -20,5 +22,7 @@ pub const ALL: &[Group] = &[
     Group { name: "sandbox", measure: sandbox::measure },
     Group { name: "engine: backtest", measure: backtest::measure },
     Group { name: "engine: signal", measure: signal::measure },
+    Group { name: "engine: monitor", measure: monitor::measure },
+    Group { name: "engine: deployments", measure: deployments::measure },
     Group { name: "identity", measure: identity::measure },
 ];

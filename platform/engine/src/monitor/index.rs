@@ -83,6 +83,8 @@ struct Ladder {
     /// Accounts whose best equity follows from `seen`.
     trusting: BTreeSet<AccountId>,
     seen: Extremes,
+    /// The best bid and ask of `seen` since the last mark.
+    best: Option<(Price, Price)>,
 }
 
 impl Ladder {
@@ -121,6 +123,8 @@ impl PriceIndex {
         let Some(ladder) = self.ladders.get_mut(&quote.instrument) else { return };
         if !ladder.trusting.is_empty() {
             ladder.seen.push(quote);
+            let (bid, ask) = ladder.best.unwrap_or((quote.bid, quote.ask));
+            ladder.best = Some((bid.max(quote.bid), ask.min(quote.ask)));
             if ladder.seen.is_full() {
                 // All of them are looked at and start from this moment.
                 out.extend(&ladder.trusting);
@@ -145,6 +149,14 @@ impl PriceIndex {
     /// The best price since the account was last settled.
     pub fn best_exit(&self, trust: &Trust) -> Option<Price> {
         self.ladders.get(&trust.instrument)?.seen.best_exit(trust.side, trust.since)
+    }
+
+    /// The best bid and ask of each instrument since this was last asked for, as far as somebody's best equity
+    /// follows from them.
+    pub fn take_best(&mut self) -> Vec<(InstrumentId, Price, Price)> {
+        let best =
+            self.ladders.iter_mut().filter_map(|(id, ladder)| ladder.best.take().map(|(bid, ask)| (*id, bid, ask)));
+        best.collect()
     }
 
     /// Puts an account where its equity and levels say, and takes it away from where it stood.

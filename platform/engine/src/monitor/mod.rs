@@ -12,6 +12,7 @@
 mod drivers;
 mod extremes;
 mod index;
+mod marks;
 
 use crate::{
     book,
@@ -21,6 +22,7 @@ use crate::{
 };
 use drivers::Shape;
 use index::{Footing, PriceIndex, Reach};
+pub(crate) use marks::PeakMarks;
 use marque_domain::{bar::Quote, decision::Verdict, fixed::Money, id::AccountId, plugin::PluginRef, time::Millis};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,6 +67,8 @@ pub(crate) struct RuleBench {
     /// When rules want to be asked, soonest first.
     due: BTreeSet<(Millis, AccountId, u16)>,
     stale: Vec<AccountId>,
+    /// Accounts that something happened to since the last mark.
+    touched: BTreeSet<AccountId>,
 }
 
 impl RuleBench {
@@ -76,6 +80,7 @@ impl RuleBench {
             index: PriceIndex::default(),
             due: BTreeSet::new(),
             stale: Vec::new(),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -113,7 +118,11 @@ impl RuleBench {
 
     /// Takes note that the account's positions, balance or levels are others: it is placed anew before the next quote.
     pub fn changed(&mut self, account: AccountId) {
-        if let Some(watched) = self.watched.get_mut(&account).filter(|watched| !watched.stale) {
+        let Some(watched) = self.watched.get_mut(&account) else { return };
+        if !watched.levels.is_empty() {
+            self.touched.insert(account);
+        }
+        if !watched.stale {
             watched.stale = true;
             self.stale.push(account);
         }
@@ -192,25 +201,6 @@ impl RuleBench {
     /// The levels of an account's rules.
     pub fn levels(&self, account: AccountId) -> &[Levels] {
         self.watched.get(&account).map_or(&[], |watched| watched.levels.as_slice())
-    }
-
-    /// The best equity of each rule's day, to be restored later.
-    pub fn peaks(&self, accounts: &BTreeMap<AccountId, AccountState>, market: &Market) -> Vec<(AccountId, Vec<Money>)> {
-        let peaks = |(id, watched): (&AccountId, &Watched)| {
-            let best = accounts.get(id).and_then(|a| self.unsettled(a, market)).unwrap_or(Money::MIN);
-            (*id, watched.levels.iter().map(|level| level.peak.max(best)).collect())
-        };
-        self.watched.iter().map(peaks).collect()
-    }
-
-    /// Puts peaks back.
-    pub fn restore_peaks(&mut self, peaks: &[(AccountId, Vec<Money>)]) {
-        for (account, peaks) in peaks {
-            for (level, peak) in self.watched.get_mut(account).into_iter().flat_map(|w| w.levels.iter_mut()).zip(peaks)
-            {
-                level.peak = *peak;
-            }
-        }
     }
 
     /// Starts a new day for a rule: its peak is what the account is worth now.

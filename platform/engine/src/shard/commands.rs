@@ -116,9 +116,11 @@ impl Shard {
         if let Some(limit) = quotas.deployments.filter(|limit| running().count() >= *limit as usize) {
             return Err(Refusal::TooManyStrategies { limit });
         }
-        let instruments: BTreeSet<InstrumentId> = running().map(|d| d.instrument).chain([instrument]).collect();
-        if let Some(limit) = quotas.instruments.filter(|limit| instruments.len() > *limit as usize) {
-            return Err(Refusal::TooManyInstruments { limit });
+        if let Some(limit) = quotas.instruments {
+            let instruments: BTreeSet<InstrumentId> = running().map(|d| d.instrument).chain([instrument]).collect();
+            if instruments.len() > limit as usize {
+                return Err(Refusal::TooManyInstruments { limit });
+            }
         }
         Ok(())
     }

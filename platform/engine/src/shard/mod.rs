@@ -8,6 +8,7 @@
 mod commands;
 mod curve;
 mod kill;
+mod mark;
 mod money;
 mod orders;
 mod rules;
@@ -15,10 +16,10 @@ mod strategies;
 
 use crate::{
     event::{ClosedBar, Command, Effects, Event, Record, Refusal},
-    market::{Market, Tape},
+    market::Market,
     monitor::RuleBench,
     port::{HistorySource, Hooks, PluginHost, VenueReport},
-    runner::{RunnerMark, Runners},
+    runner::Runners,
     state::State,
 };
 use marque_domain::{
@@ -29,20 +30,11 @@ use marque_domain::{
     instrument::Instrument,
     time::Millis,
 };
-use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 use curve::Curve;
+pub use mark::{Mark, MarkChange};
 pub use rules::Distance;
-
-/// What a restart must find again beyond the records: the market's tapes, the day's peaks and the
-/// strategies' states, all of the same moment as the last committed record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    tapes: Vec<(InstrumentId, Tape)>,
-    peaks: Vec<(AccountId, Vec<Money>)>,
-    runners: Vec<RunnerMark>,
-}
 
 /// Accounts, their strategies and rules, and the market they see.
 pub struct Shard {
@@ -96,17 +88,24 @@ impl Shard {
             self.rules.enrol(account, &self.market);
             account.positions.iter().for_each(|p| self.curve.follow(p.instrument, p.account));
         }
-        self.rules.restore_peaks(&mark.peaks);
+        self.rules.restore_peaks(&mark.peaks, &self.state.accounts, &self.market);
         self.restore_runners(&mark.runners);
     }
 
-    /// What a restart would need beyond the records, as of now.
+    /// What a restart would need beyond the records, as of now: all of it.
     pub fn mark(&mut self) -> Mark {
         Mark {
             tapes: self.market.tapes(),
             peaks: self.rules.peaks(&self.state.accounts, &self.market),
             runners: self.runners.marks(),
         }
+    }
+
+    /// What changed of the mark since it or a change of it was last taken: its size is that of what happened, whatever
+    /// the shard holds.
+    pub fn mark_change(&mut self) -> MarkChange {
+        let (peaks, best) = self.rules.peaks_changed(&self.state.accounts, &self.market);
+        MarkChange { tapes: self.market.tapes_changed(), peaks, best, runners: self.runners.marks_changed() }
     }
 
     /// The fold of all records so far.

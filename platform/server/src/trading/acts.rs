@@ -30,10 +30,14 @@ impl Asker {
     }
 }
 
-/// The entries of a step's records, in their order.
-pub(super) fn entries(records: &[Record], asker: Option<&Asker>, state: &State, at: Millis) -> Vec<Entry> {
-    let step = Step { asker, state, at };
-    records.iter().filter_map(|record| step.entry(record)).collect()
+/// The entries of a step's records, in their order. `asker` says who asked for what a record is about, if anybody did.
+pub(super) fn entries<'a>(
+    records: &[Record],
+    asker: impl Fn(&Record) -> Option<&'a Asker>,
+    state: &State,
+    at: Millis,
+) -> Vec<Entry> {
+    records.iter().filter_map(|record| Step { asker: asker(record), state, at }.entry(record)).collect()
 }
 
 struct Step<'a> {

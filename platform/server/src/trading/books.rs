@@ -1,9 +1,9 @@
 //! Whether a tenant's books add up and its shard remembers them as they are. Asked at start-up and by `marque ledger verify`.
 
-use super::commit::SHARD;
+use super::commit::{Recovered, SHARD};
 use marque_domain::ledger::reconcile::{FAULTS_MAX, LedgerAudit, LedgerFault};
-use marque_engine::{Record, state::State};
-use marque_store::{ShardImage, StoreError, TenantDb};
+use marque_engine::state::State;
+use marque_store::{StoreError, TenantDb};
 
 /// Why books could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -22,20 +22,7 @@ pub enum BooksError {
 /// [`BooksError`].
 pub async fn verify_books(db: &TenantDb) -> Result<LedgerAudit, BooksError> {
     let (audit, image) = db.audit_books(SHARD).await?;
-    Ok(compared(audit, &fold(&image)?))
-}
-
-/// The state that a shard's rows fold to.
-pub(super) fn fold(image: &ShardImage) -> Result<State, postcard::Error> {
-    let mut state: State = match &image.checkpoint {
-        Some((_, bytes)) => postcard::from_bytes(bytes)?,
-        None => State::default(),
-    };
-    for entry in &image.tail {
-        let records: Vec<Record> = postcard::from_bytes(&entry.records)?;
-        records.iter().for_each(|record| state.apply(record));
-    }
-    Ok(state)
+    Ok(compared(audit, &Recovered::from(&image)?.state))
 }
 
 /// The audit, with what the shard remembers otherwise.

@@ -14,25 +14,70 @@ use marque_domain::{
     id::{AccountId, DeploymentId},
     time::Millis,
 };
-use marque_engine::{Effects, Record, Shard, desk::Commit, shard::Mark};
+use marque_engine::{
+    Effects, Record, Shard,
+    desk::Commit,
+    shard::{Mark, MarkChange},
+    state::State,
+};
 use marque_market::feed::Cursor;
-use marque_store::{Account, CommitBatch, LogLine, StoreError, TenantDb};
+use marque_store::{Account, CommitBatch, LogLine, ShardImage, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::{runtime::Handle, sync::broadcast};
 
 /// The tenant's only shard, for now.
 pub(super) const SHARD: u32 = 0;
-/// Commits after which the whole state is written, so that a restart has little to fold.
-const CHECKPOINT_EVERY: i64 = 500;
+/// The whole state is written when the entries since the last time have this many bytes, and as many as it had itself: a
+/// restart folds little, and writing it costs as much as the entries at most, however large it is.
+const CHECKPOINT_BYTES_MIN: usize = 1 << 20;
 /// Points and log lines that wait for the next commit at most.
 const WAITING_MAX: usize = 2_000;
 
-/// What a restart needs beyond the records: the shard's mark and the feed's cursor, of the same moment.
+/// Where the market's source stood after an entry.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Place {
-    pub cursor: Option<Cursor>,
+struct Place {
+    cursor: Option<Cursor>,
+}
+
+/// What one entry of the journal holds: facts, and what of the mark changed with them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Entry {
+    records: Vec<Record>,
+    change: MarkChange,
+}
+
+/// A desk as it was committed last.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// The last entry's number.
+    pub seq: i64,
+    /// The fold of all records.
+    pub state: State,
+    /// What a shard needs beyond them.
     pub mark: Mark,
+    /// Where its market goes on.
+    pub cursor: Option<Cursor>,
+}
+
+impl Recovered {
+    /// Folds what is stored of a shard.
+    pub fn from(image: &ShardImage) -> Result<Self, postcard::Error> {
+        let (mut state, mut mark): (State, Mark) = match &image.checkpoint {
+            Some((_, bytes)) => postcard::from_bytes(bytes)?,
+            None => Default::default(),
+        };
+        for entry in &image.tail {
+            let entry: Entry = postcard::from_bytes(&entry.records)?;
+            entry.records.iter().for_each(|record| state.apply(record));
+            mark.apply(entry.change);
+        }
+        let place: Option<Place> = image.mark.as_deref().map(postcard::from_bytes).transpose()?;
+        Ok(Self { seq: image.seq, state, mark, cursor: place.and_then(|place| place.cursor) })
+    }
 }
 
 /// Why something could not be made durable.
@@ -53,6 +98,56 @@ pub(super) struct Witness {
     pub clock: Clock,
 }
 
+/// Commands that are carried out together: who asked for each, and what came of it. Each is about another account, or
+/// there is only one.
+#[derive(Default)]
+pub(super) struct Group {
+    askers: Vec<Asker>,
+    members: BTreeMap<AccountId, usize>,
+    records: Vec<Vec<Record>>,
+}
+
+impl Group {
+    /// A command joins, about this account.
+    pub fn join(&mut self, asker: Asker, account: Option<AccountId>) {
+        self.members.extend(account.map(|account| (account, self.askers.len())));
+        self.askers.push(asker);
+        self.records.push(Vec::new());
+    }
+
+    /// Whether a command about this account may join: it finds its account as it would alone.
+    pub fn admits(&self, account: Option<AccountId>) -> bool {
+        let every_other_names_one = self.members.len() == self.askers.len();
+        self.askers.is_empty() || every_other_names_one && account.is_some_and(|a| !self.members.contains_key(&a))
+    }
+
+    /// What came of each command, in their order.
+    pub fn into_records(self) -> Vec<Vec<Record>> {
+        self.records
+    }
+
+    fn member(&self, record: &Record, state: &State) -> Option<usize> {
+        // What follows from one command alone is all its own.
+        if self.askers.len() == 1 {
+            return Some(0);
+        }
+        self.members.get(&record.account(state)?).copied()
+    }
+
+    fn asker(&self, record: &Record, state: &State) -> Option<&Asker> {
+        self.askers.get(self.member(record, state)?)
+    }
+
+    fn take(&mut self, records: &[Record], state: &State) {
+        for record in records {
+            let member = self.member(record, state);
+            if let Some(records) = member.and_then(|index| self.records.get_mut(index)) {
+                records.push(record.clone());
+            }
+        }
+    }
+}
+
 /// Commits for one desk.
 pub(super) struct Journal {
     pub db: TenantDb,
@@ -62,13 +157,14 @@ pub(super) struct Journal {
     pub seq: i64,
     /// After the quote that is being worked on.
     pub cursor: Option<Cursor>,
-    /// Records of the command under way, for its answer.
-    pub answer: Option<Vec<Record>>,
-    /// Who asked for the command under way.
-    pub asker: Option<Asker>,
+    /// The commands under way.
+    pub group: Option<Group>,
     witness: Witness,
     points: Vec<EquityPoint>,
     logs: Vec<LogLine>,
+    /// Bytes of the entries since the last checkpoint, and of that.
+    tail_bytes: usize,
+    checkpoint_bytes: usize,
 }
 
 impl Journal {
@@ -77,20 +173,23 @@ impl Journal {
         db: TenantDb,
         runtime: Handle,
         live: broadcast::Sender<Live>,
-        seq: i64,
+        image: &ShardImage,
         cursor: Option<Cursor>,
     ) -> Self {
         Self {
             db,
             runtime,
             live,
-            seq,
+            seq: image.seq,
             cursor,
-            answer: None,
-            asker: None,
+            group: None,
             witness,
             points: Vec::new(),
             logs: Vec::new(),
+            // The first entry after a start is a checkpoint: a process that is killed again and again folds no more
+            // each time.
+            tail_bytes: usize::MAX,
+            checkpoint_bytes: 0,
         }
     }
 
@@ -101,21 +200,29 @@ impl Journal {
 
     fn write(&mut self, shard: &mut Shard, records: &[Record]) -> Result<(), CommitError> {
         let seq = self.seq + 1;
-        let place = Place { cursor: self.cursor.clone(), mark: shard.mark() };
-        let checkpoint = if seq % CHECKPOINT_EVERY == 0 { Some(postcard::to_stdvec(shard.state())?) } else { None };
+        let checkpoint = if self.tail_bytes > self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN) {
+            let mark = shard.mark();
+            Some(postcard::to_stdvec(&(shard.state(), mark))?)
+        } else {
+            None
+        };
+        // After a whole mark this is nothing.
+        let entry = postcard::to_stdvec(&(records, shard.mark_change()))?;
+        let entry_bytes = entry.len();
         let mut batch = CommitBatch {
             shard: SHARD,
             seq,
             at: shard.market().now(),
-            records: postcard::to_stdvec(records)?,
-            mark: postcard::to_stdvec(&place)?,
+            records: entry,
+            mark: postcard::to_stdvec(&Place { cursor: self.cursor.clone() })?,
             checkpoint,
             equity: core::mem::take(&mut self.points),
             logs: core::mem::take(&mut self.logs),
             ..CommitBatch::default()
         };
         project(records, shard, &mut batch);
-        let acts = acts::entries(records, self.asker.as_ref(), shard.state(), self.witness.clock.now());
+        let asker = |record: &Record| self.group.as_ref()?.asker(record, shard.state());
+        let acts = acts::entries(records, asker, shard.state(), self.witness.clock.now());
         if !acts.is_empty() {
             // In the same transaction: no trade without its entry, no entry without its trade.
             let keys = self.runtime.block_on(self.witness.vault.of(&self.db))?;
@@ -123,6 +230,10 @@ impl Journal {
         }
         self.runtime.block_on(self.db.commit(&batch))?;
         self.seq = seq;
+        match &batch.checkpoint {
+            Some(whole) => (self.tail_bytes, self.checkpoint_bytes) = (0, whole.len()),
+            None => self.tail_bytes = self.tail_bytes.saturating_add(entry_bytes),
+        }
         Ok(())
     }
 }
@@ -137,8 +248,8 @@ impl Commit for Journal {
             return Ok(());
         }
         self.write(shard, &effects.records)?;
-        if let Some(answer) = &mut self.answer {
-            answer.extend(effects.records.iter().cloned());
+        if let Some(group) = &mut self.group {
+            group.take(&effects.records, shard.state());
         }
         // Nobody watching is no fault.
         let _ = self.live.send(Live::Committed(Arc::new(effects.records.clone())));

@@ -3,7 +3,7 @@
 use super::{
     acts::Asker,
     books,
-    commit::{CommitError, Journal, Place, SHARD, Witness},
+    commit::{CommitError, Group, Journal, Recovered, SHARD, Witness},
     feed::Maker,
     past::{ForShard, Past},
     view::{DeskState, Live, View},
@@ -13,9 +13,10 @@ use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, venue::Si
 use marque_market::feed::{FeedError, Source};
 use marque_store::{StoreError, TenantDb};
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -26,7 +27,9 @@ use tokio::{
 };
 
 /// Commands that may wait.
-const QUEUE: usize = 256;
+const QUEUE: usize = 1_024;
+/// Commands that are committed together at most.
+const GROUP_MAX: usize = 512;
 /// Updates that a watcher may fall behind.
 const BACKLOG: usize = 256;
 /// How often watchers see prices move.
@@ -66,7 +69,19 @@ pub(super) struct Parts {
 }
 
 enum Message {
-    Command(Box<(Command, Asker)>, oneshot::Sender<Result<Vec<Record>, CommandError>>),
+    Command(Box<(Command, Asker)>, Answer),
+    Stop,
+}
+
+type Answer = oneshot::Sender<Result<Vec<Record>, CommandError>>;
+
+/// A command, who asks for it and where its answer goes.
+type Asked = (Box<(Command, Asker)>, Answer);
+
+/// What a desk hears while it waits for the next quote.
+enum Heard {
+    Nothing,
+    Commands,
     Stop,
 }
 
@@ -242,6 +257,8 @@ struct Session<'a> {
     maker: &'a Maker,
     desk: marque_engine::Desk<SimulatedVenue>,
     journal: Journal,
+    /// Commands that came and wait for their group.
+    waiting: VecDeque<Asked>,
     source: Source,
     /// The quote that comes next, and when.
     next: Option<Quote>,
@@ -253,15 +270,11 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn recover(parts: &'a Parts, shared: &'a Shared) -> Result<Self, SessionError> {
         let image = parts.runtime.block_on(parts.db.load_shard(SHARD))?;
-        let state = books::fold(&image).map_err(CommitError::from)?;
+        let Recovered { state, mark, cursor, .. } = Recovered::from(&image).map_err(CommitError::from)?;
         let audit = books::compared(parts.runtime.block_on(parts.db.audit_ledger())?, &state);
         if let Some(first) = audit.faults.first() {
             return Err(SessionError::Books(audit.faults_total, *first));
         }
-        let place: Option<Place> =
-            image.mark.as_deref().map(postcard::from_bytes).transpose().map_err(CommitError::from)?;
-        let (cursor, mark) = place.map_or_else(Default::default, |p| (p.cursor, p.mark));
-
         let mut shard =
             Shard::new(&parts.instruments, Arc::clone(&parts.plugins), Box::new(ForShard(Arc::clone(&parts.past))));
         if let Some(cursor) = &cursor {
@@ -278,7 +291,7 @@ impl<'a> Session<'a> {
             parts.db.clone(),
             parts.runtime.clone(),
             shared.live.clone(),
-            image.seq,
+            &image,
             cursor,
         );
         let moment = Instant::now();
@@ -289,6 +302,7 @@ impl<'a> Session<'a> {
             desk: marque_engine::Desk::new(shard, venue),
             flushed: (moment, journal.seq),
             journal,
+            waiting: VecDeque::new(),
             source,
             next: None,
             due: moment,
@@ -307,20 +321,48 @@ impl<'a> Session<'a> {
 
     fn run(&mut self, inbox: &Receiver<Message>) -> End {
         loop {
-            let worked = match inbox.recv_timeout(self.idle_for()) {
-                Ok(Message::Command(command, answer)) => self.command(*command, answer),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    return self
-                        .journal
-                        .flush(self.desk.shard_mut())
-                        .map_or_else(|e| End::Failed(e.into()), |()| End::Stopped);
+            let worked = match self.listen(inbox) {
+                Heard::Nothing => self.quote(),
+                // Commands that keep coming do not hold up the market.
+                Heard::Commands if self.is_due() => self.commands().and_then(|()| self.quote()),
+                Heard::Commands => self.commands(),
+                Heard::Stop => {
+                    let flushed = self.journal.flush(self.desk.shard_mut());
+                    return flushed.map_or_else(|e| End::Failed(e.into()), |()| End::Stopped);
                 }
-                Err(RecvTimeoutError::Timeout) => self.quote(),
             };
             if let Err(error) = worked.and_then(|()| self.housekeep()) {
                 return End::Failed(error);
             }
         }
+    }
+
+    /// Waits for a command until the next quote is due, and takes what else has come by then.
+    fn listen(&mut self, inbox: &Receiver<Message>) -> Heard {
+        if self.waiting.is_empty() {
+            match inbox.recv_timeout(self.idle_for()) {
+                Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
+                Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
+            }
+        }
+        while self.waiting.len() < GROUP_MAX {
+            match inbox.try_recv() {
+                // Whoever presses the kill switch waits for nobody.
+                Ok(Message::Command(command, answer)) if matches!(command.0, Command::Kill(_)) => {
+                    self.waiting.push_front((command, answer));
+                }
+                Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                // Those that came before it get no answer, as those that wait in a queue that closes.
+                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return Heard::Stop,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        Heard::Commands
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some() && self.due <= Instant::now()
     }
 
     /// Until the next quote is due, or until something is to be shown when the recording has ended.
@@ -331,22 +373,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn command(
-        &mut self,
-        (command, asker): (Command, Asker),
-        answer: oneshot::Sender<Result<Vec<Record>, CommandError>>,
-    ) -> Result<(), SessionError> {
-        self.journal.answer = Some(Vec::new());
-        self.journal.asker = Some(asker);
-        let outcome = self.desk.command(command, &mut self.journal);
-        self.journal.asker = None;
-        let records = self.journal.answer.take().unwrap_or_default();
+    /// Carries out the first commands that wait and may be committed together; answers each when all are committed.
+    fn commands(&mut self) -> Result<(), SessionError> {
+        let (mut group, mut commands, mut answers) = (Group::default(), Vec::new(), Vec::new());
+        let state = self.desk.shard().state();
+        while let Some((command, _)) = self.waiting.front()
+            && group.admits(command.0.account(state))
+            && let Some((command, answer)) = self.waiting.pop_front()
+        {
+            let (command, asker) = *command;
+            group.join(asker, command.account(state));
+            commands.push(command);
+            answers.push(answer);
+        }
+        self.journal.group = Some(group);
+        let outcomes = self.desk.commands(commands, &mut self.journal);
+        let records = self.journal.group.take().map(Group::into_records).unwrap_or_default();
         // Who asked may have gone away.
-        match outcome {
-            Ok(Ok(())) => drop(answer.send(Ok(records))),
-            Ok(Err(refusal)) => drop(answer.send(Err(refusal.into()))),
+        match outcomes {
+            Ok(outcomes) => {
+                for ((answer, outcome), records) in answers.into_iter().zip(outcomes).zip(records) {
+                    let _ = answer.send(outcome.map(|()| records).map_err(CommandError::from));
+                }
+            }
             Err(error) => {
-                let _ = answer.send(Err(CommandError::Unavailable));
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(CommandError::Unavailable))));
                 return Err(error.into());
             }
         }

@@ -3,7 +3,7 @@
 //! It does what an operator would do, with the same commands: migrate, apply the tenants, add the plugins,
 //! import a recording, serve. Only the demo people come from a hidden command of the binary.
 
-mod recordings;
+pub mod recordings;
 mod seed;
 mod server;
 mod settings;

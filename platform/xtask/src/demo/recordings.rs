@@ -26,9 +26,14 @@ impl Recording {
 /// The recordings that were asked for, or those that lie beside the repository.
 pub fn chosen(asked: &[PathBuf]) -> Result<Vec<Recording>> {
     if asked.is_empty() {
-        return Ok(beside(&root::workspace().join("../shared/data")));
+        return Ok(beside_workspace());
     }
     asked.iter().map(|path| named(path)).collect()
+}
+
+/// The recordings that lie beside the repository.
+pub fn beside_workspace() -> Vec<Recording> {
+    beside(&root::workspace().join("../shared/data"))
 }
 
 fn named(path: &Path) -> Result<Recording> {

@@ -1,0 +1,146 @@
+//! Ten thousand running strategies on one process: what a quote costs, and what they take of memory.
+
+use std::{convert::Infallible, time::Instant};
+
+use anyhow::{Result, anyhow, bail};
+use marque_domain::{
+    account::{AccountTerms, Deployment},
+    bar::Quote,
+    fixed::Money,
+    id::{AccountId, DeploymentId, UserId},
+    tenant::Quotas,
+};
+use marque_engine::{Command, Desk, Effects, Record, Shard, desk::Commit, venue::SimulatedVenue};
+
+use crate::{
+    fixture::{self, EmaCross},
+    growth::{Growth, Series},
+    population::NoPast,
+    recorded::Recorded,
+    row::{Bound, Figure, Limit, Row, Unit},
+    sample::{Samples, percentiles},
+};
+
+/// How many strategies, each on an account of its own.
+const SIZES: [u32; 3] = [100, 1_000, 10_000];
+/// Quotes that each size goes through: some hundred minutes, at each of which every strategy gets its bar.
+const QUOTES: usize = 10_000;
+/// Ten times the strategies may cost this many times as much.
+const GROWTH: f64 = 15.0;
+/// What an idle instance takes, by the promise of the sandbox.
+const IDLE_BYTES: f64 = 96.0 * 1_024.0;
+
+struct Pass {
+    mean: f64,
+    p99: f64,
+    bytes: f64,
+}
+
+/// Measures the group. One pass a size.
+///
+/// # Errors
+/// When the plugin is missing or no strategy trades.
+pub fn measure(_: Samples) -> Result<Vec<Row>> {
+    let instrument = fixture::instrument()?;
+    let market = Recorded::load(&instrument)?;
+    let quotes = market.quotes.get(..QUOTES).unwrap_or(&market.quotes);
+    let mut passes = Vec::new();
+    for count in SIZES {
+        passes.push((f64::from(count), pass(count, quotes)?));
+    }
+    let series = |name, of: fn(&Pass) -> f64| Series {
+        name,
+        points: passes.iter().map(|(count, pass)| (*count, of(pass))).collect(),
+    };
+    Growth {
+        name: "deployments",
+        title: "A quote with running strategies",
+        market: market.name,
+        unit: Unit::Nanos,
+        series: vec![series("mean", |p| p.mean), series("p99 (a minute closes)", |p| p.p99)],
+    }
+    .keep()?;
+    let [.., (_, fewer), (_, most)] = passes.as_slice() else { bail!("there must be two sizes") };
+    let limited = |name: &str, median: Figure, limit: f64, bound: Bound, source: &str| Row {
+        name: name.to_owned(),
+        median,
+        limit: Limit { figure: Figure { value: limit, ..median }, bound, source: source.to_owned() },
+        promise: None,
+    };
+    let of = format!("{GROWTH} × at 1,000");
+    Ok(vec![
+        limited(
+            "10,000 running strategies: quotes a second",
+            Figure { value: 1e9 / most.mean, unit: Unit::PerSecond },
+            1e9 / (fewer.mean * GROWTH),
+            Bound::AtLeast,
+            &of,
+        ),
+        limited(
+            "10,000 running strategies: p99 of a quote",
+            Figure { value: most.p99, unit: Unit::Nanos },
+            fewer.p99 * GROWTH,
+            Bound::AtMost,
+            &of,
+        ),
+        limited(
+            "10,000 running strategies: memory of each",
+            Figure { value: most.bytes, unit: Unit::Bytes },
+            IDLE_BYTES,
+            Bound::AtMost,
+            "96 KiB",
+        ),
+    ])
+}
+
+/// Counts what was approved.
+#[derive(Default)]
+struct Count(usize);
+
+impl Commit for Count {
+    type Error = Infallible;
+    fn commit(&mut self, _: &mut Shard, effects: &Effects) -> Result<(), Infallible> {
+        self.0 += effects.records.iter().filter(|r| matches!(r, Record::OrderPlaced(_))).count();
+        Ok(())
+    }
+}
+
+fn pass(count: u32, quotes: &[Quote]) -> Result<Pass> {
+    let ema = EmaCross::load(count + 50)?;
+    let instrument = fixture::instrument()?;
+    let shard = Shard::new(core::slice::from_ref(&instrument), ema.host(), Box::new(NoPast));
+    let mut desk = Desk::new(shard, SimulatedVenue::new(Money::ZERO));
+    let mut counted = Count::default();
+    let Some((first, rest)) = quotes.split_first() else { bail!("the market has no quotes") };
+    let Ok(()) = desk.quote(first, &mut counted);
+    let before = resident()?;
+    for id in (1_i64..).take(count as usize) {
+        let account = AccountId(id);
+        let terms = AccountTerms { id: account, user: UserId(id), ..fixture::terms(Vec::new()) };
+        let deployment = Deployment { id: DeploymentId(id), account, ..ema.deployment().clone() };
+        for command in [Command::OpenAccount(terms), Command::Deploy(deployment, Quotas::default())] {
+            let Ok(answer) = desk.command(command, &mut counted);
+            answer.map_err(|refusal| anyhow!("{refusal}"))?;
+        }
+    }
+    let bytes = (resident()? - before) / f64::from(count);
+    let mut taken = Vec::with_capacity(rest.len());
+    for quote in rest {
+        let began = Instant::now();
+        let Ok(()) = desk.quote(quote, &mut counted);
+        taken.push(began.elapsed().as_secs_f64() * 1e9);
+    }
+    if counted.0 < count as usize {
+        bail!("{count} strategies placed {} orders: they do not trade", counted.0);
+    }
+    let mean = taken.iter().sum::<f64>() / taken.len() as f64;
+    Ok(Pass { mean, p99: percentiles(taken, [0.99])[0], bytes })
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse::<f64>().ok());
+    kib.map(|kib| kib * 1_024.0).ok_or_else(|| anyhow!("/proc/self/status does not say VmRSS"))
+}
