@@ -40,7 +40,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Developers' tools: nobody ships them.
     ("marque-testkit", &["marque-pluginbuild"]),
     ("marque-pluginbuild", &[]),
-    // The bench also runs the shipped plugins as native code, to say what the sandbox costs over it.
+    // The bench also runs the shipped plugins as native code, to say what the sandbox costs over it, and a desk with its
+    // database in its own process.
     (
         "marque-bench",
         &[
@@ -48,6 +49,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "marque-engine",
             "marque-market",
             "marque-sandbox",
+            "marque-server",
+            "marque-store",
             "marque-pluginbuild",
             "marque-testkit",
             "marque-plugin",
@@ -69,6 +72,7 @@ const CROSSES_ALL: &str = "marque-tests";
 const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("wasmtime", &["marque-sandbox", "marque-bench"]),
     ("sea-orm", &["marque-store"]),
+    ("sqlx", &["marque-bench"]),
     ("sea-orm-migration", &["marque-migrations"]),
     ("poem", &["marque-server", "marque-bench"]),
     ("poem-openapi", &["marque-server"]),

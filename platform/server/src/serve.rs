@@ -119,7 +119,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
 }
 
 /// The trading floor that the settings describe, with no desk open.
-pub(crate) fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Result<Floor, ServeError> {
+///
+/// # Errors
+/// [`ServeError`] names what it could not be made of.
+pub fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Result<Floor, ServeError> {
     let catalogue = Arc::new(Catalogue::embedded()?);
     let history = Arc::new(History::at(config.data_dir.join("history")));
     let plan = FeedPlan::new(&config.feed, &catalogue)?;

@@ -3,6 +3,7 @@
 mod backtest;
 mod deployments;
 mod identity;
+mod journal;
 mod monitor;
 mod sandbox;
 mod signal;
@@ -24,5 +25,6 @@ pub const ALL: &[Group] = &[
     Group { name: "engine: signal", measure: signal::measure },
     Group { name: "engine: monitor", measure: monitor::measure },
     Group { name: "engine: deployments", measure: deployments::measure },
+    Group { name: "journal", measure: journal::measure },
     Group { name: "identity", measure: identity::measure },
 ];

@@ -9,6 +9,7 @@
 use super::{
     drivers::{Driver, Gauge, Shape},
     extremes::Extremes,
+    marks::BestPrices,
 };
 use marque_domain::{
     bar::Quote,
@@ -153,7 +154,7 @@ impl PriceIndex {
 
     /// The best bid and ask of each instrument since this was last asked for, as far as somebody's best equity
     /// follows from them.
-    pub fn take_best(&mut self) -> Vec<(InstrumentId, Price, Price)> {
+    pub fn take_best(&mut self) -> BestPrices {
         let best =
             self.ladders.iter_mut().filter_map(|(id, ladder)| ladder.best.take().map(|(bid, ask)| (*id, bid, ask)));
         best.collect()

@@ -13,6 +13,12 @@ use marque_domain::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The best equity of each rule's day, of some accounts.
+pub(crate) type Peaks = Vec<(AccountId, Vec<Money>)>;
+
+/// The best bid and the best ask that instruments had for a while.
+pub(crate) type BestPrices = Vec<(InstrumentId, Price, Price)>;
+
 /// Best equities, each as of a turn, and the best bid and ask of each turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PeakMarks {
@@ -28,7 +34,7 @@ impl PeakMarks {
     }
 
     /// The next turn: best prices while it lasted, and accounts as they stand at its end.
-    pub fn apply(&mut self, peaks: Vec<(AccountId, Vec<Money>)>, best: Vec<(InstrumentId, Price, Price)>) {
+    pub fn apply(&mut self, peaks: Peaks, best: BestPrices) {
         self.turn += 1;
         for (instrument, bid, ask) in best {
             self.best.entry(instrument).or_default().push((self.turn, bid, ask));
@@ -65,7 +71,7 @@ impl RuleBench {
         &mut self,
         accounts: &BTreeMap<AccountId, AccountState>,
         market: &Market,
-    ) -> (Vec<(AccountId, Vec<Money>)>, Vec<(InstrumentId, Price, Price)>) {
+    ) -> (Peaks, BestPrices) {
         let touched = core::mem::take(&mut self.touched);
         let peaks = touched.into_iter().map(|id| self.peaks_of(id, accounts, market)).collect();
         (peaks, self.index.take_best())

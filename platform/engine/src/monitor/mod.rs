@@ -22,7 +22,7 @@ use crate::{
 };
 use drivers::Shape;
 use index::{Footing, PriceIndex, Reach};
-pub(crate) use marks::PeakMarks;
+pub(crate) use marks::{BestPrices, PeakMarks, Peaks};
 use marque_domain::{bar::Quote, decision::Verdict, fixed::Money, id::AccountId, plugin::PluginRef, time::Millis};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,10 +1,11 @@
 //! What a restart must find again beyond the records, whole or as what changed since the last time.
 
-use crate::{market::Tape, monitor::PeakMarks, runner::RunnerMark};
-use marque_domain::{
-    fixed::{Money, Price},
-    id::{AccountId, InstrumentId},
+use crate::{
+    market::Tape,
+    monitor::{BestPrices, PeakMarks, Peaks},
+    runner::RunnerMark,
 };
+use marque_domain::id::InstrumentId;
 use serde::{Deserialize, Serialize};
 
 /// What a restart must find again beyond the records: the market's tapes, the day's peaks and the
@@ -20,8 +21,8 @@ pub struct Mark {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkChange {
     pub(crate) tapes: Vec<(InstrumentId, Tape)>,
-    pub(crate) peaks: Vec<(AccountId, Vec<Money>)>,
-    pub(crate) best: Vec<(InstrumentId, Price, Price)>,
+    pub(crate) peaks: Peaks,
+    pub(crate) best: BestPrices,
     pub(crate) runners: Vec<RunnerMark>,
 }
 

@@ -53,8 +53,6 @@ struct Entry {
 /// A desk as it was committed last.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// The last entry's number.
-    pub seq: i64,
     /// The fold of all records.
     pub state: State,
     /// What a shard needs beyond them.
@@ -76,7 +74,7 @@ impl Recovered {
             mark.apply(entry.change);
         }
         let place: Option<Place> = image.mark.as_deref().map(postcard::from_bytes).transpose()?;
-        Ok(Self { seq: image.seq, state, mark, cursor: place.and_then(|place| place.cursor) })
+        Ok(Self { state, mark, cursor: place.and_then(|place| place.cursor) })
     }
 }
 
