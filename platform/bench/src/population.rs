@@ -79,6 +79,8 @@ impl RiskRule for Floor {
             wake_below: Some(floor),
             wake_above: None,
             wake_at: None,
+            objectives: Vec::new(),
+            only: Vec::new(),
         })
     }
 }
@@ -266,7 +268,7 @@ fn terms() -> AccountTerms {
 fn held(index: usize, hedged: usize) -> Held {
     let turn = i64::try_from(index.wrapping_mul(2_654_435_761) % 471).unwrap_or(0);
     let units = 300_000 + turn * 10_000;
-    match (index % hedged.max(2) == 0, index % 4 < 2) {
+    match (index.is_multiple_of(hedged.max(2)), index % 4 < 2) {
         (true, true) => Held { long: units, short: units / 2 },
         (true, false) => Held { long: units / 2, short: units },
         (false, true) => Held { long: units, short: 0 },

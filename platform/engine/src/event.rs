@@ -266,7 +266,8 @@ impl Record {
             Self::AccountChanged { account, .. }
             | Self::DayBegan { account, .. }
             | Self::Assessed { account, .. }
-            | Self::TradesLimited { account, .. } => Some(*account),
+            | Self::TradesLimited { account, .. }
+            | Self::DaysKept { account, .. } => Some(*account),
             Self::Deployed(deployment) => Some(deployment.account),
             Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
             Self::Decided(decision) => Some(decision.account),

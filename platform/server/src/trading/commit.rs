@@ -297,3 +297,43 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
     }));
     batch.deployments.extend(deployments.iter().filter_map(|id| state.deployments.get(id)).cloned());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use marque_domain::account::AccountStatus;
+
+    fn changed(account: i64) -> Record {
+        Record::AccountChanged { account: AccountId(account), status: AccountStatus::Active, at: Millis(0) }
+    }
+
+    #[test]
+    fn a_group_holds_one_command_an_account() {
+        let asker = || Asker::system("test");
+        let mut group = Group::default();
+        assert!(group.admits(None) && group.admits(Some(AccountId(1))));
+        group.join(asker(), Some(AccountId(1)));
+        assert!(group.admits(Some(AccountId(2))));
+        assert!(!group.admits(Some(AccountId(1))), "it must find its account as it would alone");
+        assert!(!group.admits(None), "what concerns no single account goes alone");
+        let mut alone = Group::default();
+        alone.join(asker(), None);
+        assert!(!alone.admits(Some(AccountId(1))) && !alone.admits(None));
+    }
+
+    #[test]
+    fn each_asker_is_told_what_came_of_their_own_command() {
+        let mut group = Group::default();
+        group.join(Asker::system("first"), Some(AccountId(1)));
+        group.join(Asker::system("second"), Some(AccountId(2)));
+        let state = State::default();
+        group.take(&[changed(2), changed(1), changed(3)], &state);
+        assert_eq!(group.asker(&changed(2), &state), Some(&Asker::system("second")));
+        assert_eq!(group.asker(&changed(3), &state), None, "nobody asked for what happened elsewhere");
+        assert_eq!(group.into_records(), [vec![changed(1)], vec![changed(2)]]);
+        let mut alone = Group::default();
+        alone.join(Asker::system("kill"), None);
+        alone.take(&[changed(7)], &state);
+        assert_eq!(alone.into_records(), [vec![changed(7)]], "all that follows from one command is its own");
+    }
+}
