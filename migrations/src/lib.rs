@@ -10,6 +10,7 @@ mod dialect;
 mod m0001_spine;
 mod m0002_identity;
 mod m0003_money;
+mod m0004_orders;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -33,6 +34,11 @@ pub struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_spine::Migration), Box::new(m0002_identity::Migration), Box::new(m0003_money::Migration)]
+        vec![
+            Box::new(m0001_spine::Migration),
+            Box::new(m0002_identity::Migration),
+            Box::new(m0003_money::Migration),
+            Box::new(m0004_orders::Migration),
+        ]
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus},
+    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
     bar::Timeframe,
     calendar::CalendarId,
     fixed::{Lots, Money, Price},
@@ -63,6 +63,7 @@ pub fn terms(rules: Vec<PluginRef>) -> AccountTerms {
         currency: Currency::USD,
         initial_balance: Money::whole(1_000_000),
         leverage: 100,
+        mode: PositionMode::Hedging,
         trades_per_day: None,
         rules,
     }

@@ -96,7 +96,8 @@ impl Strategy for NativeStrategy {
     }
 
     fn on_order_update(&mut self, at: Millis, update: &OrderUpdate, actions: &mut Vec<Action>) -> Result<(), Fault> {
-        let acted = self.runner.on_order_update(at.0, &told(update));
+        let Some(update) = told(update) else { return Ok(()) };
+        let acted = self.runner.on_order_update(at.0, &update);
         self.take(acted, actions);
         Ok(())
     }
@@ -189,10 +190,10 @@ fn seen(account: &AccountView<'_>) -> sdk::Account {
     }
 }
 
-fn told(update: &OrderUpdate) -> sdk::OrderUpdate {
+fn told(update: &OrderUpdate) -> Option<sdk::OrderUpdate> {
     let price = |price: Price| sdk::Price::from_units(price.units());
     let money = |money: Money| sdk::Money::from_units(money.units());
-    match *update {
+    Some(match *update {
         OrderUpdate::Opened { position, side: way, lots, price: at, balance } => sdk::OrderUpdate::Opened {
             position: position.0,
             side: side(way),
@@ -213,8 +214,9 @@ fn told(update: &OrderUpdate) -> sdk::OrderUpdate {
             },
             balance: money(balance),
         },
-        OrderUpdate::Refused => sdk::OrderUpdate::Refused,
-    }
+        OrderUpdate::Refused | OrderUpdate::Ended { .. } => sdk::OrderUpdate::Refused,
+        OrderUpdate::Working { .. } | OrderUpdate::Changed { .. } => return None,
+    })
 }
 
 fn action(action: sdk::Action) -> Action {

@@ -42,6 +42,27 @@ impl AccountStatus {
     }
 }
 
+/// How positions in one instrument live together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum PositionMode {
+    /// Each order that opens makes a position of its own, also against another.
+    #[default]
+    Hedging,
+    /// At most one position in each instrument: what trades adds to it, reduces it or turns it.
+    Netting,
+}
+
+impl PositionMode {
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hedging => "hedging",
+            Self::Netting => "netting",
+        }
+    }
+}
+
 /// What an account is opened with. Rules are pinned: what the brand changes later holds for later accounts. Only
 /// the orders of a day follow the owner's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +79,9 @@ pub struct AccountTerms {
     pub initial_balance: Money,
     /// Units of exposure per unit of margin, such as 100.
     pub leverage: i64,
+    /// How its positions in one instrument live together.
+    #[serde(default)]
+    pub mode: PositionMode,
     /// Orders that may open a position in a UTC day, on all accounts of the owner together; none means no limit.
     pub trades_per_day: Option<u32>,
     /// The rules that watch it, in the order in which they are asked.

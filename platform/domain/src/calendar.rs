@@ -33,19 +33,30 @@ pub struct Closure {
 pub struct Calendar {
     zone: Zone,
     sessions: Vec<(u16, u16)>,
+    /// Minute of the local day at which a trading day ends and the next begins.
+    day_ends: u16,
+    /// Month and day of the trading days on which it stays closed, every year.
+    holidays: &'static [(i8, i8)],
 }
 
+/// Christmas Day and New Year's Day: the trading day that ends on them is left out, worldwide.
+const HOLIDAYS: &[(i8, i8)] = &[(12, 25), (1, 1)];
+
 impl Calendar {
-    /// The calendar with this id. Session hours follow the venues' published weekly hours.
+    /// The calendar with this id. Session hours follow the venues' published weekly hours; early closes before
+    /// holidays are not in it.
     #[must_use]
     pub fn of(id: CalendarId) -> Self {
         let new_york = || "America/New_York".parse().unwrap_or_else(|_| Zone::utc());
         match id {
-            CalendarId::Continuous => Self { zone: Zone::utc(), sessions: vec![(0, WEEK)] },
-            CalendarId::Forex => Self { zone: new_york(), sessions: vec![(17 * 60, 5 * DAY + 17 * 60)] },
+            CalendarId::Continuous => Self { zone: Zone::utc(), sessions: vec![(0, WEEK)], day_ends: 0, holidays: &[] },
+            CalendarId::Forex => {
+                let sessions = vec![(17 * 60, 5 * DAY + 17 * 60)];
+                Self { zone: new_york(), sessions, day_ends: 17 * 60, holidays: HOLIDAYS }
+            }
             CalendarId::Metals => {
                 let sessions = (0..5).map(|day| (day * DAY + 18 * 60, (day + 1) * DAY + 17 * 60)).collect();
-                Self { zone: new_york(), sessions }
+                Self { zone: new_york(), sessions, day_ends: 17 * 60, holidays: HOLIDAYS }
             }
         }
     }
@@ -54,7 +65,22 @@ impl Calendar {
     #[must_use]
     pub fn is_open(&self, at: Millis) -> bool {
         let minute = self.minute_of_week(at);
-        self.sessions.iter().any(|(from, to)| (*from..*to).contains(&minute))
+        self.sessions.iter().any(|(from, to)| (*from..*to).contains(&minute)) && !self.is_holiday(at)
+    }
+
+    /// When the trading day that holds `at` ends: for currencies and metals 17:00 in New York, daylight saving
+    /// included; for what trades always, midnight UTC.
+    #[must_use]
+    pub fn day_end(&self, at: Millis) -> Millis {
+        self.zone.next_daily(at, self.day_ends)
+    }
+
+    fn is_holiday(&self, at: Millis) -> bool {
+        if self.holidays.is_empty() {
+            return false;
+        }
+        let end = self.zone.local(self.day_end(at));
+        self.holidays.contains(&(end.month(), end.day()))
     }
 
     /// The closure that holds at `at`, or else the next one after, that lasts at least `least_ms`; none within three
@@ -101,6 +127,36 @@ mod tests {
     fn open(id: CalendarId, text: &str) -> bool {
         let at = text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
         Calendar::of(id).is_open(Millis(at))
+    }
+
+    #[test]
+    fn holidays_close_the_trading_day_that_ends_on_them() {
+        for (calendar, at, want) in [
+            (CalendarId::Forex, "2014-12-24T21:59:59Z", true), // Wednesday 16:59 EST
+            (CalendarId::Forex, "2014-12-24T22:00:00Z", false), // Christmas begins
+            (CalendarId::Forex, "2014-12-25T21:59:59Z", false),
+            (CalendarId::Forex, "2014-12-25T22:00:00Z", true),
+            (CalendarId::Metals, "2015-01-01T15:00:00Z", false),
+            (CalendarId::Continuous, "2014-12-25T12:00:00Z", true),
+        ] {
+            assert_eq!(open(calendar, at), want, "{calendar:?} {at}");
+        }
+    }
+
+    #[test]
+    fn a_trading_day_ends_by_its_own_clock() {
+        let ends = |id, text: &str| {
+            let at = Millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+            Calendar::of(id).day_end(at).to_rfc3339()
+        };
+        for (calendar, at, want) in [
+            (CalendarId::Forex, "2014-05-16T20:59:59Z", "2014-05-16T21:00:00.000Z"), // EDT
+            (CalendarId::Forex, "2014-05-15T21:00:00Z", "2014-05-16T21:00:00.000Z"),
+            (CalendarId::Forex, "2014-01-17T21:30:00Z", "2014-01-17T22:00:00.000Z"), // EST
+            (CalendarId::Continuous, "2014-05-17T12:00:00Z", "2014-05-18T00:00:00.000Z"),
+        ] {
+            assert_eq!(ends(calendar, at), want, "{calendar:?} {at}");
+        }
     }
 
     #[test]

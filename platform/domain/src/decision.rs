@@ -5,6 +5,7 @@ use crate::{
     id::{AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PositionId},
     kill::Killed,
     order::{Origin, Side},
+    ticket::{Amendment, Levels, Ticket},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,45 @@ pub enum Intent {
         /// Attached take-profit.
         take_profit: Option<Price>,
     },
-    /// Closes a position at the market.
+    /// Closes a position at the market, wholly.
     Close {
         /// Which one.
         position: PositionId,
+    },
+    /// Places an order of any kind.
+    Place(Ticket),
+    /// Changes a working order.
+    Amend {
+        /// Which one.
+        order: OrderId,
+        /// As it shall be.
+        to: Amendment,
+    },
+    /// Withdraws a working order.
+    Cancel {
+        /// Which one.
+        order: OrderId,
+    },
+    /// Closes a part of a position at the market.
+    Reduce {
+        /// Which one.
+        position: PositionId,
+        /// How much of it.
+        lots: Lots,
+    },
+    /// Closes two opposite positions in one instrument against each other, as far as the smaller one goes.
+    CloseBy {
+        /// The one.
+        position: PositionId,
+        /// The other.
+        by: PositionId,
+    },
+    /// Changes what guards an open position.
+    Protect {
+        /// Which one.
+        position: PositionId,
+        /// The levels as they shall be.
+        levels: Levels,
     },
 }
 
@@ -97,6 +133,82 @@ pub enum Denial {
         /// The price it is compared with.
         price: Price,
     },
+    /// A pending price from which the order would trade at once.
+    #[error(
+        "The {which} at {level} would trade at once: the price is {price}. Move it to the other side, or place a market order."
+    )]
+    PriceOnWrongSide {
+        /// `limit` or `stop`.
+        which: String,
+        /// Where it was put.
+        level: Price,
+        /// The price it is compared with.
+        price: Price,
+    },
+    /// A price nearer to the market than the venue takes.
+    #[error(
+        "The {which} at {level} is too close: the price is {price} and {minimum} is the nearest. Move it further away."
+    )]
+    PriceTooClose {
+        /// `limit`, `stop`, `stop-loss` or `take-profit`.
+        which: String,
+        /// Where it was put.
+        level: Price,
+        /// The price it is compared with.
+        price: Price,
+        /// How far away it must be at least.
+        minimum: Price,
+    },
+    /// A trailing distance smaller than the venue takes.
+    #[error("A trailing distance of {distance} is too small: {minimum} is the smallest. Ask for at least {minimum}.")]
+    TrailTooSmall {
+        /// What was asked for.
+        distance: Price,
+        /// The smallest.
+        minimum: Price,
+    },
+    /// An order that would expire before it could trade.
+    #[error("The order would expire at {}, and it is {} now. Choose a later time.", .expires_at.to_rfc3339(), .now.to_rfc3339())]
+    ExpiryInPast {
+        /// When it would expire.
+        expires_at: Millis,
+        /// Market time.
+        now: Millis,
+    },
+    /// A kind of order that cannot be good for that long.
+    #[error("A {kind} order cannot be {time_in_force}. Choose another time in force.")]
+    TimeInForceUnfit {
+        /// The order's kind.
+        kind: String,
+        /// What was asked for.
+        time_in_force: String,
+    },
+    /// Too many working orders at once.
+    #[error("An account has at most {limit} working orders. Cancel one first.")]
+    TooManyWorkingOrders {
+        /// Orders.
+        limit: u32,
+    },
+    /// The order is not there, has ended, or is on its way.
+    #[error("This order is not working any more.")]
+    OrderNotWorking,
+    /// A change that would make another kind of order of it.
+    #[error("This is a {kind} order and stays one. Cancel it and place another.")]
+    KindFixed {
+        /// What it is.
+        kind: String,
+    },
+    /// More than the position holds.
+    #[error("The position has {open} lots and {wanted} were to be closed. Ask for at most {open}.")]
+    LotsAbovePosition {
+        /// What was asked for.
+        wanted: Lots,
+        /// What is open.
+        open: Lots,
+    },
+    /// Two positions that do not stand against each other.
+    #[error("Only two opposite positions in one instrument can be closed by each other. Choose another pair.")]
+    NotOpposite,
     /// The account holds new orders.
     #[error("This account takes no new orders: {reason}")]
     AccountHeld {
@@ -171,6 +283,16 @@ impl Denial {
             Self::LotsTooSmall { .. } => "lots_too_small",
             Self::LotsTooLarge { .. } => "lots_too_large",
             Self::StopOnWrongSide { .. } => "stop_on_wrong_side",
+            Self::PriceOnWrongSide { .. } => "price_on_wrong_side",
+            Self::PriceTooClose { .. } => "price_too_close",
+            Self::TrailTooSmall { .. } => "trail_too_small",
+            Self::ExpiryInPast { .. } => "expiry_in_past",
+            Self::TimeInForceUnfit { .. } => "time_in_force_unfit",
+            Self::TooManyWorkingOrders { .. } => "too_many_working_orders",
+            Self::OrderNotWorking => "order_not_working",
+            Self::KindFixed { .. } => "kind_fixed",
+            Self::LotsAbovePosition { .. } => "lots_above_position",
+            Self::NotOpposite => "not_opposite",
             Self::AccountHeld { .. } => "account_held",
             Self::AccountFailed { .. } => "account_failed",
             Self::AccountUncertain => "account_uncertain",
@@ -189,7 +311,8 @@ impl Denial {
 /// What came of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It became this order, of this size.
+    /// It became this order, of this size; or it concerned this order. What changes a position's levels concerns the
+    /// order that opened it.
     Approved {
         /// Which.
         order: OrderId,

@@ -104,6 +104,12 @@ impl Instrument {
         self.tick_size.to_text(0).split_once('.').map_or(0, |(_, fraction)| fraction.len())
     }
 
+    /// How near to the market a pending price may be: one pip.
+    #[must_use]
+    pub const fn price_distance_min(&self) -> Price {
+        self.pip
+    }
+
     /// Checks that every order is exact: steps are positive, a pip is whole ticks, and one lot step times
     /// the contract size is a whole number of 1e-8 units and does not overflow.
     ///

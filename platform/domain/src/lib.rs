@@ -18,4 +18,5 @@ pub mod ledger;
 pub mod order;
 pub mod plugin;
 pub mod tenant;
+pub mod ticket;
 pub mod time;

@@ -1,8 +1,9 @@
 //! Orders and their life.
 
 use crate::{
-    fixed::{Lots, Money, Price},
+    fixed::{Lots, Money, Price, mul_div},
     id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
+    ticket::{Levels, OrderKind, TimeInForce, Trail},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -39,10 +40,29 @@ impl Side {
 /// What an order does to the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
-    /// Opens a new position.
+    /// Opens a position; on a netting account it reduces or turns the one that is there.
     Open,
-    /// Closes this position, wholly.
+    /// Closes the order's lots of this position.
     Close(PositionId),
+    /// Closes two opposite positions in one instrument against each other.
+    CloseBy {
+        /// The one.
+        position: PositionId,
+        /// The other.
+        by: PositionId,
+    },
+}
+
+impl Purpose {
+    /// Whether it closes this position, wholly or in part.
+    #[must_use]
+    pub fn closes(self, id: PositionId) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Close(position) => position == id,
+            Self::CloseBy { position, by } => position == id || by == id,
+        }
+    }
 }
 
 /// Who asked for an order.
@@ -158,7 +178,8 @@ impl OrderState {
             (Self::Sending, Step::Lose) => Self::Unknown,
             (Self::Unknown, Step::Renew) => Self::Intent,
             (Self::Sending | Self::Unknown, Step::Ack) => Self::Acked,
-            (Self::Intent | Self::Sending | Self::Unknown, Step::Reject) => Self::Rejected,
+            // A working order that no longer fits when it triggers is refused then.
+            (Self::Intent | Self::Sending | Self::Unknown | Self::Acked, Step::Reject) => Self::Rejected,
             // A fill may overtake its acknowledgement.
             (Self::Sending | Self::Unknown | Self::Acked | Self::Partial, Step::FillPart) => Self::Partial,
             (Self::Sending | Self::Unknown | Self::Acked | Self::Partial, Step::FillAll) => Self::Filled,
@@ -210,13 +231,27 @@ pub struct Order {
     pub purpose: Purpose,
     /// Who asked for it.
     pub origin: Origin,
+    /// At which price it may trade.
+    pub kind: OrderKind,
+    /// How long it is good for.
+    pub time_in_force: TimeInForce,
+    /// From when on it is no longer good, if that is known: of GTD and day orders.
+    pub expires_at: Option<Millis>,
     /// Closes the position when the price runs against it this far.
     pub stop_loss: Option<Price>,
     /// Closes the position when the price runs with it this far.
     pub take_profit: Option<Price>,
+    /// Lets the position's stop-loss follow the price.
+    pub trail: Option<Trail>,
+    /// The first order of the group of which only one may trade.
+    pub oco: Option<OrderId>,
+    /// Whether its stop was reached: what is left of it trades at the market, or at its limit.
+    pub triggered: bool,
     /// Where it is in its life.
     pub state: OrderState,
-    /// The price it traded at.
+    /// How much of it traded.
+    pub filled: Lots,
+    /// The price it traded at; of several fills the average by lots.
     pub fill_price: Option<Price>,
     /// Why it ended without trading.
     pub reason: Option<String>,
@@ -226,7 +261,51 @@ pub struct Order {
     pub updated_at: Millis,
 }
 
-/// A position in one instrument; each order that opens makes its own (hedging).
+impl Order {
+    /// How much of it has not traded.
+    #[must_use]
+    pub const fn remaining(&self) -> Lots {
+        self.lots.saturating_sub(self.filled)
+    }
+
+    /// Whether it stands at the venue and may still trade.
+    #[must_use]
+    pub const fn is_working(&self) -> bool {
+        matches!(self.state, OrderState::Acked | OrderState::Partial)
+    }
+
+    /// What guards the position it opens.
+    #[must_use]
+    pub const fn levels(&self) -> Levels {
+        Levels { stop_loss: self.stop_loss, take_profit: self.take_profit, trail: self.trail }
+    }
+
+    /// The group of which only one order may trade; an order alone is a group of its own.
+    #[must_use]
+    pub fn group(&self) -> OrderId {
+        self.oco.unwrap_or(self.id)
+    }
+
+    /// Takes note of a fill.
+    pub fn fill(&mut self, lots: Lots, price: Price) {
+        let before = self.fill_price.unwrap_or(price);
+        self.fill_price = Some(average((before, self.filled), (price, lots)));
+        self.filled = self.filled.saturating_add(lots);
+    }
+}
+
+/// The price of two amounts together, by lots, rounded once to 1e-8. Two equal prices stay what they are.
+#[must_use]
+pub fn average((first, much): (Price, Lots), (second, more): (Price, Lots)) -> Price {
+    let total = much.saturating_add(more);
+    let apart = second.saturating_sub(first);
+    // A share of the distance between two prices fits where the prices do.
+    let share = mul_div(apart.units(), more.units(), total.units()).unwrap_or(0);
+    first.saturating_add(Price::from_units(share))
+}
+
+/// A position in one instrument. On a hedging account each order that opens makes its own; on a netting account there is
+/// at most one in each instrument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Its id.
@@ -239,9 +318,13 @@ pub struct Position {
     pub instrument: InstrumentId,
     /// Which way.
     pub side: Side,
-    /// How much.
+    /// How much is open; of a closed position, how much was closed last.
     pub lots: Lots,
-    /// At what price it was opened.
+    /// How much was closed before that.
+    pub closed_lots: Lots,
+    /// What those parts earned, in the account's currency.
+    pub realised: Money,
+    /// At what price it was opened; of several fills the average by lots.
     pub open_price: Price,
     /// When.
     pub opened_at: Millis,
@@ -249,8 +332,18 @@ pub struct Position {
     pub stop_loss: Option<Price>,
     /// The venue closes it at this price with it.
     pub take_profit: Option<Price>,
+    /// Lets the stop-loss follow the price.
+    pub trail: Option<Trail>,
     /// How it ended, once it has.
     pub closed: Option<Closed>,
+}
+
+impl Position {
+    /// How much it was at its largest.
+    #[must_use]
+    pub const fn opened_lots(&self) -> Lots {
+        self.lots.saturating_add(self.closed_lots)
+    }
 }
 
 /// How a position ended.
@@ -260,7 +353,7 @@ pub struct Closed {
     pub at: Millis,
     /// At what price.
     pub price: Price,
-    /// What it earned, in the account's currency.
+    /// What all of it earned, parts closed before included, in the account's currency.
     pub profit: Money,
     /// Who closed it.
     pub origin: Origin,
@@ -283,6 +376,20 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn an_average_lies_between_its_prices_by_lots() {
+        let (price, lots) = (|text: &str| text.parse::<Price>().unwrap(), |text: &str| text.parse::<Lots>().unwrap());
+        for (first, second, want) in [
+            (("1.30", "1"), ("1.40", "1"), "1.35"),
+            (("1.30", "3"), ("1.40", "1"), "1.325"),
+            (("1.40", "1"), ("1.30", "3"), "1.325"),
+            (("1.38727", "0.07"), ("1.38727", "0.01"), "1.38727"),
+        ] {
+            let part = |(p, l): (&str, &str)| (price(p), lots(l));
+            assert_eq!(average(part(first), part(second)), price(want), "{first:?} {second:?}");
+        }
     }
 
     #[test]

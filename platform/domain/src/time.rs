@@ -37,6 +37,12 @@ impl Millis {
         self.timestamp().map_or_else(|| self.0.to_string(), |t| format!("{t:.3}"))
     }
 
+    /// The instant that a text of RFC 3339 names, cut to milliseconds.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+    }
+
     fn timestamp(self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.0).ok()
     }

@@ -1,11 +1,18 @@
 //! What positions are worth and bind, at the market's last quotes.
 
-use crate::{market::Market, port::ExposureView, state::AccountState, venue::exit_price};
+use crate::{
+    market::Market,
+    port::ExposureView,
+    state::AccountState,
+    venue::{entry_price, exit_price},
+};
 use marque_domain::{
     fixed::{FixedError, Lots, Money, Price, SCALE, move_value, mul_div},
+    id::{InstrumentId, OrderId},
     instrument::Instrument,
-    order::{Position, Side},
+    order::{Order, Position, Purpose, Side},
 };
+use std::collections::BTreeMap;
 
 /// What a position of this side earns between two prices.
 pub fn profit(side: Side, from: Price, to: Price, lots: Lots, instrument: &Instrument) -> Result<Money, FixedError> {
@@ -61,6 +68,33 @@ pub fn margin_used(account: &AccountState, market: &Market) -> Money {
             market.instrument(p.instrument).and_then(|i| margin(p.lots, p.open_price, account.terms.leverage, i).ok());
         sum.saturating_add(bound.unwrap_or(Money::MAX))
     })
+}
+
+/// How much of an order's lots would add to what is open: on a netting account, what goes beyond the opposite position.
+pub fn added_lots(account: &AccountState, instrument: InstrumentId, side: Side, lots: Lots) -> Lots {
+    let against = account.netted(instrument).filter(|p| p.side != side).map_or(Lots::ZERO, |p| p.lots);
+    lots.saturating_sub(against).max(Lots::ZERO)
+}
+
+/// The margin that waiting orders would bind where they wait, without those of one group. Of a group only one can trade,
+/// so it counts with its largest.
+pub fn margin_waiting(account: &AccountState, market: &Market, without: Option<OrderId>) -> Money {
+    let mut groups: BTreeMap<OrderId, Money> = BTreeMap::new();
+    for order in account.orders.iter().filter(|o| o.purpose == Purpose::Open && Some(o.group()) != without) {
+        let largest = groups.entry(order.group()).or_insert(Money::ZERO);
+        *largest = (*largest).max(margin_of(account, market, order));
+    }
+    groups.into_values().fold(Money::ZERO, Money::saturating_add)
+}
+
+/// The margin that what is left of an order would bind.
+fn margin_of(account: &AccountState, market: &Market, order: &Order) -> Money {
+    let (Some(quote), Some(instrument)) = (market.last(order.instrument), market.instrument(order.instrument)) else {
+        return Money::MAX;
+    };
+    let price = order.kind.price().unwrap_or_else(|| entry_price(order.side, quote));
+    let added = added_lots(account, order.instrument, order.side, order.remaining());
+    margin(added, price, account.terms.leverage, instrument).unwrap_or(Money::MAX)
 }
 
 /// The open positions as rules see them.

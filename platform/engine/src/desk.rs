@@ -4,7 +4,7 @@
 //! caller says; a backtest commits nothing, the server writes to its journal.
 
 use crate::{
-    event::{ClosedBar, Command, Effects, Event, Refusal},
+    event::{ClosedBar, Command, Effects, Event, Record, Refusal},
     port::{Venue, VenueReport},
     shard::Shard,
 };
@@ -54,11 +54,13 @@ impl<V: Venue> Desk<V> {
         &self.venue
     }
 
-    /// Takes a quote: the venue sees it first, because stops stand there; then the shard.
+    /// Takes a quote of the market: the venue makes its own of it and sees it first, because stops and working orders
+    /// stand there; then the shard.
     ///
     /// # Errors
     /// The committer's.
     pub fn quote<C: Commit>(&mut self, quote: &Quote, commit: &mut C) -> Result<(), C::Error> {
+        let quote = &self.venue.price(quote);
         self.venue.quote(quote, &mut self.reports);
         let event = Event::Quote(*quote, core::mem::take(&mut self.reports));
         let taken = self.shard.step(quote.at, event, &mut self.effects);
@@ -66,7 +68,7 @@ impl<V: Venue> Desk<V> {
         self.settle(commit)
     }
 
-    /// As [`Desk::quote`], with the bars that it closes brought along.
+    /// As [`Desk::quote`], for a quote that is the venue's own already, with the bars that it closes brought along.
     pub(crate) fn quote_with_bars<C: Commit>(
         &mut self,
         quote: &Quote,
@@ -121,6 +123,11 @@ impl<V: Venue> Desk<V> {
         self.shard.skip_to(quote);
     }
 
+    /// Lets the shard look at a quote, for what it makes of it; the venue has seen it or will not.
+    pub(crate) fn glance(&mut self, quote: &Quote) {
+        self.shard.skip_to(quote);
+    }
+
     /// The parts, for a backtest that steps the shard itself and settles afterwards.
     pub(crate) const fn parts(&mut self) -> (&mut Shard, &mut Effects) {
         (&mut self.shard, &mut self.effects)
@@ -137,6 +144,9 @@ impl<V: Venue> Desk<V> {
             let result = commit.commit(&mut self.shard, &self.effects);
             let orders = core::mem::take(&mut self.effects.orders);
             let queries = core::mem::take(&mut self.effects.queries);
+            if result.is_ok() {
+                follow(&mut self.venue, &self.effects.records);
+            }
             self.effects.clear();
             result?;
             for approved in &orders {
@@ -153,5 +163,18 @@ impl<V: Venue> Desk<V> {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets the venue know what is committed of orders and positions: what stands there stands as the journal has it.
+fn follow<V: Venue>(venue: &mut V, records: &[Record]) {
+    for record in records {
+        match record {
+            Record::OrderMoved(order) => venue.order(order),
+            Record::PositionOpened(position) | Record::PositionChanged(position) | Record::PositionClosed(position) => {
+                venue.position(position);
+            }
+            _ => {}
+        }
     }
 }

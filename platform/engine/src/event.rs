@@ -201,6 +201,8 @@ pub enum Record {
     OrderMoved(Order),
     /// A position was opened.
     PositionOpened(Position),
+    /// An open position has other lots or levels: the position as it is now.
+    PositionChanged(Position),
     /// A position was closed: the position with how it ended.
     PositionClosed(Position),
     /// Money moved.
@@ -282,7 +284,9 @@ impl Record {
     #[must_use]
     pub(crate) const fn revalues(&self) -> Option<AccountId> {
         match self {
-            Self::PositionOpened(position) | Self::PositionClosed(position) => Some(position.account),
+            Self::PositionOpened(position) | Self::PositionChanged(position) | Self::PositionClosed(position) => {
+                Some(position.account)
+            }
             Self::Moved(transaction) => Some(transaction.account()),
             Self::AccountOpened { .. }
             | Self::AccountChanged { .. }

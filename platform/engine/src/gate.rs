@@ -3,6 +3,9 @@
 //! Limits of the platform come first, then the account's rule plugins in their order, each seeing what the
 //! one before left. A rule that cannot answer denies. Closing is never held back by a rule: it reduces risk.
 
+mod change;
+mod shape;
+
 use crate::{
     book,
     facts::Facts,
@@ -10,21 +13,24 @@ use crate::{
     monitor::RuleBench,
     port::{AccountView, ExposureView, OrderView},
     state::{AccountState, State},
-    venue::{entry_price, exit_price},
+    venue::entry_price,
 };
 use marque_domain::{
     account::AccountStatus,
     decision::{Decision, Denial, Intent, Outcome, RuleAnswer, Verdict},
-    fixed::{Lots, Money, Price, SCALE},
+    fixed::{Lots, Money, SCALE},
     id::{DecisionId, DeploymentId, InstrumentId, OrderId, PositionId},
     instrument::Instrument,
-    order::{Order, OrderState, Origin, Purpose, Side},
+    order::{Order, OrderState, Origin, Position, Purpose, Side},
+    ticket::{Levels, OrderKind, Ticket, TimeInForce},
     time::Millis,
 };
 use serde::Serialize;
 
 /// Positions that an account may hold at once.
 pub const POSITIONS_MAX: u32 = 200;
+/// Orders of an account that may wait at once.
+pub const WORKING_MAX: u32 = 200;
 
 /// An order that passed every limit and rule. Only this module can make one: the field is private, and it
 /// can be written out but not read in.
@@ -52,6 +58,26 @@ pub(crate) struct Request {
     pub intent: Intent,
 }
 
+impl Request {
+    /// Whether the asker may touch what this deployment (or nobody's) opened: a strategy only its own.
+    fn may_touch(&self, deployment: Option<DeploymentId>) -> bool {
+        self.deployment.is_none() || self.deployment == deployment
+    }
+}
+
+/// What the gate lets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Granted {
+    /// A new order.
+    Order(Approved),
+    /// A working order as it is from now on.
+    Amended(Order),
+    /// A working order is withdrawn.
+    Withdrawn(OrderId),
+    /// A position with the levels that it has from now on.
+    Protected(Position),
+}
+
 /// An order as far as the limits have shaped it.
 #[derive(Debug, Clone, Copy)]
 struct Draft {
@@ -59,50 +85,90 @@ struct Draft {
     side: Side,
     lots: Lots,
     purpose: Purpose,
-    stop_loss: Option<Price>,
-    take_profit: Option<Price>,
+    kind: OrderKind,
+    time_in_force: TimeInForce,
+    expires_at: Option<Millis>,
+    levels: Levels,
+    oco: Option<OrderId>,
 }
 
-/// Decides an intent: the decision with all answers, and the order if it was approved. They get the next two ids.
+impl Draft {
+    /// An order at the market that closes.
+    const fn closing(position: &Position, lots: Lots, purpose: Purpose) -> Self {
+        Self {
+            instrument: position.instrument,
+            side: position.side.opposite(),
+            lots,
+            purpose,
+            kind: OrderKind::Market,
+            time_in_force: TimeInForce::Gtc,
+            expires_at: None,
+            levels: Levels { stop_loss: None, take_profit: None, trail: None },
+            oco: None,
+        }
+    }
+
+    fn order(&self, id: OrderId, account: &AccountState, request: &Request, at: Millis) -> Order {
+        Order {
+            id,
+            account: account.terms.id,
+            deployment: request.deployment,
+            instrument: self.instrument,
+            side: self.side,
+            lots: self.lots,
+            purpose: self.purpose,
+            origin: request.origin,
+            kind: self.kind,
+            time_in_force: self.time_in_force,
+            expires_at: self.expires_at,
+            stop_loss: self.levels.stop_loss,
+            take_profit: self.levels.take_profit,
+            trail: self.levels.trail,
+            oco: self.oco,
+            triggered: false,
+            state: OrderState::Intent,
+            filled: Lots::ZERO,
+            fill_price: None,
+            reason: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
+/// One question to the gate, with all it may look at.
+struct Hearing<'a> {
+    state: &'a State,
+    account: &'a AccountState,
+    market: &'a mut Market,
+    rules: &'a mut RuleBench,
+    request: &'a Request,
+    answers: Vec<RuleAnswer>,
+}
+
+/// Decides an intent: the decision with all answers, and what it lets through if it was approved. Decision and order get
+/// the next two ids.
 pub(crate) fn decide(
     state: &State,
     account: &AccountState,
     market: &mut Market,
     rules: &mut RuleBench,
     request: &Request,
-) -> (Decision, Option<Approved>) {
+) -> (Decision, Option<Granted>) {
     let (at, last_id) = (market.now(), state.last_id);
-    let mut answers = Vec::new();
-    let drafted = match request.intent {
-        Intent::Close { position } => draft_close(account, market, request, position),
-        Intent::Open { instrument, side, lots, stop_loss, take_profit } => {
-            let draft = Draft { instrument, side, lots, purpose: Purpose::Open, stop_loss, take_profit };
-            unkilled(state, account, instrument, request.deployment)
-                .and_then(|()| standing(state, account, at))
-                .and_then(|()| draft_open(account, market, draft))
-                .and_then(|d| ask_rules(account, market, rules, d, &mut answers))
+    let mut hearing = Hearing { state, account, market, rules, request, answers: Vec::new() };
+    let granted = hearing.hear(OrderId(last_id + 2));
+    let answers = hearing.answers;
+    let outcome = match &granted {
+        Ok(granted) => {
+            let (order, lots) = match granted {
+                Granted::Order(Approved(order)) | Granted::Amended(order) => (order.id, order.lots),
+                Granted::Withdrawn(id) => (*id, account.order(*id).map_or(Lots::ZERO, |o| o.lots)),
+                Granted::Protected(position) => (OrderId(position.id.0), position.lots),
+            };
+            Outcome::Approved { order, lots }
         }
-    };
-    let order = drafted.as_ref().ok().map(|draft| Order {
-        id: OrderId(last_id + 2),
-        account: account.terms.id,
-        deployment: request.deployment,
-        instrument: draft.instrument,
-        side: draft.side,
-        lots: draft.lots,
-        purpose: draft.purpose,
-        origin: request.origin,
-        stop_loss: draft.stop_loss,
-        take_profit: draft.take_profit,
-        state: OrderState::Intent,
-        fill_price: None,
-        reason: None,
-        created_at: at,
-        updated_at: at,
-    });
-    let outcome = match drafted {
-        Ok(draft) => Outcome::Approved { order: OrderId(last_id + 2), lots: draft.lots },
-        Err(denial) => Outcome::Denied(denial),
+        Err(denial) => Outcome::Denied(denial.clone()),
     };
     let decision = Decision {
         id: DecisionId(last_id + 1),
@@ -114,48 +180,135 @@ pub(crate) fn decide(
         answers,
         outcome,
     };
-    (decision, order.map(Approved))
+    (decision, granted.ok())
 }
 
-fn draft_close(account: &AccountState, market: &Market, request: &Request, id: PositionId) -> Result<Draft, Denial> {
-    let position = account.position(id).filter(|_| !account.is_closing(id)).ok_or(Denial::PositionNotOpen)?;
-    // A strategy closes only what it opened.
-    if request.deployment.is_some() && position.deployment != request.deployment {
-        return Err(Denial::PositionNotOpen);
+impl Hearing<'_> {
+    fn hear(&mut self, id: OrderId) -> Result<Granted, Denial> {
+        let draft = match self.request.intent {
+            Intent::Open { instrument, side, lots, stop_loss, take_profit } => {
+                let levels = Levels { stop_loss, take_profit, trail: None };
+                self.open(&Ticket::market(instrument, side, lots, levels))?
+            }
+            Intent::Place(ticket) => self.open(&ticket)?,
+            Intent::Close { position } => self.close(position, None)?,
+            Intent::Reduce { position, lots } => self.close(position, Some(lots))?,
+            Intent::CloseBy { position, by } => self.close_by(position, by)?,
+            Intent::Amend { order, to } => return self.amend(order, &to).map(Granted::Amended),
+            Intent::Cancel { order } => return self.cancel(order).map(Granted::Withdrawn),
+            Intent::Protect { position, levels } => return self.protect(position, levels).map(Granted::Protected),
+        };
+        let order = draft.order(id, self.account, self.request, self.market.now());
+        Ok(Granted::Order(Approved(order)))
     }
-    market.last(position.instrument).ok_or(Denial::NoFreshQuote)?;
-    Ok(Draft {
-        instrument: position.instrument,
-        side: position.side.opposite(),
-        lots: position.lots,
-        purpose: Purpose::Close(id),
-        stop_loss: None,
-        take_profit: None,
-    })
-}
 
-fn draft_open(account: &AccountState, market: &mut Market, mut draft: Draft) -> Result<Draft, Denial> {
-    let open = market.is_open(draft.instrument);
-    let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
-    if instrument.quote != account.terms.currency {
-        return Err(Denial::CurrencyMismatch);
+    fn open(&mut self, ticket: &Ticket) -> Result<Draft, Denial> {
+        unkilled(self.state, self.account, ticket.instrument, self.request.deployment)?;
+        standing(self.state, self.account, self.market.now())?;
+        room(self.account, ticket.kind)?;
+        let oco = ticket.oco.map(|id| self.working(id).map(Order::group)).transpose()?;
+        let draft = self.draft(ticket, oco)?;
+        self.ask_rules(draft)
     }
-    if !open {
-        return Err(Denial::MarketClosed);
+
+    /// Shapes a ticket to the instrument and checks it against market and margin. What the orders of `group` bind does
+    /// not count: it trades instead of them.
+    fn draft(&mut self, ticket: &Ticket, group: Option<OrderId>) -> Result<Draft, Denial> {
+        let open = self.market.is_open(ticket.instrument);
+        let now = self.market.now();
+        let day_end =
+            (ticket.time_in_force == TimeInForce::Day).then(|| self.market.day_end(ticket.instrument)).flatten();
+        let instrument = self.market.instrument(ticket.instrument).ok_or(Denial::UnknownInstrument)?;
+        if instrument.quote != self.account.terms.currency {
+            return Err(Denial::CurrencyMismatch);
+        }
+        // What is good beyond today may wait for the market to open.
+        if !open
+            && !matches!(
+                (ticket.kind.is_pending(), ticket.time_in_force),
+                (true, TimeInForce::Gtc | TimeInForce::Gtd(_))
+            )
+        {
+            return Err(Denial::MarketClosed);
+        }
+        let quote = if open { self.market.fresh(ticket.instrument) } else { self.market.last(ticket.instrument) };
+        let quote = quote.ok_or(Denial::NoFreshQuote)?;
+        let expires_at = shape::expiry(ticket, now, day_end)?;
+        let kind = shape::kind(ticket, quote, instrument)?;
+        let lots = shape::lots(ticket.lots, instrument)?;
+        let levels = shape::attached(ticket.levels, ticket.side, kind, quote, instrument)?;
+        let price = kind.price().unwrap_or_else(|| entry_price(ticket.side, quote));
+        let added = book::added_lots(self.account, ticket.instrument, ticket.side, lots);
+        let needed =
+            book::margin(added, price, self.account.terms.leverage, instrument).map_err(|_| Denial::NumberTooLarge)?;
+        let bound = book::margin_used(self.account, self.market).saturating_add(book::margin_waiting(
+            self.account,
+            self.market,
+            group,
+        ));
+        let free = book::equity(self.account, self.market).saturating_sub(bound);
+        if needed > Money::ZERO && needed > free {
+            return Err(Denial::MarginTooSmall { needed, free });
+        }
+        Ok(Draft {
+            instrument: ticket.instrument,
+            side: ticket.side,
+            lots,
+            purpose: Purpose::Open,
+            kind,
+            time_in_force: ticket.time_in_force,
+            expires_at,
+            levels,
+            oco: group,
+        })
     }
-    let quote = market.fresh(draft.instrument).ok_or(Denial::NoFreshQuote)?;
-    draft.lots = shape_lots(draft.lots, instrument)?;
-    let exit = exit_price(draft.side, quote);
-    draft.stop_loss = shape_stop(draft.stop_loss, "stop-loss", draft.side, exit, instrument)?;
-    draft.take_profit = shape_stop(draft.take_profit, "take-profit", draft.side.opposite(), exit, instrument)?;
-    let price = entry_price(draft.side, quote);
-    let needed =
-        book::margin(draft.lots, price, account.terms.leverage, instrument).map_err(|_| Denial::NumberTooLarge)?;
-    let free = book::equity(account, market).saturating_sub(book::margin_used(account, market));
-    if needed > free {
-        return Err(Denial::MarginTooSmall { needed, free });
+
+    /// A working order that the asker may touch.
+    fn working(&self, id: OrderId) -> Result<&Order, Denial> {
+        let order = self.account.order(id).filter(|o| o.is_working() && self.request.may_touch(o.deployment));
+        order.ok_or(Denial::OrderNotWorking)
     }
-    Ok(draft)
+
+    /// An open position that nothing is closing yet and that the asker may touch.
+    fn position(&self, id: PositionId) -> Result<&Position, Denial> {
+        let position = self.account.position(id).filter(|p| self.request.may_touch(p.deployment));
+        position.ok_or(Denial::PositionNotOpen)
+    }
+
+    /// Asks each rule of the account in its order; the lots can only shrink.
+    fn ask_rules(&mut self, mut draft: Draft) -> Result<Draft, Denial> {
+        let (account, market) = (self.account, &*self.market);
+        let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
+        let quote = market.last(draft.instrument).ok_or(Denial::NoFreshQuote)?;
+        let price = draft.kind.price().unwrap_or_else(|| entry_price(draft.side, quote));
+        let mut positions: Vec<ExposureView> = Vec::new();
+        book::exposures(account, market, &mut positions);
+        for (index, rule) in account.terms.rules.iter().enumerate() {
+            let risk = |level| book::profit(draft.side, level, price, draft.lots, instrument).ok();
+            let order = OrderView {
+                instrument: draft.instrument,
+                side: draft.side,
+                lots: draft.lots,
+                price,
+                stop_loss: draft.levels.stop_loss,
+                risk: draft.levels.stop_loss.and_then(risk),
+                value_per_point: Money::from_units(instrument.contract_size.saturating_mul(SCALE)),
+            };
+            let view = AccountView {
+                now: market.now(),
+                initial_balance: account.facts.capital,
+                balance: account.balance,
+                equity: book::equity(account, market),
+                day: self.rules.day(account, market, index),
+                positions: &positions,
+                facts: Facts::of(account, index, market),
+            };
+            let verdict = self.rules.check(rule, &order, &view);
+            self.answers.push(RuleAnswer { rule: rule.name.clone(), verdict: verdict.clone() });
+            draft.lots = heed(&verdict, &rule.name, draft.lots, instrument)?;
+        }
+        Ok(draft)
+    }
 }
 
 /// Whether no kill switch is in the way of something new.
@@ -173,11 +326,7 @@ fn unkilled(
 
 /// Whether the account may open anything at all.
 fn standing(state: &State, account: &AccountState, now: Millis) -> Result<(), Denial> {
-    match &account.status {
-        AccountStatus::Failed(reason) => return Err(Denial::AccountFailed { reason: reason.clone() }),
-        AccountStatus::Held(reason) => return Err(Denial::AccountHeld { reason: reason.clone() }),
-        AccountStatus::Active => {}
-    }
+    active(account)?;
     if account.orders.iter().any(|o| o.state == OrderState::Unknown) {
         return Err(Denial::AccountUncertain);
     }
@@ -185,79 +334,44 @@ fn standing(state: &State, account: &AccountState, now: Millis) -> Result<(), De
     if let Some(limit) = account.terms.trades_per_day.filter(trades) {
         return Err(Denial::DailyTradeLimit { limit });
     }
+    Ok(())
+}
+
+/// Whether the account takes new risk.
+fn active(account: &AccountState) -> Result<(), Denial> {
+    match &account.status {
+        AccountStatus::Failed(reason) => Err(Denial::AccountFailed { reason: reason.clone() }),
+        AccountStatus::Held(reason) => Err(Denial::AccountHeld { reason: reason.clone() }),
+        AccountStatus::Active => Ok(()),
+    }
+}
+
+/// Whether one more position, and one more order of this kind, has its place.
+fn room(account: &AccountState, kind: OrderKind) -> Result<(), Denial> {
     let opening = account.orders.iter().filter(|o| o.purpose == Purpose::Open).count();
     if account.positions.len() + opening >= POSITIONS_MAX as usize {
         return Err(Denial::TooManyPositions { limit: POSITIONS_MAX });
     }
+    if kind.is_pending() && account.orders.len() >= WORKING_MAX as usize {
+        return Err(Denial::TooManyWorkingOrders { limit: WORKING_MAX });
+    }
     Ok(())
 }
 
-fn shape_lots(wanted: Lots, instrument: &Instrument) -> Result<Lots, Denial> {
-    let lots = wanted.round_down_to(instrument.lot_step);
-    if lots < instrument.lot_step {
-        return Err(Denial::LotsTooSmall { wanted, minimum: instrument.lot_step });
+/// Whether a waiting order of which the price has come still fits the account, at the market's last quotes; the reason
+/// for its owner when it does not.
+pub(crate) fn still_fits(account: &AccountState, market: &Market, order: &Order, lots: Lots) -> Result<(), Denial> {
+    if order.purpose != Purpose::Open {
+        return Ok(());
     }
-    if lots > instrument.lot_max {
-        return Err(Denial::LotsTooLarge { wanted, maximum: instrument.lot_max });
-    }
-    Ok(lots)
-}
-
-/// Rounds a stop to the tick and checks that it lies where `side` loses: below the price for a buy.
-fn shape_stop(
-    level: Option<Price>,
-    which: &str,
-    side: Side,
-    price: Price,
-    instrument: &Instrument,
-) -> Result<Option<Price>, Denial> {
-    let Some(level) = level.map(|l| l.round_down_to(instrument.tick_size)) else { return Ok(None) };
-    let right = level > Price::ZERO
-        && match side {
-            Side::Buy => level < price,
-            Side::Sell => level > price,
-        };
-    if right { Ok(Some(level)) } else { Err(Denial::StopOnWrongSide { which: which.to_owned(), level, price }) }
-}
-
-/// Asks each rule of the account in its order; the lots can only shrink.
-fn ask_rules(
-    account: &AccountState,
-    market: &Market,
-    rules: &mut RuleBench,
-    mut draft: Draft,
-    answers: &mut Vec<RuleAnswer>,
-) -> Result<Draft, Denial> {
-    let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
-    let quote = market.last(draft.instrument).ok_or(Denial::NoFreshQuote)?;
-    let price = entry_price(draft.side, quote);
-    let mut positions: Vec<ExposureView> = Vec::new();
-    book::exposures(account, market, &mut positions);
-    for (index, rule) in account.terms.rules.iter().enumerate() {
-        let risk = |level: Price| book::profit(draft.side, level, price, draft.lots, instrument).ok();
-        let order = OrderView {
-            instrument: draft.instrument,
-            side: draft.side,
-            lots: draft.lots,
-            price,
-            stop_loss: draft.stop_loss,
-            risk: draft.stop_loss.and_then(risk),
-            value_per_point: Money::from_units(instrument.contract_size.saturating_mul(SCALE)),
-        };
-        let view = AccountView {
-            now: market.now(),
-            initial_balance: account.facts.capital,
-            balance: account.balance,
-            equity: book::equity(account, market),
-            day: rules.day(account, market, index),
-            positions: &positions,
-            facts: Facts::of(account, index, market),
-        };
-        let verdict = rules.check(rule, &order, &view);
-        answers.push(RuleAnswer { rule: rule.name.clone(), verdict: verdict.clone() });
-        draft.lots = heed(&verdict, &rule.name, draft.lots, instrument)?;
-    }
-    Ok(draft)
+    active(account)?;
+    let instrument = market.instrument(order.instrument).ok_or(Denial::UnknownInstrument)?;
+    let quote = market.last(order.instrument).ok_or(Denial::NoFreshQuote)?;
+    let added = book::added_lots(account, order.instrument, order.side, lots);
+    let needed = book::margin(added, entry_price(order.side, quote), account.terms.leverage, instrument)
+        .map_err(|_| Denial::NumberTooLarge)?;
+    let free = book::equity(account, market).saturating_sub(book::margin_used(account, market));
+    if needed > Money::ZERO && needed > free { Err(Denial::MarginTooSmall { needed, free }) } else { Ok(()) }
 }
 
 /// What a verdict leaves of the lots.

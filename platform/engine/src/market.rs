@@ -128,6 +128,12 @@ impl Market {
         listing.open.0
     }
 
+    /// When the instrument's trading day ends.
+    #[must_use]
+    pub fn day_end(&self, id: InstrumentId) -> Option<Millis> {
+        self.listing(id).map(|listing| listing.calendar.day_end(self.now))
+    }
+
     /// Takes a quote, collects the bars it closes. Answers whether it was tradable and listed; any other
     /// quote changes nothing.
     pub fn take(&mut self, quote: &Quote, closed: &mut Vec<ClosedBar>) -> bool {

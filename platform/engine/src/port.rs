@@ -12,8 +12,9 @@ use marque_domain::{
     fixed::{Lots, Money, Price},
     id::{InstrumentId, OrderId, PositionId},
     instrument::Instrument,
-    order::{Origin, Side},
+    order::{Order, Origin, Position, Side},
     plugin::PluginRef,
+    ticket::{Amendment, Levels, OrderKind, TimeInForce},
     time::{Millis, Zone},
 };
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,54 @@ pub enum Action {
         /// Which one.
         position: PositionId,
     },
+    /// Places an order of any kind.
+    Place {
+        /// Which way.
+        side: Side,
+        /// How much.
+        lots: Lots,
+        /// At which price.
+        kind: OrderKind,
+        /// For how long.
+        time_in_force: TimeInForce,
+        /// What guards the position it opens.
+        levels: Levels,
+        /// Another of its working orders: when either trades, the other is cancelled.
+        oco: Option<OrderId>,
+    },
+    /// Changes one of its own working orders.
+    Amend {
+        /// Which one.
+        order: OrderId,
+        /// As it shall be.
+        to: Amendment,
+    },
+    /// Withdraws one of its own working orders.
+    Cancel {
+        /// Which one.
+        order: OrderId,
+    },
+    /// Closes a part of one of its own positions at the market.
+    Reduce {
+        /// Which one.
+        position: PositionId,
+        /// How much of it.
+        lots: Lots,
+    },
+    /// Closes two of its own opposite positions against each other.
+    CloseBy {
+        /// The one.
+        position: PositionId,
+        /// The other.
+        by: PositionId,
+    },
+    /// Changes what guards one of its own positions.
+    Protect {
+        /// Which one.
+        position: PositionId,
+        /// The levels as they shall be.
+        levels: Levels,
+    },
     /// Asks for `on_timer` at this time; replaces an earlier timer.
     SetTimer {
         /// When.
@@ -133,7 +182,34 @@ pub enum OrderUpdate {
         /// Closed balance of the account.
         balance: Money,
     },
-    /// A wish was denied or its order ended untraded.
+    /// A position has more or fewer lots than before, and is still open.
+    Changed {
+        /// Its id.
+        position: PositionId,
+        /// How much is open now.
+        lots: Lots,
+        /// Its opening price now.
+        price: Price,
+        /// Closed balance of the account.
+        balance: Money,
+    },
+    /// A pending order stands at the venue.
+    Working {
+        /// Its id.
+        order: OrderId,
+        /// Which way.
+        side: Side,
+        /// How much.
+        lots: Lots,
+        /// The price it waits for.
+        price: Price,
+    },
+    /// A pending order ended before all of it traded.
+    Ended {
+        /// Its id.
+        order: OrderId,
+    },
+    /// A wish was denied or its market order ended untraded.
     Refused,
 }
 
@@ -446,14 +522,47 @@ pub enum VenueReport {
         /// Why.
         reason: String,
     },
-    /// The whole order traded.
+    /// Some or all of an order traded.
     Filled {
         /// Which.
         order: OrderId,
+        /// How much of it.
+        lots: Lots,
         /// At what price.
         price: Price,
         /// For what charge; never negative.
         commission: Money,
+    },
+    /// The price of a waiting order has come: it would trade so. It trades if the account still has the margin, and is
+    /// rejected if not.
+    Triggered {
+        /// Which.
+        order: OrderId,
+        /// How much of it.
+        lots: Lots,
+        /// At what price.
+        price: Price,
+        /// For what charge; never negative.
+        commission: Money,
+    },
+    /// The stop of a stop-limit order was reached: it is a limit order from now on.
+    Armed {
+        /// Which.
+        order: OrderId,
+    },
+    /// The level of a trailing stop order followed the price.
+    Trailed {
+        /// Which.
+        order: OrderId,
+        /// Where it triggers now.
+        stop: Price,
+    },
+    /// An order ended before all of it traded: it expired, or could not trade at once.
+    Ended {
+        /// Which.
+        order: OrderId,
+        /// Why.
+        reason: String,
     },
     /// An attached stop-loss or take-profit closed a position.
     Exited {
@@ -465,6 +574,13 @@ pub enum VenueReport {
         price: Price,
         /// For what charge; never negative.
         commission: Money,
+    },
+    /// The trailing stop-loss of a position followed the price.
+    Followed {
+        /// Which position.
+        position: PositionId,
+        /// Its stop-loss now.
+        stop_loss: Price,
     },
     /// No answer came in time.
     Lost {
@@ -480,12 +596,23 @@ pub enum VenueReport {
 
 /// A venue: takes approved orders after their intent is committed, and answers by reports.
 pub trait Venue: Send {
+    /// What it quotes its customers where the market quotes this.
+    fn price(&self, quote: &Quote) -> Quote {
+        *quote
+    }
+
     /// Takes an order. The order was approved: there is no other way to get one.
     fn submit(&mut self, order: &crate::gate::Approved, reports: &mut Vec<VenueReport>);
 
     /// Asks what became of an order whose fate is unknown.
     fn query(&mut self, order: OrderId, reports: &mut Vec<VenueReport>);
 
-    /// Shows it a price, which may trigger attached stops.
+    /// Shows it a price, which may trigger attached levels and working orders.
     fn quote(&mut self, quote: &Quote, reports: &mut Vec<VenueReport>);
+
+    /// An order is committed as it is here: changed, withdrawn, or as the venue itself reported it.
+    fn order(&mut self, _order: &Order) {}
+
+    /// A position is committed as it is here, with its levels.
+    fn position(&mut self, _position: &Position) {}
 }

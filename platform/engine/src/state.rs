@@ -7,7 +7,7 @@ use crate::{
     port::{Assessment, DayAnchor, Room},
 };
 use marque_domain::{
-    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, PositionMode},
     fixed::Money,
     id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId, TransactionId, UserId},
     kill::{Authority, Kill, KillMode, KillScope},
@@ -88,7 +88,20 @@ impl AccountState {
     /// Whether an order is on its way that closes this position.
     #[must_use]
     pub fn is_closing(&self, id: PositionId) -> bool {
-        self.orders.iter().any(|o| o.purpose == Purpose::Close(id))
+        self.orders.iter().any(|o| o.purpose.closes(id))
+    }
+
+    /// The position that what trades in an instrument is netted with: none on a hedging account.
+    #[must_use]
+    pub fn netted(&self, instrument: InstrumentId) -> Option<&Position> {
+        let netting = self.terms.mode == PositionMode::Netting;
+        self.positions.iter().find(|p| netting && p.instrument == instrument)
+    }
+
+    fn changed(&mut self, position: &Position) {
+        if let Some(known) = self.positions.iter_mut().find(|p| p.id == position.id) {
+            known.clone_from(position);
+        }
     }
 
     fn booked(&mut self, moved: &Transaction) {
@@ -176,6 +189,7 @@ impl State {
                 self.whereabouts.positions.insert(position.id, position.account);
                 self.account(position.account, |a| a.positions.push(position.clone()));
             }
+            Record::PositionChanged(position) => self.account(position.account, |a| a.changed(position)),
             Record::PositionClosed(position) => {
                 self.whereabouts.positions.remove(&position.id);
                 self.account(position.account, |a| a.positions.retain(|p| p.id != position.id));

@@ -1,51 +1,40 @@
-//! The simulated venue. Its rules, case by case:
+//! The simulated venue. Its rules are in `FILLS.md` beside this crate's sources, case by case.
 //!
-//! - A market order to buy fills whole at the last ask, to sell at the last bid; without a quote it is
-//!   rejected.
-//! - An attached stop-loss or take-profit of a long position watches the bid, of a short one the ask. The
-//!   first quote at or beyond the level fills it at that quote's price, so a gap fills at the first
-//!   available price, for better or worse. When one quote reaches both, the stop-loss wins.
-//! - Each fill costs the commission per lot, rounded once.
+//! Owns: what a quote does to orders and levels that stand at the venue, and the terms on which they trade.
+//! Refuses to know: accounts and their margin. It *proposes* that a waiting order trades; the shard *disposes*. What stands
+//! here follows the shard's committed records, so after a restart it is rebuilt from them and nothing else.
+
+mod ladder;
+mod model;
+mod terms;
 
 use crate::{
     gate::Approved,
     port::{Venue, VenueReport},
+    shard::Shard,
 };
+use ladder::{Edge, Item, Ladder};
 use marque_domain::{
     bar::Quote,
+    calendar::Calendar,
     fixed::{Lots, Money, Price, SCALE, mul_div},
     id::{InstrumentId, OrderId, PositionId},
+    instrument::Instrument,
     order::{Order, Origin, Position, Purpose, Side},
+    ticket::TimeInForce,
+    time::Millis,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What the venue remembers of a position whose stops it watches.
-#[derive(Debug, Clone, Copy)]
-struct Watch {
-    instrument: InstrumentId,
-    side: Side,
-    lots: Lots,
-    stop_loss: Option<Price>,
-    take_profit: Option<Price>,
-}
+pub(crate) use ladder::Nearest;
+pub use model::{Slippage, Spread, VenueModel};
+pub(crate) use terms::behind;
+use terms::{edges_of_order, edges_of_position, followed, trailed, trigger};
 
-impl Watch {
-    /// Which of the stops this quote triggers, and the price it fills at.
-    fn triggered(&self, quote: &Quote) -> Option<(Origin, Price)> {
-        let price = exit_price(self.side, quote);
-        let (stopped, took) = match self.side {
-            Side::Buy => (self.stop_loss.is_some_and(|l| price <= l), self.take_profit.is_some_and(|l| price >= l)),
-            Side::Sell => (self.stop_loss.is_some_and(|l| price >= l), self.take_profit.is_some_and(|l| price <= l)),
-        };
-        if stopped {
-            Some((Origin::StopLoss, price))
-        } else if took {
-            Some((Origin::TakeProfit, price))
-        } else {
-            None
-        }
-    }
-}
+/// Why an order that cannot wait ends.
+const NOT_AT_ONCE: &str = "no more of it could trade at once";
+const EXPIRED: &str = "it expired";
+const CLOSED: &str = "the market is closed";
 
 /// The price at which a position of this side is closed.
 #[must_use]
@@ -62,96 +51,261 @@ pub const fn entry_price(side: Side, quote: &Quote) -> Price {
     exit_price(side.opposite(), quote)
 }
 
+/// What the venue must know of an instrument.
+#[derive(Debug)]
+struct Listing {
+    calendar: Calendar,
+    tick: Price,
+    lot_step: Lots,
+}
+
 /// A venue in memory that trades on the quotes it is shown.
 #[derive(Debug, Default)]
 pub struct SimulatedVenue {
-    commission_per_lot: Money,
+    model: VenueModel,
+    listings: BTreeMap<InstrumentId, Listing>,
     quotes: BTreeMap<InstrumentId, Quote>,
-    watches: BTreeMap<PositionId, Watch>,
+    /// The latest time of any quote.
+    now: Millis,
+    positions: BTreeMap<PositionId, Position>,
+    orders: BTreeMap<OrderId, Order>,
+    ladder: Ladder,
+    /// Orders that wait for nothing but the next quote, or for their latency to pass.
+    hot: BTreeMap<InstrumentId, BTreeSet<OrderId>>,
+    expiries: BTreeSet<(Millis, OrderId)>,
+    reached: BTreeSet<Item>,
 }
 
 impl SimulatedVenue {
-    /// A venue that charges this for each lot of each fill.
+    /// A venue that charges this for each lot of each fill, is perfect otherwise, and always open.
     #[must_use]
     pub fn new(commission_per_lot: Money) -> Self {
-        Self { commission_per_lot, ..Self::default() }
+        Self::with_model(VenueModel { commission_per_lot, ..VenueModel::default() }, &[])
     }
 
-    /// Takes up positions that were open before a restart, and the last quotes.
-    pub fn restore<'a>(&mut self, positions: impl Iterator<Item = &'a Position>, quotes: impl Iterator<Item = Quote>) {
-        for position in positions {
-            self.watch(
-                position.id,
-                position.instrument,
-                position.side,
-                position.lots,
-                (position.stop_loss, position.take_profit),
-            );
+    /// A venue on these terms, for these instruments. One that it does not know is always open.
+    #[must_use]
+    pub fn with_model(model: VenueModel, instruments: &[Instrument]) -> Self {
+        let listing =
+            |i: &Instrument| Listing { calendar: Calendar::of(i.calendar), tick: i.tick_size, lot_step: i.lot_step };
+        let listings = instruments.iter().map(|i| (i.id, listing(i))).collect();
+        Self { model, listings, ..Self::default() }
+    }
+
+    /// Takes up what stood here before a restart: the quotes, positions and working orders of a restored shard.
+    pub fn restore(&mut self, shard: &Shard) {
+        self.quotes.extend(shard.market().quotes().map(|q| (q.instrument, *q)));
+        self.now = shard.market().now();
+        for account in shard.state().accounts.values() {
+            account.positions.iter().for_each(|position| self.position(position));
+            account.orders.iter().for_each(|order| self.order(order));
         }
-        self.quotes.extend(quotes.map(|q| (q.instrument, q)));
     }
 
-    fn watch(
-        &mut self,
-        id: PositionId,
-        instrument: InstrumentId,
-        side: Side,
-        lots: Lots,
-        stops: (Option<Price>, Option<Price>),
-    ) {
-        self.watches.insert(id, Watch { instrument, side, lots, stop_loss: stops.0, take_profit: stops.1 });
+    /// The nearest levels in an instrument, for a backtest that looks for the next quote that matters; none when
+    /// every quote does.
+    pub(crate) fn nearest(&self, instrument: InstrumentId) -> Option<Nearest> {
+        let waiting = self.hot.get(&instrument).is_some_and(|orders| !orders.is_empty());
+        (!waiting).then(|| self.ladder.nearest(instrument))
+    }
+
+    /// When the next order expires.
+    pub(crate) fn next_expiry(&self) -> Millis {
+        self.expiries.first().map_or(Millis(i64::MAX), |(at, _)| *at)
     }
 
     fn commission(&self, lots: Lots) -> Money {
         // Overflow would need more lots than any instrument allows.
-        mul_div(self.commission_per_lot.units(), lots.units(), SCALE).map_or(Money::ZERO, Money::from_units)
+        mul_div(self.model.commission_per_lot.units(), lots.units(), SCALE).map_or(Money::ZERO, Money::from_units)
     }
 
-    /// Fills a market order, or says why not.
-    fn fill(&mut self, order: &Order) -> Result<Price, String> {
-        let quote =
-            self.quotes.get(&order.instrument).ok_or_else(|| "there is no price for this instrument".to_owned())?;
-        let price = entry_price(order.side, quote);
-        match order.purpose {
-            Purpose::Open => {
-                self.watch(
-                    PositionId(order.id.0),
-                    order.instrument,
-                    order.side,
-                    order.lots,
-                    (order.stop_loss, order.take_profit),
-                );
-            }
-            Purpose::Close(position) => {
-                self.watches.remove(&position).ok_or_else(|| "the position is not open any more".to_owned())?;
+    fn is_open(&self, instrument: InstrumentId, at: Millis) -> bool {
+        self.listings.get(&instrument).is_none_or(|listing| listing.calendar.is_open(at))
+    }
+
+    /// Whether the order's latency has passed.
+    const fn is_ready(&self, order: &Order) -> bool {
+        self.now.0 >= order.created_at.plus(self.model.latency_ms).0
+    }
+
+    /// Whether the order is looked at on every quote, rather than when its price comes.
+    fn is_hot(&self, order: &Order) -> bool {
+        let at_market = order.kind.price().is_none() || (order.triggered && order.kind.limit().is_none());
+        at_market || order.time_in_force.is_immediate() || !self.is_ready(order)
+    }
+
+    fn stand(&mut self, order: &Order) {
+        if self.is_hot(order) {
+            self.hot.entry(order.instrument).or_default().insert(order.id);
+        } else {
+            for (edge, level, item) in edges_of_order(order) {
+                self.ladder.put(order.instrument, edge, level, item);
             }
         }
-        Ok(price)
+        if let Some(at) = order.expires_at {
+            self.expiries.insert((at, order.id));
+        }
+        self.orders.insert(order.id, order.clone());
     }
 
-    /// The level of a stop that could trigger on bids at or below / at or above, or asks likewise: what a
-    /// backtest needs to find the next quote that matters.
-    pub(crate) fn stops(&self) -> impl Iterator<Item = (Side, Option<Price>, Option<Price>)> + '_ {
-        self.watches.values().map(|w| (w.side, w.stop_loss, w.take_profit))
+    fn withdraw(&mut self, id: OrderId) {
+        let Some(order) = self.orders.remove(&id) else { return };
+        if let Some(hot) = self.hot.get_mut(&order.instrument) {
+            hot.remove(&id);
+        }
+        for (edge, level, item) in edges_of_order(&order) {
+            self.ladder.take(order.instrument, edge, level, item);
+        }
+        if let Some(at) = order.expires_at {
+            self.expiries.remove(&(at, id));
+        }
+    }
+
+    /// What of an order trades on a quote, and at what price.
+    fn offer(&self, order: &Order, quote: &Quote) -> Option<(Lots, Price)> {
+        let listing = self.listings.get(&order.instrument);
+        let market = entry_price(order.side, quote);
+        let price = match order.kind.limit() {
+            // At the limit or better: a gap in its favour is the order's.
+            Some(limit) if order.side == Side::Buy && market > limit => return None,
+            Some(limit) if order.side == Side::Sell && market < limit => return None,
+            Some(_) => market,
+            None => {
+                let tick = listing.map_or(Price::from_units(1), |l| l.tick);
+                self.model.slip(market, order.side, tick, quote, order.id.0)
+            }
+        };
+        let step = listing.map_or(Lots::from_units(1), |l| l.lot_step);
+        let lots = self.model.portion(order.remaining(), step);
+        let whole = lots == order.remaining();
+        (whole || order.time_in_force != TimeInForce::Fok).then_some((lots, price))
+    }
+
+    /// An order of which the time and the price have come, on one quote.
+    fn carry_out(&self, order: &Order, quote: &Quote, reports: &mut Vec<VenueReport>) {
+        let mut left = order.remaining();
+        if let Some((lots, price)) = self.offer(order, quote) {
+            left = left.saturating_sub(lots);
+            let commission = self.commission(lots);
+            reports.push(VenueReport::Triggered { order: order.id, lots, price, commission });
+        }
+        if order.time_in_force.is_immediate() && left > Lots::ZERO {
+            reports.push(VenueReport::Ended { order: order.id, reason: NOT_AT_ONCE.to_owned() });
+        }
+    }
+
+    /// Carries out what a quote has reached.
+    fn set_off(&mut self, item: Item, quote: &Quote, reports: &mut Vec<VenueReport>) {
+        match item {
+            Item::Exit(id) => self.exit(id, quote, reports),
+            Item::Order(id) => {
+                let Some(order) = self.orders.get(&id).filter(|o| self.is_ready(o)) else { return };
+                if order.kind.limit().is_some() && order.kind.stop().is_some() && !order.triggered {
+                    reports.push(VenueReport::Armed { order: id });
+                }
+                self.carry_out(order, quote, reports);
+            }
+            Item::Follow(id) => {
+                let Some(stop_loss) = self.positions.get(&id).and_then(|p| followed(p, quote, self.tick(p.instrument)))
+                else {
+                    return;
+                };
+                reports.push(VenueReport::Followed { position: id, stop_loss });
+            }
+            Item::Trail(id) => {
+                let Some(stop) = self.orders.get(&id).and_then(|o| trailed(o, quote, self.tick(o.instrument))) else {
+                    return;
+                };
+                reports.push(VenueReport::Trailed { order: id, stop });
+            }
+        }
+    }
+
+    fn exit(&self, id: PositionId, quote: &Quote, reports: &mut Vec<VenueReport>) {
+        let Some(position) = self.positions.get(&id) else { return };
+        let Some(origin) = trigger(position, quote) else { return };
+        let market = exit_price(position.side, quote);
+        let price = match origin {
+            Origin::TakeProfit => market,
+            _ => self.model.slip(market, position.side.opposite(), self.tick(position.instrument), quote, id.0),
+        };
+        let commission = self.commission(position.lots);
+        reports.push(VenueReport::Exited { position: id, origin, price, commission });
+    }
+
+    fn tick(&self, instrument: InstrumentId) -> Price {
+        self.listings.get(&instrument).map_or(Price::from_units(1), |l| l.tick)
+    }
+
+    /// Ends what has expired by now.
+    fn expire(&mut self, reports: &mut Vec<VenueReport>) {
+        while let Some((at, id)) = self.expiries.first().copied().filter(|(at, _)| *at <= self.now) {
+            self.expiries.remove(&(at, id));
+            self.withdraw(id);
+            reports.push(VenueReport::Ended { order: id, reason: EXPIRED.to_owned() });
+        }
+    }
+
+    /// Orders whose latency has passed take their place among the levels; those that take any price are reached.
+    fn wake(&mut self, instrument: InstrumentId, reached: &mut BTreeSet<Item>) {
+        let Some(hot) = self.hot.get(&instrument) else { return };
+        let ready: Vec<OrderId> =
+            hot.iter().copied().filter(|id| self.orders.get(id).is_some_and(|o| self.is_ready(o))).collect();
+        for id in ready {
+            let Some(order) = self.orders.get(&id).cloned() else { continue };
+            if self.is_hot(&order) {
+                reached.insert(Item::Order(id));
+            } else {
+                self.withdraw(id);
+                self.stand(&order);
+            }
+        }
     }
 }
 
 impl Venue for SimulatedVenue {
+    fn price(&self, quote: &Quote) -> Quote {
+        self.model.price(quote)
+    }
+
     fn submit(&mut self, order: &Approved, reports: &mut Vec<VenueReport>) {
         let order = order.order();
-        match self.fill(order) {
-            Ok(price) => {
-                reports.push(VenueReport::Acked { order: order.id });
-                reports.push(VenueReport::Filled { order: order.id, price, commission: self.commission(order.lots) });
-            }
-            Err(reason) => reports.push(VenueReport::Rejected { order: order.id, reason }),
+        let Some(quote) = self.quotes.get(&order.instrument).copied() else {
+            let reason = "there is no price for this instrument".to_owned();
+            return reports.push(VenueReport::Rejected { order: order.id, reason });
+        };
+        let open = self.is_open(order.instrument, self.now);
+        let must_trade =
+            order.purpose == Purpose::Open && (order.kind.price().is_none() || order.time_in_force.is_immediate());
+        if !open && must_trade {
+            return reports.push(VenueReport::Rejected { order: order.id, reason: CLOSED.to_owned() });
+        }
+        reports.push(VenueReport::Acked { order: order.id });
+        if let Purpose::CloseBy { .. } = order.purpose {
+            // Two positions against each other: no price of the market, and no charge.
+            let (lots, price) = (order.lots, exit_price(order.side, &quote));
+            return reports.push(VenueReport::Filled { order: order.id, lots, price, commission: Money::ZERO });
+        }
+        let now_or_never = order.kind.price().is_none() || order.time_in_force.is_immediate();
+        if !open || !now_or_never || !self.is_ready(order) {
+            return;
+        }
+        let mut left = order.remaining();
+        if let Some((lots, price)) = self.offer(order, &quote) {
+            left = left.saturating_sub(lots);
+            reports.push(VenueReport::Filled { order: order.id, lots, price, commission: self.commission(lots) });
+        }
+        if order.time_in_force.is_immediate() && left > Lots::ZERO {
+            reports.push(VenueReport::Ended { order: order.id, reason: NOT_AT_ONCE.to_owned() });
         }
     }
 
     /// Its durable memory is the shard's own journal, where every order it ever answered has its answer.
-    /// So an order that still waits for one never reached it.
+    /// So an order that still waits for one never reached it, and one that works stands here.
     fn query(&mut self, order: OrderId, reports: &mut Vec<VenueReport>) {
-        reports.push(VenueReport::NotFound { order });
+        if !self.orders.contains_key(&order) {
+            reports.push(VenueReport::NotFound { order });
+        }
     }
 
     fn quote(&mut self, quote: &Quote, reports: &mut Vec<VenueReport>) {
@@ -159,20 +313,40 @@ impl Venue for SimulatedVenue {
             return;
         }
         self.quotes.insert(quote.instrument, *quote);
-        if self.watches.is_empty() {
+        self.now = self.now.max(quote.at);
+        self.expire(reports);
+        let mut reached = core::mem::take(&mut self.reached);
+        reached.clear();
+        self.wake(quote.instrument, &mut reached);
+        self.ladder.reached(quote, &mut reached);
+        if !reached.is_empty() && self.is_open(quote.instrument, quote.at) {
+            for item in &reached {
+                self.set_off(*item, quote, reports);
+            }
+        }
+        self.reached = reached;
+    }
+
+    fn order(&mut self, order: &Order) {
+        self.withdraw(order.id);
+        if order.is_working() {
+            self.stand(order);
+        }
+    }
+
+    fn position(&mut self, position: &Position) {
+        if let Some(known) = self.positions.remove(&position.id) {
+            for (edge, level, item) in edges_of_position(&known) {
+                self.ladder.take(known.instrument, edge, level, item);
+            }
+        }
+        let edges = edges_of_position(position);
+        if position.closed.is_some() || edges.is_empty() {
             return;
         }
-        let before = reports.len();
-        for (position, watch) in self.watches.iter().filter(|(_, w)| w.instrument == quote.instrument) {
-            if let Some((origin, price)) = watch.triggered(quote) {
-                let commission = self.commission(watch.lots);
-                reports.push(VenueReport::Exited { position: *position, origin, price, commission });
-            }
+        for (edge, level, item) in edges {
+            self.ladder.put(position.instrument, edge, level, item);
         }
-        for report in reports.iter().skip(before) {
-            if let VenueReport::Exited { position, .. } = report {
-                self.watches.remove(position);
-            }
-        }
+        self.positions.insert(position.id, position.clone());
     }
 }

@@ -4,25 +4,43 @@
 mod support;
 
 use marque_domain::{
+    account::PositionMode,
     bar::Timeframe,
-    fixed::Money,
+    fixed::{Money, Price},
     order::{OrderState, Origin, Position},
 };
 use marque_engine::{
     backtest::{self, Pace, Recording, Setup, Summary},
     event::Record,
     port::{BarRun, TickRun},
+    venue::{Slippage, Spread, VenueModel},
 };
 use proptest::prelude::*;
 use std::sync::Arc;
 use support::{Journal, NativeHost, START, deployment, instrument, plugin, terms};
+
+fn any_setup() -> impl Strategy<Value = (VenueModel, PositionMode)> {
+    let points = |points: i64| Price::from_units(points * 1_000);
+    let terms = (
+        prop::sample::select(vec![Spread::Quoted, Spread::Markup(points(2)), Spread::Minimum(points(3))]),
+        prop::sample::select(vec![Slippage::None, Slippage::Random(points(4))]),
+        prop::sample::select(vec![0, 0, 2_500]),
+        prop::sample::select(vec![None, Some("0.4")]),
+        any::<u64>(),
+        prop::sample::select(vec![PositionMode::Hedging, PositionMode::Netting]),
+    );
+    terms.prop_map(|(spread, slippage, latency_ms, liquidity, seed, mode)| {
+        let (liquidity, commission_per_lot) = (liquidity.map(|l| l.parse().unwrap()), "3.5".parse().unwrap());
+        (VenueModel { commission_per_lot, spread, slippage, latency_ms, liquidity, seed }, mode)
+    })
+}
 
 fn setup(strategy: &str, settings: &str, timeframe: Timeframe, rule: Option<(&str, &str)>) -> Setup {
     Setup {
         instrument: instrument(),
         terms: terms(rule.map(|(name, settings)| plugin(name, settings)).into_iter().collect()),
         deployment: deployment(plugin(strategy, settings), timeframe),
-        commission_per_lot: "3.5".parse().unwrap(),
+        venue: VenueModel { commission_per_lot: "3.5".parse().unwrap(), ..VenueModel::default() },
     }
 }
 
@@ -79,6 +97,26 @@ proptest! {
         prop_assert_eq!(&stepped, &ran);
         prop_assert_eq!(a, b);
         books_balance(&ran);
+    }
+
+    #[test]
+    fn runs_and_steps_agree_on_orders_of_every_kind(
+        columns in ticks(),
+        seed: u32,
+        every in 1..12_u64,
+        name in prop::sample::select(vec!["clerk-bars", "clerk-ticks", "clerk-both"]),
+        timeframe in prop::sample::select(vec![Timeframe::M1, Timeframe::M5]),
+        rule in rules(),
+        (venue, mode) in any_setup(),
+    ) {
+        let [at, bid, ask] = &columns;
+        let recording = Recording::Ticks(TickRun { at, bid, ask });
+        let mut setup = setup(name, &format!("{seed} {every}"), timeframe, rule);
+        (setup.venue, setup.terms.mode) = (venue, mode);
+        let (stepped, a) = go(&setup, recording, Pace::Steps);
+        let (ran, b) = go(&setup, recording, Pace::Runs);
+        prop_assert_eq!(&stepped, &ran);
+        prop_assert_eq!(a, b);
     }
 
     #[test]

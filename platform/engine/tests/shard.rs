@@ -15,19 +15,29 @@ use marque_domain::{
     tenant::Quotas,
 };
 use marque_engine::{
-    Command, Desk, Effects, Event, Record, Refusal, Shard, desk::Commit, shard::Mark, state::State,
-    venue::SimulatedVenue,
+    Command, Desk, Effects, Event, Record, Refusal, Shard,
+    desk::Commit,
+    state::State,
+    venue::{SimulatedVenue, VenueModel},
 };
 use proptest::prelude::*;
 use std::{convert::Infallible, sync::Arc};
-use support::{Journal, NativeHost, NoHistory, deployment, instrument, plugin, quote, terms};
+use support::{
+    Journal, NativeHost, NoHistory, deployment, instrument,
+    mortal::{self, Mortal, feed, outcome, revive},
+    plugin, quote, terms,
+};
 
 fn shard() -> Shard {
     Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory))
 }
 
+fn model() -> VenueModel {
+    VenueModel { commission_per_lot: Money::whole(3), ..VenueModel::default() }
+}
+
 fn desk() -> Desk<SimulatedVenue> {
-    Desk::new(shard(), SimulatedVenue::new(Money::whole(3)))
+    mortal::desk(model())
 }
 
 fn open(desk: &mut Desk<SimulatedVenue>, rules: Vec<PluginRef>, journal: &mut impl Commit<Error = Infallible>) {
@@ -62,77 +72,11 @@ fn steps() -> impl Strategy<Value = Vec<(i64, i64)>> {
     prop::collection::vec((1..30_000_i64, -12..=12_i64), 20..300)
 }
 
-/// Commits until it is told to die: then the commit and all that would follow is lost.
-#[derive(Default)]
-struct Mortal {
-    records: Vec<Record>,
-    mark: Option<Mark>,
-    commits: usize,
-    dies_at: usize,
-    quotes: usize,
-    committed_quotes: usize,
-}
-
-impl Commit for Mortal {
-    type Error = ();
-    fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), ()> {
-        if effects.records.is_empty() {
-            return Ok(());
-        }
-        self.commits += 1;
-        if self.commits == self.dies_at {
-            return Err(());
-        }
-        self.records.extend(effects.records.iter().cloned());
-        // The cursor and the mark are of the same moment as the records: whole at first and now and then, else what changed.
-        match &mut self.mark {
-            Some(mark) if !self.commits.is_multiple_of(7) => mark.apply(shard.mark_change()),
-            mark => *mark = Some(shard.mark()),
-        }
-        self.committed_quotes = self.quotes;
-        Ok(())
-    }
-}
-
 fn begin(desk: &mut Desk<SimulatedVenue>, journal: &mut Mortal, settings: &str, rule: &str) -> Result<(), ()> {
     desk.quote(&quote(0, 0, 1), journal)?;
     desk.command(Command::OpenAccount(terms(vec![plugin("floor", rule)])), journal)?.unwrap();
     desk.command(deploy(deployment(plugin("dice-both", settings), Timeframe::M1)), journal)?.unwrap();
     Ok(())
-}
-
-fn feed(desk: &mut Desk<SimulatedVenue>, journal: &mut Mortal, quotes: &[Quote]) -> Result<(), ()> {
-    for quote in quotes.iter().skip(journal.quotes) {
-        journal.quotes += 1;
-        desk.quote(quote, journal)?;
-    }
-    Ok(())
-}
-
-/// What is left of a desk after the process was killed: the journal and the mark.
-fn revive(journal: &mut Mortal) -> Desk<SimulatedVenue> {
-    let mut state = State::default();
-    journal.records.iter().for_each(|r| state.apply(r));
-    let mut desk = desk_from(state, journal.mark.clone().unwrap_or_default());
-    journal.quotes = journal.committed_quotes;
-    journal.dies_at = 0;
-    desk.recover(journal).unwrap();
-    desk
-}
-
-fn desk_from(state: State, mark: Mark) -> Desk<SimulatedVenue> {
-    let mut shard = shard();
-    shard.restore(state, mark);
-    let mut venue = SimulatedVenue::new(Money::whole(3));
-    let positions: Vec<_> = shard.state().accounts.values().flat_map(|a| a.positions.clone()).collect();
-    let quotes: Vec<_> = shard.market().last(InstrumentId(1)).copied().into_iter().collect();
-    venue.restore(positions.iter(), quotes.into_iter());
-    Desk::new(shard, venue)
-}
-
-/// Records without the steps that a restart adds while it finds out about orders in flight.
-fn outcome(records: &[Record]) -> Vec<Record> {
-    records.iter().filter(|r| !matches!(r, Record::OrderMoved(o) if !o.state.is_final())).cloned().collect()
 }
 
 proptest! {
@@ -155,7 +99,7 @@ proptest! {
                     let order = approved.order().clone();
                     let price = shard.market().last(order.instrument).unwrap().bid;
                     let now = shard.market().now();
-                    let filled = marque_engine::port::VenueReport::Filled { order: order.id, price, commission: Money::ZERO };
+                    let filled = marque_engine::port::VenueReport::Filled { order: order.id, lots: order.lots, price, commission: Money::ZERO };
                     shard.step(now, Event::Sent(order.id), &mut fx).unwrap();
                     shard.step(now, Event::Report(filled), &mut fx).unwrap();
                 }
@@ -197,7 +141,7 @@ proptest! {
         for kill in kills {
             journal.dies_at = journal.commits + kill;
             if feed(&mut killed, &mut journal, &quotes).is_err() {
-                killed = revive(&mut journal);
+                killed = revive(model(), &mut journal);
             }
         }
         journal.dies_at = 0;

@@ -214,8 +214,9 @@ impl Strategy for StrategyInstance {
         if !self.hooks.order_updates {
             return Ok(());
         }
+        let Some(update) = wire_update(update) else { return Ok(()) };
         self.instance.host().set_times(std::iter::once(at.0));
-        let (allowance, update) = (self.instance.limits().tick(), wire_update(update));
+        let allowance = self.instance.limits().tick();
         let acted = self.instance.call(allowance, |world, store| world.call_on_order_update(store, at.0, update))?;
         self.take_actions(acted, actions)
     }
@@ -294,8 +295,9 @@ const fn wire_origin(origin: Origin) -> types::Origin {
     }
 }
 
-const fn wire_update(update: &OrderUpdate) -> wire::OrderUpdate {
-    match *update {
+/// The update in the words of contract 1.0; none for what it has no words for.
+const fn wire_update(update: &OrderUpdate) -> Option<wire::OrderUpdate> {
+    Some(match *update {
         OrderUpdate::Opened { position, side, lots, price, balance } => wire::OrderUpdate::Opened(wire::Opened {
             position: position.0,
             side: wire_side(side),
@@ -310,8 +312,9 @@ const fn wire_update(update: &OrderUpdate) -> wire::OrderUpdate {
             origin: wire_origin(origin),
             balance: balance.units(),
         }),
-        OrderUpdate::Refused => wire::OrderUpdate::Refused,
-    }
+        OrderUpdate::Refused | OrderUpdate::Ended { .. } => wire::OrderUpdate::Refused,
+        OrderUpdate::Working { .. } | OrderUpdate::Changed { .. } => return None,
+    })
 }
 
 fn action_of(action: wire::Action) -> Action {

@@ -1,13 +1,15 @@
 //! Between rows and the domain's nouns. A row that makes no sense is reported, never guessed at.
 
 mod mail;
+mod order;
 
 pub(crate) use mail::{mail, mail_row, one_time, one_time_row};
+pub(crate) use order::{order, order_row};
 
 use crate::{
     entity::{
-        accounts, decisions, deployments, equity_points, ledger_postings, ledger_transactions, orders, plugins,
-        positions, sessions, tenants, users,
+        accounts, decisions, deployments, equity_points, ledger_postings, ledger_transactions, plugins, positions,
+        sessions, tenants, users,
     },
     error::StoreError,
     record::{
@@ -22,11 +24,11 @@ use marque_domain::{
     decision::{Decision, Outcome},
     fixed::{Lots, Money, Price},
     id::{
-        AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PluginId, PositionId, SessionId, TenantId,
-        TransactionId, UserId,
+        AccountId, DecisionId, DeploymentId, InstrumentId, PluginId, PositionId, SessionId, TenantId, TransactionId,
+        UserId,
     },
     ledger::{Book, Transaction, TransactionKind, movement::Memo},
-    order::{Closed, Order, OrderState, Origin, Position, Purpose, Side},
+    order::{Closed, Origin, Position, Side},
     plugin::{PluginDigest, PluginKind, PluginRef},
     tenant::TenantStatus,
     time::Millis,
@@ -250,9 +252,12 @@ pub(crate) fn position(row: positions::Model) -> Decoded<Position> {
         side: named("position", &SIDES, Side::name, &row.side)?,
         lots: Lots::from_units(row.lots),
         open_price: Price::from_units(row.open_price),
+        closed_lots: Lots::from_units(row.closed_lots),
+        realised: Money::from_units(row.realised),
         opened_at: Millis(row.opened_at),
         stop_loss: row.stop_loss.map(Price::from_units),
         take_profit: row.take_profit.map(Price::from_units),
+        trail: order::trail(row.trail_distance, row.trail_step),
         closed,
     })
 }
@@ -271,54 +276,14 @@ pub(crate) fn position_row(tenant_id: i64, position: &Position) -> positions::Mo
         opened_at: position.opened_at.0,
         stop_loss: position.stop_loss.map(Price::units),
         take_profit: position.take_profit.map(Price::units),
+        closed_lots: position.closed_lots.units(),
+        realised: position.realised.units(),
+        trail_distance: position.trail.map(|t| t.distance.units()),
+        trail_step: position.trail.map(|t| t.step.units()),
         closed_at: closed.map(|c| c.at.0),
         close_price: closed.map(|c| c.price.units()),
         profit: closed.map(|c| c.profit.units()),
         close_origin: closed.map(|c| c.origin.name().to_owned()),
-    }
-}
-
-pub(crate) fn order(row: orders::Model) -> Decoded<Order> {
-    Ok(Order {
-        id: OrderId(row.id),
-        account: AccountId(row.account_id),
-        deployment: row.deployment_id.map(DeploymentId),
-        instrument: instrument("order", row.instrument_id)?,
-        side: named("order", &SIDES, Side::name, &row.side)?,
-        lots: Lots::from_units(row.lots),
-        purpose: row.closes_position_id.map_or(Purpose::Open, |id| Purpose::Close(PositionId(id))),
-        origin: named("order", &Origin::ALL, Origin::name, &row.origin)?,
-        stop_loss: row.stop_loss.map(Price::from_units),
-        take_profit: row.take_profit.map(Price::from_units),
-        state: named("order", &OrderState::ALL, OrderState::name, &row.state)?,
-        fill_price: row.fill_price.map(Price::from_units),
-        reason: row.reason,
-        created_at: Millis(row.created_at),
-        updated_at: Millis(row.updated_at),
-    })
-}
-
-pub(crate) fn order_row(tenant_id: i64, order: &Order) -> orders::Model {
-    orders::Model {
-        tenant_id,
-        id: order.id.0,
-        account_id: order.account.0,
-        deployment_id: order.deployment.map(|id| id.0),
-        instrument_id: i64::from(order.instrument.0),
-        side: order.side.name().to_owned(),
-        lots: order.lots.units(),
-        closes_position_id: match order.purpose {
-            Purpose::Open => None,
-            Purpose::Close(position) => Some(position.0),
-        },
-        origin: order.origin.name().to_owned(),
-        stop_loss: order.stop_loss.map(Price::units),
-        take_profit: order.take_profit.map(Price::units),
-        state: order.state.name().to_owned(),
-        fill_price: order.fill_price.map(Price::units),
-        reason: order.reason.clone(),
-        created_at: order.created_at.0,
-        updated_at: order.updated_at.0,
     }
 }
 

@@ -226,14 +226,44 @@ async fn write_trading(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreEr
         use positions::{Column as C, Entity};
         let latest = last_of_each(&batch.positions, |position| position.id);
         let rows = latest.into_iter().map(|p| codec::position_row(tx.tenant_id(), p)).collect();
-        let changing = [C::Lots, C::StopLoss, C::TakeProfit, C::ClosedAt, C::ClosePrice, C::Profit, C::CloseOrigin];
+        let changing = [
+            C::Lots,
+            C::ClosedLots,
+            C::Realised,
+            C::OpenPrice,
+            C::StopLoss,
+            C::TakeProfit,
+            C::TrailDistance,
+            C::TrailStep,
+            C::ClosedAt,
+            C::ClosePrice,
+            C::Profit,
+            C::CloseOrigin,
+        ];
         upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
     }
     {
         use orders::{Column as C, Entity};
         let latest = last_of_each(&batch.orders, |order| order.id);
         let rows = latest.into_iter().map(|o| codec::order_row(tx.tenant_id(), o)).collect();
-        let changing = [C::State, C::FillPrice, C::Reason, C::UpdatedAt];
+        let changing = [
+            C::State,
+            C::FillPrice,
+            C::Filled,
+            C::Reason,
+            C::UpdatedAt,
+            C::LimitPrice,
+            C::StopPrice,
+            C::StopDistance,
+            C::StopStep,
+            C::TimeInForce,
+            C::ExpiresAt,
+            C::StopLoss,
+            C::TakeProfit,
+            C::TrailDistance,
+            C::TrailStep,
+            C::Triggered,
+        ];
         upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
     }
     let rows = batch.decisions.iter().map(|decision| codec::decision_row(tx.tenant_id(), decision));

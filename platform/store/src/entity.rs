@@ -111,12 +111,16 @@ entity!(deployments, "deployments", key { tenant_id: i64, id: i64 }, {
 entity!(positions, "positions", key { tenant_id: i64, id: i64 }, {
     account_id: i64, deployment_id: Option<i64>, instrument_id: i64, side: String, lots: i64, open_price: i64,
     opened_at: i64, stop_loss: Option<i64>, take_profit: Option<i64>, closed_at: Option<i64>,
-    close_price: Option<i64>, profit: Option<i64>, close_origin: Option<String>,
+    close_price: Option<i64>, profit: Option<i64>, close_origin: Option<String>, closed_lots: i64, realised: i64,
+    trail_distance: Option<i64>, trail_step: Option<i64>,
 });
 entity!(orders, "orders", key { tenant_id: i64, id: i64 }, {
     account_id: i64, deployment_id: Option<i64>, instrument_id: i64, side: String, lots: i64,
     closes_position_id: Option<i64>, origin: String, stop_loss: Option<i64>, take_profit: Option<i64>, state: String,
-    fill_price: Option<i64>, reason: Option<String>, created_at: i64, updated_at: i64,
+    fill_price: Option<i64>, reason: Option<String>, created_at: i64, updated_at: i64, kind: String,
+    limit_price: Option<i64>, stop_price: Option<i64>, stop_distance: Option<i64>, stop_step: Option<i64>,
+    time_in_force: String, expires_at: Option<i64>, trail_distance: Option<i64>, trail_step: Option<i64>,
+    oco_order_id: Option<i64>, triggered: i64, filled: i64, closes_by_position_id: Option<i64>,
 });
 entity!(decisions, "decisions", key { tenant_id: i64, id: i64 }, {
     account_id: i64, deployment_id: Option<i64>, origin: String, at: i64, order_id: Option<i64>,

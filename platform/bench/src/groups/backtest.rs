@@ -9,6 +9,7 @@ use marque_engine::{
     backtest::{self, Pace, Recording, Setup},
     desk::Commit,
     port::PluginHost,
+    venue::VenueModel,
 };
 
 use crate::{
@@ -48,7 +49,7 @@ pub fn measure(samples: Samples) -> Result<Vec<Row>> {
         instrument: fixture::instrument()?,
         terms: fixture::terms(Vec::new()),
         deployment: ema.deployment().clone(),
-        commission_per_lot: Money::from_units(350_000_000),
+        venue: VenueModel { commission_per_lot: Money::from_units(350_000_000), ..VenueModel::default() },
     };
     let walk = Walk::new(LONG);
     let mut rows = bars(samples, &setup, &ema, &walk)?;

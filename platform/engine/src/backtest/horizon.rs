@@ -13,7 +13,7 @@ impl Test<'_> {
     /// The first quote from `next` to before `limit` that triggers a stop, reaches a rule's wake level or a
     /// due time; `limit` when there is none.
     pub(super) fn horizon(&mut self, limit: usize) -> usize {
-        let due = self.desk.shard().next_due();
+        let due = self.desk.shard().next_due().min(self.desk.venue().next_expiry());
         let end = self.quotes.first_at(self.next, limit, due.0);
         match self.triggers() {
             Some(triggers) => self.bars.first_hit(self.quotes, self.bar, self.next, end, &triggers),
@@ -31,7 +31,7 @@ impl Test<'_> {
         }
         let Some(extremes) = self.quotes.extremes(self.next, end) else { return };
         for quote in extremes {
-            self.desk.skip_to(&quote);
+            self.desk.glance(&quote);
             let equity = self.desk.shard().equity(id).unwrap_or(Money::MIN);
             let mut woken = Vec::new();
             self.desk.shard_mut().monitor().touch(id, equity, &mut woken);
@@ -41,20 +41,14 @@ impl Test<'_> {
 
     /// The prices at which something happens; none when every quote must be looked at.
     fn triggers(&mut self) -> Option<Triggers> {
-        let mut triggers = Triggers::NONE;
-        for (side, stop_loss, take_profit) in self.desk.venue().stops() {
-            let (stop, take) = (stop_loss.map(Price::units), take_profit.map(Price::units));
-            match side {
-                Side::Buy => {
-                    triggers.bid_low = triggers.bid_low.max(stop.unwrap_or(i64::MIN));
-                    triggers.bid_high = triggers.bid_high.min(take.unwrap_or(i64::MAX));
-                }
-                Side::Sell => {
-                    triggers.ask_high = triggers.ask_high.min(stop.unwrap_or(i64::MAX));
-                    triggers.ask_low = triggers.ask_low.max(take.unwrap_or(i64::MIN));
-                }
-            }
-        }
+        let nearest = self.desk.venue().nearest(self.setup.instrument.id)?;
+        let or = |level: Option<Price>, none: i64| level.map_or(none, Price::units);
+        let mut triggers = Triggers {
+            bid_low: or(nearest.bid_low, i64::MIN),
+            bid_high: or(nearest.bid_high, i64::MAX),
+            ask_low: or(nearest.ask_low, i64::MIN),
+            ask_high: or(nearest.ask_high, i64::MAX),
+        };
         let top = self.quotes.get(self.next).map_or(i64::MAX / 4, |q: Quote| q.ask.units().saturating_mul(4));
         let shard = self.desk.shard_mut();
         let levels: Vec<(Money, Money)> =

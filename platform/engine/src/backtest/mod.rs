@@ -14,7 +14,7 @@ use crate::{
     event::{ClosedBar, Command, Refusal},
     port::{Action, HistorySource, PluginHost},
     shard::Shard,
-    venue::SimulatedVenue,
+    venue::{SimulatedVenue, VenueModel},
 };
 use marque_domain::{
     account::{AccountTerms, Deployment, DeploymentStatus},
@@ -53,8 +53,8 @@ pub struct Setup {
     pub terms: AccountTerms,
     /// The strategy.
     pub deployment: Deployment,
-    /// What the venue charges per lot and fill.
-    pub commission_per_lot: Money,
+    /// The venue's terms.
+    pub venue: VenueModel,
 }
 
 /// What came of it, beyond the records.
@@ -104,9 +104,10 @@ pub fn run<C: Commit>(
     host: Arc<dyn PluginHost>,
     observer: &mut C,
 ) -> Result<Summary, BacktestError<C::Error>> {
-    let (quotes, bars) = prepare(setup, recording);
+    let mut column = Vec::new();
+    let (quotes, bars) = prepare(setup, recording.priced(&setup.venue, &mut column));
     let shard = Shard::new(core::slice::from_ref(&setup.instrument), host, Box::new(Past(Arc::clone(&bars))));
-    let mut desk = Desk::new(shard, SimulatedVenue::new(setup.commission_per_lot));
+    let mut desk = Desk::new(shard, SimulatedVenue::with_model(setup.venue, core::slice::from_ref(&setup.instrument)));
     if let Some(first) = quotes.get(0) {
         desk.skip_to(&first);
     }
@@ -310,7 +311,7 @@ impl Test<'_> {
     fn plot(&mut self, end: usize) {
         while self.curve.due() < end {
             let Some(quote) = self.quotes.get(self.curve.due()) else { break };
-            self.desk.skip_to(&quote);
+            self.desk.glance(&quote);
             let equity = self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO);
             self.curve.points.push((quote.at, equity));
         }

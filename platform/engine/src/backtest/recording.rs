@@ -1,6 +1,9 @@
 //! A recording as quotes and as bars, in columns.
 
-use crate::port::{BarRun, TickRun};
+use crate::{
+    port::{BarRun, TickRun},
+    venue::{Spread, VenueModel},
+};
 use marque_domain::{
     bar::{Bar, BarBuilder, Quote, Timeframe},
     fixed::Price,
@@ -17,6 +20,28 @@ pub enum Recording<'a> {
     /// Minute bars, oldest first. Each is gone through as four quotes: the open; then the low and the high,
     /// the one further from the close first; then the close, one millisecond before the minute ends.
     Minutes(BarRun<'a>),
+}
+
+impl<'a> Recording<'a> {
+    /// As the venue makes its quotes of the market's: `column` takes the one column that differs. Every quote of a minute
+    /// bar has the spread of its close, and so has what the venue makes of it.
+    pub(super) fn priced(self, model: &VenueModel, column: &'a mut Vec<i64>) -> Self {
+        let ask = |bid: i64, ask: i64| {
+            let (bid, ask) = (Price::from_units(bid), Price::from_units(ask));
+            model.price(&Quote { instrument: InstrumentId(0), at: Millis(0), bid, ask }).ask.units()
+        };
+        match self {
+            _ if model.spread == Spread::Quoted => self,
+            Self::Ticks(ticks) => {
+                column.extend(ticks.bid.iter().zip(ticks.ask).map(|(b, a)| ask(*b, *a)));
+                Self::Ticks(TickRun { ask: column, ..ticks })
+            }
+            Self::Minutes(bars) => {
+                column.extend(bars.close.iter().zip(bars.spread).map(|(b, s)| ask(*b, b + s) - b));
+                Self::Minutes(BarRun { spread: column, ..bars })
+            }
+        }
+    }
 }
 
 /// Quotes in one minute bar, and when in the minute they stand.

@@ -12,7 +12,7 @@ use marque_domain::{
     decision::Intent,
     id::{AccountId, DeploymentId, InstrumentId, TransactionId, UserId},
     ledger::{Book, Transaction, TransactionKind},
-    order::Origin,
+    order::{Order, Origin, Purpose},
     tenant::Quotas,
 };
 use std::collections::BTreeSet;
@@ -80,12 +80,17 @@ impl Shard {
         Ok(())
     }
 
-    /// Ends a running strategy. Its positions stay open and keep their stops.
+    /// Ends a running strategy. Its positions stay open and keep their levels; its working orders are withdrawn, because
+    /// nobody would mind what they open.
     pub(super) fn halt(&mut self, id: DeploymentId, status: DeploymentStatus, fx: &mut Effects) {
         if let Some(runner) = self.runners.remove(id) {
             self.curve.unfollow(runner.instrument, runner.account);
         }
         self.emit(Record::DeploymentChanged { deployment: id, status, at: self.market.now() }, fx);
+        if let Some(account) = self.state.deployments.get(&id).map(|d| d.account) {
+            let theirs = |order: &Order| order.deployment == Some(id) && order.purpose == Purpose::Open;
+            self.withdraw_where(account, "its strategy was stopped", fx, theirs);
+        }
     }
 
     pub(super) fn want(&mut self, account: AccountId, intent: Intent, fx: &mut Effects) -> Result<(), Refusal> {

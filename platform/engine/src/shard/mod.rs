@@ -7,12 +7,14 @@
 
 mod commands;
 mod curve;
+mod fills;
 mod kill;
 mod mark;
 mod money;
 mod orders;
 mod rules;
 mod strategies;
+mod working;
 
 use crate::{
     event::{ClosedBar, Command, Effects, Event, Record, Refusal},

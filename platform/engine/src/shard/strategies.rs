@@ -15,6 +15,7 @@ use marque_domain::{
     decision::{Intent, Outcome},
     id::DeploymentId,
     order::Origin,
+    ticket::Ticket,
     time::Millis,
 };
 
@@ -177,6 +178,14 @@ impl Shard {
                     Intent::Open { instrument, side, lots, stop_loss, take_profit }
                 }
                 Action::Close { position } => Intent::Close { position },
+                Action::Place { side, lots, kind, time_in_force, levels, oco } => {
+                    Intent::Place(Ticket { instrument, side, lots, kind, time_in_force, levels, oco })
+                }
+                Action::Amend { order, to } => Intent::Amend { order, to },
+                Action::Cancel { order } => Intent::Cancel { order },
+                Action::Reduce { position, lots } => Intent::Reduce { position, lots },
+                Action::CloseBy { position, by } => Intent::CloseBy { position, by },
+                Action::Protect { position, levels } => Intent::Protect { position, levels },
             };
             let request = Request { deployment: Some(deployment), origin: Origin::Strategy, intent };
             let decision = self.decide(account, &request, fx);

@@ -1,8 +1,12 @@
 //! Native strategies and rules for the engine's tests, and a market to run them on.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod clerk;
+pub mod mortal;
+
+use clerk::Clerk;
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus},
+    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
     bar::{Quote, Timeframe},
     calendar::CalendarId,
     decision::{Intent, Verdict},
@@ -53,6 +57,7 @@ pub fn terms(rules: Vec<PluginRef>) -> AccountTerms {
         currency: Currency::USD,
         initial_balance: Money::whole(100_000),
         leverage: 100,
+        mode: PositionMode::Hedging,
         trades_per_day: None,
         rules,
     }
@@ -118,6 +123,14 @@ pub struct NativeHost;
 
 impl PluginHost for NativeHost {
     fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+        if let Some(hooks) = start.deployment.plugin.name.strip_prefix("clerk-") {
+            let hooks = Hooks { bars: hooks != "ticks", ticks: hooks != "bars", history_bars: 0 };
+            let mut clerk = Clerk::new(hooks, &start.deployment.plugin.settings);
+            if let Some(bytes) = start.restore {
+                clerk.restore(bytes);
+            }
+            return Ok(Box::new(clerk));
+        }
         let wants = match start.deployment.plugin.name.as_str() {
             "dice-bars" => Hooks { bars: true, ..Hooks::default() },
             "dice-ticks" => Hooks { ticks: true, ..Hooks::default() },

@@ -7,13 +7,18 @@ use super::{
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,
+    ticket::{OrderKind, TimeInForce, Trail},
 };
 use crate::{
     identity::Operation,
     problem::Problem,
     trading::requests::{self, Feature},
 };
-use marque_domain::{decision, id::DecisionId};
+use marque_domain::{
+    decision,
+    id::DecisionId,
+    ticket::{self, Levels, Ticket},
+};
 use marque_store::Whose;
 use poem_openapi::{
     Enum, Object, OpenApi,
@@ -29,51 +34,147 @@ pub(super) struct Decisions;
 enum IntentKind {
     /// Open a position at the market.
     Open,
-    /// Close a position at the market.
+    /// Close a position at the market, wholly.
     Close,
+    /// Place an order of any kind.
+    Place,
+    /// Change a working order.
+    Amend,
+    /// Withdraw a working order.
+    Cancel,
+    /// Close a part of a position at the market.
+    Reduce,
+    /// Close two opposite positions against each other.
+    CloseBy,
+    /// Change what guards an open position.
+    Protect,
 }
 
-/// What a strategy or a person wanted.
+/// What a strategy or a person wanted. Which fields there are follows from `kind`.
 #[derive(Object)]
 #[oai(skip_serializing_if_is_none)]
 struct Intent {
     /// What is to be done.
     kind: IntentKind,
-    /// To open: in what.
+    /// To open or place: in what.
     instrument: Option<String>,
-    /// To open: which way.
+    /// To open or place: which way.
     side: Option<Side>,
-    /// To open: how much was asked for.
+    /// To open, place or reduce: how much was asked for.
     lots: Option<String>,
-    /// To open: the attached stop-loss.
+    /// To place or amend: at which price.
+    order_kind: Option<OrderKind>,
+    /// To place or amend: the worst price.
+    limit_price: Option<String>,
+    /// To place or amend: where it triggers.
+    stop_price: Option<String>,
+    /// To place or amend: how the trigger follows the price.
+    stop_trail: Option<Trail>,
+    /// To place or amend: for how long.
+    time_in_force: Option<TimeInForce>,
+    /// To place or amend: until when.
+    expires_at: Option<String>,
+    /// The stop-loss.
     stop_loss: Option<String>,
-    /// To open: the attached take-profit.
+    /// The take-profit.
     take_profit: Option<String>,
-    /// To close: which position.
+    /// How the stop-loss follows the price.
+    trail: Option<Trail>,
+    /// To place: the working order of which only one of the two may trade.
+    oco: Option<String>,
+    /// To amend or cancel: which order.
+    order: Option<String>,
+    /// To close, reduce or protect: which position.
     position: Option<String>,
+    /// To close by: the other position.
+    by: Option<String>,
 }
 
 impl Intent {
+    const fn bare(kind: IntentKind) -> Self {
+        Self {
+            kind,
+            instrument: None,
+            side: None,
+            lots: None,
+            order_kind: None,
+            limit_price: None,
+            stop_price: None,
+            stop_trail: None,
+            time_in_force: None,
+            expires_at: None,
+            stop_loss: None,
+            take_profit: None,
+            trail: None,
+            oco: None,
+            order: None,
+            position: None,
+            by: None,
+        }
+    }
+
+    fn guarded(self, levels: Levels) -> Self {
+        Self {
+            stop_loss: levels.stop_loss.map(|price| price.to_string()),
+            take_profit: levels.take_profit.map(|price| price.to_string()),
+            trail: levels.trail.map(Trail::from),
+            ..self
+        }
+    }
+
+    fn priced(self, kind: ticket::OrderKind, time: ticket::TimeInForce) -> Self {
+        Self {
+            order_kind: Some(kind.into()),
+            limit_price: kind.limit().map(|price| price.to_string()),
+            stop_price: kind.stop().map(|price| price.to_string()),
+            stop_trail: kind.trail().map(Trail::from),
+            time_in_force: Some(time.into()),
+            expires_at: if let ticket::TimeInForce::Gtd(at) = time { Some(at.to_rfc3339()) } else { None },
+            ..self
+        }
+    }
+
+    fn opening(kind: IntentKind, wanted: &Ticket, app: &App) -> Self {
+        Self {
+            instrument: Some(app.symbol(wanted.instrument)),
+            side: Some(wanted.side.into()),
+            lots: Some(wanted.lots.to_string()),
+            oco: wanted.oco.map(|id| id.to_string()),
+            ..Self::bare(kind).guarded(wanted.levels)
+        }
+    }
+
     fn of(intent: &decision::Intent, app: &App) -> Self {
+        use decision::Intent as Wanted;
         match intent {
-            decision::Intent::Open { instrument, side, lots, stop_loss, take_profit } => Self {
-                kind: IntentKind::Open,
-                instrument: Some(app.symbol(*instrument)),
-                side: Some((*side).into()),
-                lots: Some(lots.to_string()),
-                stop_loss: stop_loss.map(|price| price.to_string()),
-                take_profit: take_profit.map(|price| price.to_string()),
-                position: None,
+            Wanted::Open { instrument, side, lots, stop_loss, take_profit } => {
+                let levels = Levels { stop_loss: *stop_loss, take_profit: *take_profit, trail: None };
+                Self::opening(IntentKind::Open, &Ticket::market(*instrument, *side, *lots, levels), app)
+            }
+            Wanted::Place(wanted) => {
+                Self::opening(IntentKind::Place, wanted, app).priced(wanted.kind, wanted.time_in_force)
+            }
+            Wanted::Amend { order, to } => Self {
+                order: Some(order.to_string()),
+                ..Self::bare(IntentKind::Amend).priced(to.kind, to.time_in_force).guarded(to.levels)
             },
-            decision::Intent::Close { position } => Self {
-                kind: IntentKind::Close,
-                instrument: None,
-                side: None,
-                lots: None,
-                stop_loss: None,
-                take_profit: None,
+            Wanted::Cancel { order } => Self { order: Some(order.to_string()), ..Self::bare(IntentKind::Cancel) },
+            Wanted::Close { position } => {
+                Self { position: Some(position.to_string()), ..Self::bare(IntentKind::Close) }
+            }
+            Wanted::Reduce { position, lots } => Self {
                 position: Some(position.to_string()),
+                lots: Some(lots.to_string()),
+                ..Self::bare(IntentKind::Reduce)
             },
+            Wanted::CloseBy { position, by } => Self {
+                position: Some(position.to_string()),
+                by: Some(by.to_string()),
+                ..Self::bare(IntentKind::CloseBy)
+            },
+            Wanted::Protect { position, levels } => {
+                Self { position: Some(position.to_string()), ..Self::bare(IntentKind::Protect).guarded(*levels) }
+            }
         }
     }
 }
@@ -157,7 +258,7 @@ pub(super) struct Decision {
     answers: Vec<RuleAnswer>,
     /// What came of it.
     outcome: Outcome,
-    /// The order it became, if it was approved.
+    /// The order it became or concerned, if it was approved. What changes a position concerns the order that opened it.
     order: Option<String>,
     /// The order's size after rounding and shrinking, if it was approved.
     lots: Option<String>,

@@ -181,7 +181,9 @@ impl Follower {
                 Record::OrderPlaced(o) | Record::OrderMoved(o) if o.account == self.account => {
                     Some(LiveEvent { order: Some(Order::of(o, &self.app)), ..LiveEvent::of(LiveKind::Order) })
                 }
-                Record::PositionOpened(p) | Record::PositionClosed(p) if p.account == self.account => {
+                Record::PositionOpened(p) | Record::PositionChanged(p) | Record::PositionClosed(p)
+                    if p.account == self.account =>
+                {
                     let position = Some(Position::of(p, &self.app, &view));
                     Some(LiveEvent { position, ..LiveEvent::of(LiveKind::Position) })
                 }

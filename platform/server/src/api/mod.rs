@@ -26,6 +26,7 @@ mod positions;
 mod refused;
 mod session;
 mod text;
+mod ticket;
 mod tokens;
 
 use crate::{clock::Clock, trading::Floor};

@@ -10,14 +10,10 @@ use super::{
     page_query::{Cursor, Limit},
     refused::Refused,
     text::{Decimal, Text},
+    ticket::{self, OrderKind, TimeInForce, Trail},
 };
 use crate::{identity::Operation, problem::Problem, trading::requests};
-use marque_domain::{
-    decision::Intent,
-    fixed::{Lots, Price},
-    id::OrderId,
-    order,
-};
+use marque_domain::{decision::Intent, fixed::Lots, id::OrderId, order, ticket::Ticket, time::Millis};
 use marque_engine::{Command, Record};
 use marque_store::Whose;
 use poem_openapi::{
@@ -146,15 +142,37 @@ pub(super) struct Order {
     lots: String,
     /// The position that it closes; absent when it opens one.
     closes: Option<String>,
+    /// The opposite position that it closes it against.
+    closes_by: Option<String>,
     /// Who asked for it.
     origin: Origin,
+    /// At which price it may trade.
+    kind: OrderKind,
+    /// The worst price it may trade at.
+    limit_price: Option<String>,
+    /// The price that triggers it, as things stand.
+    stop_price: Option<String>,
+    /// How that price follows the market.
+    stop_trail: Option<Trail>,
+    /// How long it is good for.
+    time_in_force: TimeInForce,
+    /// From when on it is no longer good, in market time.
+    expires_at: Option<String>,
+    /// The first order of the group of which only one may trade.
+    oco: Option<String>,
     /// Closes the position at this price against it.
     stop_loss: Option<String>,
     /// Closes the position at this price with it.
     take_profit: Option<String>,
+    /// How the position's stop-loss follows the price.
+    trail: Option<Trail>,
+    /// Whether its stop was reached.
+    triggered: bool,
     /// Where it is in its life.
     state: OrderState,
-    /// The price it traded at.
+    /// How much of it traded.
+    filled: String,
+    /// The price it traded at; of several fills the average by lots.
     fill_price: Option<String>,
     /// Why it ended without trading.
     reason: Option<String>,
@@ -174,13 +192,29 @@ impl Order {
             side: found.side.into(),
             lots: found.lots.to_string(),
             closes: match found.purpose {
-                order::Purpose::Close(position) => Some(position.to_string()),
+                order::Purpose::Close(position) | order::Purpose::CloseBy { position, .. } => {
+                    Some(position.to_string())
+                }
                 order::Purpose::Open => None,
             },
+            closes_by: match found.purpose {
+                order::Purpose::CloseBy { by, .. } => Some(by.to_string()),
+                order::Purpose::Close(_) | order::Purpose::Open => None,
+            },
             origin: found.origin.into(),
+            kind: found.kind.into(),
+            limit_price: found.kind.limit().map(|price| price.to_string()),
+            stop_price: found.kind.stop().map(|price| price.to_string()),
+            stop_trail: found.kind.trail().map(Trail::from),
+            time_in_force: found.time_in_force.into(),
+            expires_at: found.expires_at.map(Millis::to_rfc3339),
+            oco: found.oco.map(|id| id.to_string()),
             stop_loss: found.stop_loss.map(|price| price.to_string()),
             take_profit: found.take_profit.map(|price| price.to_string()),
+            trail: found.trail.map(Trail::from),
+            triggered: found.triggered,
             state: found.state.into(),
+            filled: found.filled.to_string(),
             fill_price: found.fill_price.map(|price| price.to_string()),
             reason: found.reason.clone(),
             created_at: found.created_at.to_rfc3339(),
@@ -189,7 +223,7 @@ impl Order {
     }
 }
 
-/// A market order that somebody wants.
+/// An order that somebody wants.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct NewOrder {
@@ -199,6 +233,30 @@ struct NewOrder {
     side: Side,
     /// How much: a decimal above zero. It is rounded down to the instrument's lot step.
     lots: Decimal,
+    /// At which price; a market order when absent.
+    #[oai(skip_serializing_if_is_none)]
+    kind: Option<OrderKind>,
+    /// The worst price: of `limit` and `stop_limit`.
+    #[oai(skip_serializing_if_is_none)]
+    limit_price: Option<Decimal>,
+    /// Where it triggers: of `stop`, `stop_limit` and `trailing_stop`.
+    #[oai(skip_serializing_if_is_none)]
+    stop_price: Option<Decimal>,
+    /// How the trigger follows the price: of `trailing_stop`.
+    #[oai(skip_serializing_if_is_none)]
+    stop_trail: Option<Trail>,
+    /// For how long; `gtc` when absent.
+    #[oai(skip_serializing_if_is_none)]
+    time_in_force: Option<TimeInForce>,
+    /// Until when, in market time: of `gtd`.
+    #[oai(skip_serializing_if_is_none)]
+    expires_at: Option<Text>,
+    /// A working order of the account: when either trades, the other is cancelled.
+    #[oai(skip_serializing_if_is_none)]
+    oco: Option<Text>,
+    /// Let the position's stop-loss follow the price.
+    #[oai(skip_serializing_if_is_none)]
+    trail: Option<Trail>,
     /// Close the position at this price against it.
     #[oai(skip_serializing_if_is_none)]
     stop_loss: Option<Decimal>,
@@ -209,7 +267,21 @@ struct NewOrder {
 
 impl Example for NewOrder {
     fn example() -> Self {
-        Self { instrument: "EURUSD".into(), side: Side::Buy, lots: "0.10".into(), stop_loss: None, take_profit: None }
+        Self {
+            instrument: "EURUSD".into(),
+            side: Side::Buy,
+            lots: "0.10".into(),
+            kind: None,
+            limit_price: None,
+            stop_price: None,
+            stop_trail: None,
+            time_in_force: None,
+            expires_at: None,
+            oco: None,
+            trail: None,
+            stop_loss: None,
+            take_profit: None,
+        }
     }
 }
 
@@ -224,20 +296,24 @@ impl NewOrder {
         if lots <= Lots::ZERO {
             return Err(invalid("/lots", "must be above zero"));
         }
-        Ok(Intent::Open {
+        let asked = ticket::Asked {
+            kind: self.kind.unwrap_or(OrderKind::Market),
+            limit_price: self.limit_price.as_ref(),
+            stop_price: self.stop_price.as_ref(),
+            stop_trail: self.stop_trail.as_ref(),
+        };
+        let time = self.time_in_force.unwrap_or(TimeInForce::Gtc);
+        let other = |id: &Text| id.0.parse::<OrderId>().map_err(|_| invalid("/oco", "is not the id of an order"));
+        Ok(Intent::Place(Ticket {
             instrument: instrument.id,
             side: self.side.into(),
             lots,
-            stop_loss: level("/stop_loss", self.stop_loss.as_ref())?,
-            take_profit: level("/take_profit", self.take_profit.as_ref())?,
-        })
+            kind: asked.kind()?,
+            time_in_force: ticket::time_in_force(time, self.expires_at.as_ref().map(|at| at.0.as_str()))?,
+            levels: ticket::levels(self.stop_loss.as_ref(), self.take_profit.as_ref(), self.trail.as_ref())?,
+            oco: self.oco.as_ref().map(other).transpose()?,
+        }))
     }
-}
-
-fn level(field: &str, text: Option<&Decimal>) -> Result<Option<Price>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let price: Price = number::decimal(field, &text.0)?;
-    if price <= Price::ZERO { Err(invalid(field, "must be above zero")) } else { Ok(Some(price)) }
 }
 
 /// Wants something done on an account, and answers what was decided.
@@ -297,8 +373,8 @@ impl Orders {
 
     /// Place an order
     ///
-    /// A market order by hand. It passes the built-in limits and the account's rules like an order of a strategy; the
-    /// answer is the decision. A denied wish is a decision too: look at `outcome`, and at `denial` for why.
+    /// An order by hand, of any kind; with a stop-loss and a take-profit it is a bracket. It passes the built-in limits
+    /// and the account's rules like an order of a strategy; the answer is the decision. A denied wish is a decision too: look at `outcome`, and at `denial` for why.
     #[oai(path = "/accounts/:account/orders", method = "post", operation_id = "place_order", transform = "once")]
     async fn place_order(
         &self,

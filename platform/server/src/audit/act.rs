@@ -83,6 +83,7 @@ acts! {
     OrderCancelled, "order-cancelled", "Cancelled an order";
     OrderRefused, "order-refused", "An order was refused";
     PositionOpened, "position-opened", "A position was opened";
+    PositionGuarded, "position-guarded", "Changed the levels of a position";
     PositionClosed, "position-closed", "A position was closed";
     StrategyDeployed, "strategy-deployed", "Deployed a strategy";
     StrategyStarted, "strategy-started", "Started a strategy";

@@ -188,8 +188,11 @@ impl RowSource {
 
     pub async fn decision(&self, db: &TenantDb, decision: &Decision) -> Result<DecisionRow, Problem> {
         let closes = match decision.intent {
-            Intent::Close { position } => db.position(Whose::Account(self.account), position).await.ok(),
-            Intent::Open { .. } => None,
+            Intent::Close { position }
+            | Intent::Reduce { position, .. }
+            | Intent::CloseBy { position, .. }
+            | Intent::Protect { position, .. } => db.position(Whose::Account(self.account), position).await.ok(),
+            Intent::Open { .. } | Intent::Place(_) | Intent::Amend { .. } | Intent::Cancel { .. } => None,
         };
         Ok(DecisionRow::of(decision, closes.as_ref(), &self.desk))
     }

@@ -134,7 +134,7 @@ impl Follower {
                 Record::OrderPlaced(o) | Record::OrderMoved(o) if o.account == id => {
                     events.push(patch(&PatchEvent::upsert(themes, theme, "orders", &OrderRow::of(o, &source.desk))?)?);
                 }
-                Record::PositionOpened(p) if p.account == id => positions = true,
+                Record::PositionOpened(p) | Record::PositionChanged(p) if p.account == id => positions = true,
                 Record::PositionClosed(p) if p.account == id => {
                     positions = true;
                     if let Some(row) = TradeRow::of(p, &source.desk) {
@@ -166,7 +166,7 @@ fn touches(record: &Record, id: AccountId) -> bool {
     match record {
         Record::Decided(d) => d.account == id,
         Record::OrderPlaced(o) | Record::OrderMoved(o) => o.account == id,
-        Record::PositionOpened(p) | Record::PositionClosed(p) => p.account == id,
+        Record::PositionOpened(p) | Record::PositionChanged(p) | Record::PositionClosed(p) => p.account == id,
         Record::Deployed(d) => d.account == id,
         Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
         Record::Moved(moved) => moved.account() == id,

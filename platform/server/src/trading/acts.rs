@@ -3,7 +3,7 @@
 use crate::audit::{Act, Actor, Entry, Origin};
 use marque_domain::{
     account::{AccountStatus, Deployment, DeploymentStatus},
-    decision::{Decision, Outcome},
+    decision::{Decision, Intent, Outcome},
     id::DeploymentId,
     kill::KillScope,
     ledger::Transaction,
@@ -61,7 +61,7 @@ impl Step<'_> {
                 self.asked(Act::StrategyDeployed, deployment.id.to_string(), deployed(deployment))
             }
             Record::DeploymentChanged { deployment, status, .. } => self.deployment(*deployment, status),
-            Record::Decided(decision) => return self.refused(decision),
+            Record::Decided(decision) => return self.refused(decision).or_else(|| self.changed(decision)),
             Record::OrderPlaced(order) => self.of(order.origin, order.deployment, Act::OrderPlaced, placed(order)),
             Record::PositionOpened(position) => {
                 self.of(opener(position), position.deployment, Act::PositionOpened, position_details(position))
@@ -84,6 +84,7 @@ impl Step<'_> {
             Record::Moved(moved) => return self.moved(moved),
             Record::Faulted { .. }
             | Record::OrderMoved(_)
+            | Record::PositionChanged(_)
             | Record::DayBegan { .. }
             | Record::DaysKept { .. }
             | Record::TradesLimited { .. }
@@ -131,6 +132,21 @@ impl Step<'_> {
             }
             _ => None,
         }
+    }
+
+    /// A person's change of an order or of what guards a position. What strategies change stands in their decisions.
+    fn changed(&self, decision: &Decision) -> Option<Entry> {
+        if decision.origin != By::Trader || matches!(decision.outcome, Outcome::Denied(_)) {
+            return None;
+        }
+        let (act, target) = match decision.intent {
+            Intent::Amend { order, .. } => (Act::OrderChanged, order.to_string()),
+            Intent::Cancel { order } => (Act::OrderCancelled, order.to_string()),
+            Intent::Protect { position, .. } => (Act::PositionGuarded, position.to_string()),
+            _ => return None,
+        };
+        let details = json!({ "account": decision.account.to_string(), "decision": decision.id.to_string() });
+        Some(self.asked(act, target, details))
     }
 
     /// Something that a person, a strategy or a rule caused.

@@ -274,7 +274,7 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
             }
             Record::Decided(decision) => batch.decisions.push(decision.clone()),
             Record::OrderPlaced(order) | Record::OrderMoved(order) => batch.orders.push(order.clone()),
-            Record::PositionOpened(position) | Record::PositionClosed(position) => {
+            Record::PositionOpened(position) | Record::PositionChanged(position) | Record::PositionClosed(position) => {
                 batch.positions.push(position.clone())
             }
             Record::Moved(transaction) => {

@@ -8,8 +8,12 @@ use super::{
     past::{ForShard, Past},
     view::{DeskState, Live, View},
 };
-use marque_domain::{bar::Quote, fixed::Money, instrument::Instrument, ledger::reconcile::LedgerFault, time::Millis};
-use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost, venue::SimulatedVenue};
+use marque_domain::{bar::Quote, instrument::Instrument, ledger::reconcile::LedgerFault, time::Millis};
+use marque_engine::{
+    Command, Record, Refusal, Shard,
+    port::PluginHost,
+    venue::{SimulatedVenue, VenueModel},
+};
 use marque_market::feed::{FeedError, Source};
 use marque_store::{StoreError, TenantDb};
 use std::{
@@ -63,7 +67,7 @@ pub(super) struct Parts {
     pub plugins: Arc<dyn PluginHost>,
     pub source: Maker,
     pub past: Arc<Past>,
-    pub commission_per_lot: Money,
+    pub venue: VenueModel,
     pub runtime: Handle,
     pub witness: Witness,
 }
@@ -284,8 +288,8 @@ impl<'a> Session<'a> {
         let now = shard.market().now();
         let source = parts.source.make(cursor.as_ref(), now)?;
         parts.past.follow(&source.cursor());
-        let mut venue = SimulatedVenue::new(parts.commission_per_lot);
-        venue.restore(shard.state().accounts.values().flat_map(|a| &a.positions), shard.market().quotes().copied());
+        let mut venue = SimulatedVenue::with_model(parts.venue, &parts.instruments);
+        venue.restore(&shard);
         let journal = Journal::new(
             parts.witness.clone(),
             parts.db.clone(),

@@ -9,6 +9,7 @@ use marque_domain::{
     id::InstrumentId,
     time::{DAY_MS, Millis},
 };
+use marque_engine::venue::VenueModel;
 use marque_market::{
     catalogue::Catalogue,
     feed::{Cursor, FeedError, Pace, Replay, ReplayOptions, ReplayTrack, Source, Speed, Synthetic},
@@ -25,7 +26,7 @@ const WEEK_MS: i64 = 7 * DAY_MS;
 pub struct FeedPlan {
     pub(super) synthetic: bool,
     pub(super) seed: u64,
-    pub(super) commission_per_lot: Money,
+    pub(super) venue: VenueModel,
     instruments: Vec<ReplayTrack>,
     pace: Pace,
     repeat: bool,
@@ -57,7 +58,11 @@ impl FeedPlan {
         Ok(Self {
             synthetic: feed.kind == FeedKind::Synthetic,
             seed: feed.seed,
-            commission_per_lot: Money::from_units(350_000_000),
+            venue: VenueModel {
+                commission_per_lot: Money::from_units(350_000_000),
+                seed: feed.seed,
+                ..VenueModel::default()
+            },
             instruments: feed.symbols.iter().map(track).collect::<Result<_, PlanError>>()?,
             pace: Pace { speed: speed(feed.speed)?, wait_max: WAIT_MAX },
             repeat: feed.repeat,

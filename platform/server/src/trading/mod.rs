@@ -128,7 +128,7 @@ impl Floor {
                 self.clock.clone(),
             ),
             past,
-            commission_per_lot: self.plan.commission_per_lot,
+            venue: self.plan.venue,
             runtime: Handle::current(),
             witness: commit::Witness { vault: self.vault.clone(), clock: self.clock.clone() },
         };

@@ -11,7 +11,7 @@ use crate::{
     tenants::Definition,
 };
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus},
+    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
     bar::Timeframe,
     id::{AccountId, DeploymentId, UserId},
     instrument::Instrument,
@@ -128,6 +128,7 @@ pub async fn open_account(
         currency: definition.accounts.currency,
         initial_balance: definition.accounts.initial_balance,
         leverage: definition.accounts.leverage,
+        mode: PositionMode::Hedging,
         trades_per_day: quotas.trades_per_day,
         rules,
     };

@@ -1,10 +1,14 @@
 //! What is written is read back the same, whatever it is.
 
 use super::*;
+use crate::entity::orders;
 use marque_domain::{
     account::AccountTerms,
     decision::{Denial, Intent, RuleAnswer, Verdict},
+    id::OrderId,
     instrument::Currency,
+    order::{Order, OrderState, Purpose},
+    ticket::{OrderKind, TimeInForce, Trail},
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -12,11 +16,37 @@ fn price() -> impl Strategy<Value = Option<Price>> {
     option::of(any::<i64>().prop_map(Price::from_units))
 }
 
+fn some_price() -> impl Strategy<Value = Price> {
+    any::<i64>().prop_map(Price::from_units)
+}
+
+fn trail() -> impl Strategy<Value = Trail> {
+    (some_price(), some_price()).prop_map(|(distance, step)| Trail { distance, step })
+}
+
+fn kind() -> impl Strategy<Value = OrderKind> {
+    prop_oneof![
+        Just(OrderKind::Market),
+        some_price().prop_map(|price| OrderKind::Limit { price }),
+        some_price().prop_map(|price| OrderKind::Stop { price }),
+        (some_price(), some_price()).prop_map(|(stop, limit)| OrderKind::StopLimit { stop, limit }),
+        (some_price(), trail()).prop_map(|(stop, trail)| OrderKind::TrailingStop { stop, trail }),
+    ]
+}
+
+fn time() -> impl Strategy<Value = TimeInForce> {
+    prop_oneof![
+        any::<i64>().prop_map(|at| TimeInForce::Gtd(Millis(at))),
+        select(vec![TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok, TimeInForce::Day]),
+    ]
+}
+
 prop_compose! {
     fn any_order()(
         id in any::<i64>(), deployment in option::of(any::<i64>()), instrument in any::<u32>(),
         side in select(SIDES.to_vec()), origin in select(Origin::ALL.to_vec()), lots in any::<i64>(),
-        closes in option::of(any::<i64>()), prices in (price(), price(), price()),
+        closes in (option::of(any::<i64>()), option::of(any::<i64>())), prices in (price(), price(), price()),
+        kind in kind(), time in time(), trail in option::of(trail()), triggered in any::<bool>(), filled in any::<i64>(),
         state in select(OrderState::ALL.to_vec()), reason in option::of(any::<String>()), at in any::<[i64; 2]>(),
     ) -> Order {
         Order {
@@ -26,8 +56,19 @@ prop_compose! {
             instrument: InstrumentId(instrument),
             side,
             lots: Lots::from_units(lots),
-            purpose: closes.map_or(Purpose::Open, |id| Purpose::Close(PositionId(id))),
+            purpose: match closes {
+                (None, _) => Purpose::Open,
+                (Some(id), None) => Purpose::Close(PositionId(id)),
+                (Some(id), Some(by)) => Purpose::CloseBy { position: PositionId(id), by: PositionId(by) },
+            },
             origin,
+            kind,
+            time_in_force: time,
+            expires_at: if let TimeInForce::Gtd(at) = time { Some(at) } else { None },
+            trail,
+            oco: deployment.map(OrderId),
+            triggered,
+            filled: Lots::from_units(filled),
             stop_loss: prices.0,
             take_profit: prices.1,
             state,
@@ -48,6 +89,9 @@ prop_compose! {
             instrument: order.instrument,
             side: order.side,
             lots: order.lots,
+            closed_lots: order.filled,
+            realised: Money::from_units(open),
+            trail: order.trail,
             open_price: Price::from_units(open),
             opened_at: order.created_at,
             stop_loss: order.stop_loss,
@@ -75,6 +119,7 @@ prop_compose! {
                 currency: Currency::EUR,
                 initial_balance: Money::from_units(money[0]),
                 leverage: 30,
+                mode: marque_domain::account::PositionMode::Netting,
                 trades_per_day: trades,
                 rules: vec![PluginRef { digest: PluginDigest([8; 32]), name: "daily-loss".to_owned(), settings }],
             },
@@ -168,6 +213,9 @@ fn nonsense_in_a_row_is_reported() {
         orders::Model { side: "sideways".to_owned(), ..order() },
         orders::Model { state: "Filled".to_owned(), ..order() },
         orders::Model { origin: String::new(), ..order() },
+        orders::Model { kind: "limit".to_owned(), limit_price: None, ..order() },
+        orders::Model { kind: "iceberg".to_owned(), ..order() },
+        orders::Model { time_in_force: "gtd".to_owned(), expires_at: None, ..order() },
         orders::Model { instrument_id: -1, ..order() },
         orders::Model { instrument_id: 1 << 40, ..order() },
     ];
@@ -185,10 +233,13 @@ fn nonsense_in_a_row_is_reported() {
                 instrument: InstrumentId(1),
                 side: Side::Buy,
                 lots: Lots::ZERO,
+                closed_lots: Lots::ZERO,
+                realised: Money::ZERO,
                 open_price: Price::ZERO,
                 opened_at: Millis(0),
                 stop_loss: None,
                 take_profit: None,
+                trail: None,
                 closed: None,
             },
         )
@@ -207,8 +258,15 @@ fn plain_order() -> Order {
         lots: Lots::ZERO,
         purpose: Purpose::Open,
         origin: Origin::Rule,
+        kind: OrderKind::Market,
+        time_in_force: TimeInForce::Gtc,
+        expires_at: None,
         stop_loss: None,
         take_profit: None,
+        trail: None,
+        oco: None,
+        triggered: false,
+        filled: Lots::ZERO,
         state: OrderState::Intent,
         fill_price: None,
         reason: None,

@@ -1,7 +1,7 @@
 //! A fresh, migrated database per test, and things to put into it.
 
 use marque_domain::{
-    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus},
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, PositionMode},
     bar::Timeframe,
     decision::{Decision, Denial, Intent, Outcome, RuleAnswer, Verdict},
     fixed::{Lots, Money, Price},
@@ -11,6 +11,7 @@ use marque_domain::{
     order::{Order, OrderState, Origin, Position, Purpose, Side},
     plugin::{PluginDigest, PluginRef},
     tenant::TenantStatus,
+    ticket::{OrderKind, TimeInForce, Trail},
     time::Millis,
 };
 use marque_store::{Account, CommitBatch, Concealed, Store, TenantDb, TenantSpec, User, UserStatus};
@@ -114,6 +115,7 @@ pub fn account(id: i64, user: i64, balance: i64) -> Account {
             currency: Currency::USD,
             initial_balance: Money::whole(10_000),
             leverage: 100,
+            mode: PositionMode::Netting,
             trades_per_day: Some(5),
             rules: vec![plugin_ref("daily-loss")],
         },
@@ -148,9 +150,12 @@ pub fn position(id: i64, account: i64) -> Position {
         side: Side::Sell,
         lots: Lots::from_units(12_000_000),
         open_price: Price::from_units(139_123_000),
+        closed_lots: Lots::from_units(3_000_000),
+        realised: Money::from_units(-7),
         opened_at: NOW,
         stop_loss: Some(Price::from_units(139_500_000)),
         take_profit: None,
+        trail: Some(Trail { distance: Price::from_units(377_000), step: Price::from_units(1_000) }),
         closed: None,
     }
 }
@@ -167,6 +172,13 @@ pub fn order(id: i64, account: i64) -> Order {
         origin: Origin::Strategy,
         stop_loss: None,
         take_profit: Some(Price::from_units(140_000_000)),
+        kind: OrderKind::StopLimit { stop: Price::from_units(139_000_000), limit: Price::from_units(139_100_000) },
+        time_in_force: TimeInForce::Gtd(NOW.plus(60_000)),
+        expires_at: Some(NOW.plus(60_000)),
+        trail: None,
+        oco: Some(OrderId(3)),
+        triggered: false,
+        filled: Lots::ZERO,
         state: OrderState::Intent,
         fill_price: None,
         reason: None,

@@ -8,7 +8,10 @@ use super::{
 };
 use marque_domain::{
     decision::{Decision, Denial, Intent, Outcome, RuleAnswer, Verdict},
+    fixed::Price,
+    id::PositionId,
     order::{Position, Side},
+    ticket::{Levels, OrderKind, Ticket},
 };
 use serde::Serialize;
 
@@ -109,23 +112,64 @@ impl Fragment for DecisionRow {
 }
 
 fn wish(intent: &Intent, closes: Option<&Position>, desk: &Desk) -> Wish {
+    let held = |position: PositionId| {
+        closes.map_or_else(
+            || position.to_string(),
+            |p| {
+                let held = if p.side == Side::Buy { "long" } else { "short" };
+                format!("{held} {} {}", lots_text(p.lots), desk.symbol(p.instrument))
+            },
+        )
+    };
+    let plain = |side: Option<Side>, text: String| Wish {
+        side: side.map(Into::into),
+        text,
+        stop_loss: None,
+        take_profit: None,
+    };
+    let closing = closes.map(|p| p.side.opposite());
     match intent {
-        Intent::Open { instrument, side, lots, stop_loss, take_profit } => Wish {
-            side: Some((*side).into()),
-            text: format!("{} {} {}", SideView::from(*side).label, lots_text(*lots), desk.symbol(*instrument)),
-            stop_loss: stop_loss.map(|price| desk.price(*instrument, price)),
-            take_profit: take_profit.map(|price| desk.price(*instrument, price)),
-        },
-        Intent::Close { position } => {
-            let text = closes.map_or_else(
-                || format!("Close {position}"),
-                |p| {
-                    let held = if p.side == Side::Buy { "long" } else { "short" };
-                    format!("Close {held} {} {}", lots_text(p.lots), desk.symbol(p.instrument))
-                },
-            );
-            Wish { side: closes.map(|p| p.side.opposite().into()), text, stop_loss: None, take_profit: None }
+        Intent::Open { instrument, side, lots, stop_loss, take_profit } => {
+            let levels = Levels { stop_loss: *stop_loss, take_profit: *take_profit, trail: None };
+            opening(&Ticket::market(*instrument, *side, *lots, levels), desk)
         }
+        Intent::Place(ticket) => opening(ticket, desk),
+        Intent::Amend { order, .. } => plain(None, format!("Change {order}")),
+        Intent::Cancel { order } => plain(None, format!("Cancel {order}")),
+        Intent::Close { position } => plain(closing, format!("Close {}", held(*position))),
+        Intent::Reduce { position, lots } => {
+            plain(closing, format!("Close {} lots of {}", lots_text(*lots), held(*position)))
+        }
+        Intent::CloseBy { position, by } => plain(closing, format!("Close {} by {by}", held(*position))),
+        Intent::Protect { position, levels } => {
+            let price = |price: Price| closes.map_or_else(|| price.to_string(), |p| desk.price(p.instrument, price));
+            Wish {
+                side: closes.map(|p| p.side.into()),
+                text: format!("Guard {}", held(*position)),
+                stop_loss: levels.stop_loss.map(price),
+                take_profit: levels.take_profit.map(price),
+            }
+        }
+    }
+}
+
+fn opening(ticket: &Ticket, desk: &Desk) -> Wish {
+    let price = |price: Price| desk.price(ticket.instrument, price);
+    let (side, size) = (SideView::from(ticket.side), lots_text(ticket.lots));
+    let at = match ticket.kind {
+        OrderKind::Market => String::new(),
+        OrderKind::Limit { price: limit } => format!(" at {} or better", price(limit)),
+        OrderKind::Stop { price: stop } => format!(" at the market from {}", price(stop)),
+        OrderKind::StopLimit { stop, limit } => format!(" at {} or better from {}", price(limit), price(stop)),
+        OrderKind::TrailingStop { stop, trail } => {
+            format!(" at the market from {}, following at {}", price(stop), price(trail.distance))
+        }
+    };
+    Wish {
+        side: Some(side),
+        text: format!("{} {size} {}{at}", side.label, desk.symbol(ticket.instrument)),
+        stop_loss: ticket.levels.stop_loss.map(price),
+        take_profit: ticket.levels.take_profit.map(price),
     }
 }
 
@@ -134,7 +178,11 @@ fn outcome(decision: &Decision) -> OutcomeView {
         Outcome::Approved { order, lots } => OutcomeView {
             tone: Tone::Good,
             mark: "✓",
-            title: format!("Sent {} lots", lots_text(*lots)),
+            title: match decision.intent {
+                Intent::Amend { .. } | Intent::Protect { .. } => "Changed".to_owned(),
+                Intent::Cancel { .. } => "Cancelled".to_owned(),
+                _ => format!("Sent {} lots", lots_text(*lots)),
+            },
             text: None,
             code: None,
             order: Some(order.to_string()),

@@ -14,6 +14,7 @@ use marque_domain::{
     instrument::{Currency, Instrument},
     order::{Closed, Order, OrderState, Origin, Position, Purpose, Side},
     plugin::{PluginDigest, PluginRef},
+    ticket::{OrderKind, TimeInForce},
     time::{MINUTE_MS, Millis, Zone},
 };
 use serde_json::{Value, json};
@@ -161,10 +162,13 @@ fn position(
         instrument,
         side,
         lots: lots(size),
+        closed_lots: Lots::ZERO,
+        realised: Money::ZERO,
         open_price: price(open),
         opened_at: NOW.plus(-47 * MINUTE_MS),
         stop_loss: Some(price(if instrument == GOLD { "1279.50" } else { "1.38520" })),
         take_profit: None,
+        trail: None,
         closed: None,
     }
 }
@@ -249,8 +253,15 @@ pub(super) fn orders() -> Vec<OrderRow> {
         lots: lots("0.5"),
         purpose,
         origin: Origin::Strategy,
+        kind: OrderKind::Market,
+        time_in_force: TimeInForce::Gtc,
+        expires_at: None,
         stop_loss: None,
         take_profit: None,
+        trail: None,
+        oco: None,
+        triggered: false,
+        filled: if fill.is_some() { lots("0.5") } else { Lots::ZERO },
         state,
         fill_price: fill.map(price),
         reason: reason.map(str::to_owned),
