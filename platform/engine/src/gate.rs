@@ -206,7 +206,7 @@ impl Hearing<'_> {
         unkilled(self.state, self.account, ticket.instrument, self.request.deployment)?;
         standing(self.state, self.account, self.market.now())?;
         room(self.account, ticket.kind)?;
-        let oco = ticket.oco.map(|id| self.working(id).map(Order::group)).transpose()?;
+        let oco = ticket.oco.map(|other| self.pair(ticket, other)).transpose()?;
         let draft = self.draft(ticket, oco)?;
         self.ask_rules(draft)
     }
@@ -261,6 +261,17 @@ impl Hearing<'_> {
             levels,
             oco: group,
         })
+    }
+
+    /// The group of a pair. Both must wait: what trades at once, or has begun to, leaves nothing to choose between.
+    fn pair(&self, ticket: &Ticket, other: OrderId) -> Result<OrderId, Denial> {
+        let (kind, time) = (ticket.kind, ticket.time_in_force);
+        if !kind.is_pending() || time.is_immediate() {
+            let (kind, time_in_force) = (kind.name().to_owned(), time.name().to_owned());
+            return Err(Denial::TimeInForceUnfit { kind, time_in_force });
+        }
+        let other = self.working(other)?;
+        if other.filled.is_zero() { Ok(other.group()) } else { Err(Denial::OrderNotWorking) }
     }
 
     /// A working order that the asker may touch.

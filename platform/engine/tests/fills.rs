@@ -418,6 +418,9 @@ fn f19_one_of_a_pair_trades_and_the_other_is_withdrawn() {
     assert_eq!(stage.open().len(), 1);
     let late = Ticket { oco: Some(above), ..ticket(Side::Buy, "1", limit(-30)) };
     assert_eq!(stage.want(Intent::Place(late)), Err(Denial::OrderNotWorking));
+    let other = stage.place(Side::Buy, "1", limit(-90));
+    let at_once = Ticket { oco: Some(other), ..ticket(Side::Buy, "1", OrderKind::Market) };
+    assert!(matches!(stage.want(Intent::Place(at_once)), Err(Denial::TimeInForceUnfit { .. })));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use marque_domain::{
     fixed::{Lots, Money},
     id::{AccountId, DeploymentId, InstrumentId, OrderId},
     kill::{Authority, Kill, KillMode, KillScope},
-    order::{Order, OrderState, Origin, Purpose, Side},
+    order::{Order, OrderState, Origin, Position, Purpose, Side},
     tenant::Quotas,
     time::Millis,
 };
@@ -73,6 +73,14 @@ impl Venue for Lossy {
     fn quote(&mut self, quote: &Quote, reports: &mut Vec<VenueReport>) {
         reports.extend(self.lost.drain(..).map(|order| VenueReport::NotFound { order }));
         self.inner.quote(quote, reports);
+    }
+
+    fn order(&mut self, order: &Order) {
+        self.inner.order(order);
+    }
+
+    fn position(&mut self, position: &Position) {
+        self.inner.position(position);
     }
 }
 
@@ -167,9 +175,8 @@ impl Bench {
         let state = committed.state.clone();
         let mark = self.desk.shard_mut().mark();
         let mut inner = SimulatedVenue::new(Money::whole(5));
-        let quotes: Vec<Quote> = self.desk.shard().market().quotes().copied().collect();
-        inner.restore(state.accounts.values().flat_map(|a| &a.positions), quotes.into_iter());
         fresh.restore(state, mark);
+        inner.restore(&fresh);
         drop(committed);
         let venue = Lossy { inner, committed: Arc::clone(&self.committed), loses: 7, lost: Vec::new() };
         self.desk = Desk::new(fresh, venue);
