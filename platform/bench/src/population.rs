@@ -94,7 +94,7 @@ impl Venue for LastQuote {
         let order = order.order();
         if let Some(quote) = self.0.get(&order.instrument) {
             let price = entry_price(order.side, quote);
-            reports.push(VenueReport::Filled { order: order.id, price, commission: Money::ZERO });
+            reports.push(VenueReport::Filled { order: order.id, lots: order.lots, price, commission: Money::ZERO });
         }
     }
 

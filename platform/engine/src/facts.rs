@@ -176,7 +176,7 @@ impl AccountState {
         }
     }
 
-    fn filled(&mut self, execution: Option<Execution>, opened_at: Millis) {
+    pub(crate) fn filled(&mut self, execution: Option<Execution>, opened_at: Millis) {
         self.facts.credited_to = opened_at;
         let Some(execution) = execution else { return };
         if self.facts.executions.len() >= EXECUTIONS_MAX {

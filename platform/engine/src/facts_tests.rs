@@ -1,13 +1,14 @@
 use super::*;
 use crate::port::DayAnchor;
 use marque_domain::{
-    account::AccountTerms,
+    account::{AccountTerms, PositionMode},
     fixed::Lots,
     id::{OrderId, PositionId, TransactionId, UserId},
     instrument::Currency,
     ledger::{Book, TransactionKind},
     order::{Closed, Order, OrderState, Origin, Position, Side},
     plugin::{PluginDigest, PluginRef},
+    ticket::{OrderKind, TimeInForce},
 };
 
 const ACCOUNT: AccountId = AccountId(1);
@@ -26,6 +27,7 @@ fn opened() -> State {
         currency: Currency::USD,
         initial_balance: money(100_000),
         leverage: 30,
+        mode: PositionMode::Hedging,
         trades_per_day: Some(5),
         rules: vec![rule.clone(), rule],
     };
@@ -64,10 +66,13 @@ fn position(id: i64, opened_at: i64, closed: Option<(i64, i64)>) -> Position {
         instrument: InstrumentId(3),
         side: Side::Buy,
         lots: Lots::whole(1),
+        closed_lots: Lots::ZERO,
+        realised: Money::ZERO,
         open_price: price,
         opened_at: Millis(opened_at),
         stop_loss: None,
         take_profit: None,
+        trail: None,
         closed,
     }
 }
@@ -82,8 +87,15 @@ fn order(at: i64) -> Record {
         lots: Lots::whole(1),
         purpose: Purpose::Open,
         origin: Origin::Trader,
+        kind: OrderKind::Market,
+        time_in_force: TimeInForce::Gtc,
+        expires_at: None,
         stop_loss: None,
         take_profit: None,
+        trail: None,
+        oco: None,
+        triggered: false,
+        filled: Lots::whole(1),
         state: OrderState::Filled,
         fill_price: None,
         reason: None,
@@ -130,6 +142,21 @@ fn days_are_tallied_by_opening_and_by_closing_for_rules_that_ask() {
     assert_eq!(Facts::of(account, 1, &market).days(), []);
     let fills: Vec<(i64, bool)> = facts.executions().iter().map(|e| (e.at.0, e.opening)).collect();
     assert_eq!(fills, [(10, true), (310, true), (320, false), (330, false)]);
+}
+
+#[test]
+fn a_part_that_is_closed_counts_for_the_day_its_position_was_opened_on() {
+    let mut state = opened();
+    trade(&mut state, 1, 10);
+    day(&mut state, 100, 99_997);
+    trade(&mut state, 2, 110);
+    let rest = Position { lots: Lots::from_units(40_000_000), ..position(1, 10, None) };
+    state.apply(&Record::PositionChanged(rest));
+    state.apply(&moved(120, TransactionKind::Profit, 70));
+    let market = Market::new(&[]);
+    let days = Facts::of(&state.accounts[&ACCOUNT], 0, &market).days();
+    assert_eq!(days.iter().map(|d| d.opened_profit).collect::<Vec<_>>(), [money(67), money(-3)]);
+    assert_eq!(days.iter().map(|d| d.closed_profit).collect::<Vec<_>>(), [money(-3), money(67)]);
 }
 
 #[test]

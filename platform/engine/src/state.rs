@@ -99,8 +99,12 @@ impl AccountState {
     }
 
     fn changed(&mut self, position: &Position) {
-        if let Some(known) = self.positions.iter_mut().find(|p| p.id == position.id) {
-            known.clone_from(position);
+        let Some(known) = self.positions.iter_mut().find(|p| p.id == position.id) else { return };
+        let traded = known.lots != position.lots;
+        known.clone_from(position);
+        if traded {
+            // The money that moves next is its.
+            self.filled(None, position.opened_at);
         }
     }
 
