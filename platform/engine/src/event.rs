@@ -274,7 +274,9 @@ impl Record {
             Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
             Self::Decided(decision) => Some(decision.account),
             Self::OrderPlaced(order) | Self::OrderMoved(order) => Some(order.account),
-            Self::PositionOpened(position) | Self::PositionClosed(position) => Some(position.account),
+            Self::PositionOpened(position) | Self::PositionChanged(position) | Self::PositionClosed(position) => {
+                Some(position.account)
+            }
             Self::Moved(transaction) => Some(transaction.account()),
             Self::KillPressed(_) | Self::KillReleased { .. } => None,
         }
