@@ -7,6 +7,7 @@ use crate::{
     venue::{entry_price, exit_price},
 };
 use marque_domain::{
+    bar::Quote,
     fixed::{FixedError, Lots, Money, Price, SCALE, move_value, mul_div},
     id::{InstrumentId, OrderId},
     instrument::Instrument,
@@ -49,6 +50,17 @@ pub fn equity(account: &AccountState, market: &Market) -> Money {
 /// Equity if all positions were closed at this price: for an account whose positions are of one instrument and side.
 pub fn equity_at(account: &AccountState, exit: Price, market: &Market) -> Money {
     worth(account, |p| floating_at(p, exit, market))
+}
+
+/// Equity if one instrument still stood at this quote.
+pub fn equity_before(account: &AccountState, before: &Quote, market: &Market) -> Money {
+    worth(account, |p| {
+        if p.instrument == before.instrument {
+            floating_at(p, exit_price(p.side, before), market)
+        } else {
+            floating(p, market)
+        }
+    })
 }
 
 fn worth(account: &AccountState, floating: impl Fn(&Position) -> Money) -> Money {

@@ -20,18 +20,55 @@ pub struct Tape {
     pub last: Option<Quote>,
     minutes: BarBuilder,
     longer: Vec<(Timeframe, Option<Bar>)>,
+    log: TickLog,
+}
+
+/// How far a quote may be from the one before, as a multiple of how far quotes usually are, and of its spread, before it
+/// looks like a bad tick.
+const JUMP_MOVES: i64 = 20;
+const JUMP_SPREADS: i64 = 10;
+/// Quotes that must have been seen before any can look unusual.
+const LOG_QUOTES_MIN: u32 = 64;
+/// Quotes over which the usual move is averaged.
+const LOG_QUOTES: i64 = 32;
+
+/// What quotes of an instrument usually do. Only live markets keep one: a recording is taken as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct TickLog {
+    /// [`LOG_QUOTES`] times the usual move of the middle, twice over, in units of price.
+    moves: i64,
+    quotes: u32,
+    /// The quote before the last, when the last jumped away from it.
+    before_jump: Option<Quote>,
+}
+
+impl TickLog {
+    fn take(&mut self, last: &Quote, quote: &Quote) {
+        let middle = |q: &Quote| q.bid.units().saturating_add(q.ask.units());
+        let moved = middle(quote).saturating_sub(middle(last)).saturating_abs();
+        let spread = last.ask.units().saturating_sub(last.bid.units()).saturating_mul(2);
+        let usual = (self.moves / LOG_QUOTES).saturating_mul(JUMP_MOVES).max(spread.saturating_mul(JUMP_SPREADS));
+        let jumped = self.quotes >= LOG_QUOTES_MIN && moved > usual;
+        self.before_jump = jumped.then_some(*last);
+        if !jumped {
+            self.moves = self.moves.saturating_add(moved.saturating_sub(self.moves / LOG_QUOTES));
+            self.quotes = self.quotes.saturating_add(1);
+        }
+    }
 }
 
 impl Tape {
     fn new() -> Self {
         let longer = Timeframe::ALL.iter().filter(|t| **t != Timeframe::M1).map(|t| (*t, None)).collect();
-        Self { last: None, minutes: BarBuilder::new(Timeframe::M1), longer }
+        Self { last: None, minutes: BarBuilder::new(Timeframe::M1), longer, log: TickLog::default() }
     }
 
     /// Takes a quote; calls `closed` for each bar it closes, shortest first. Longer bars are merged from
     /// minutes and close with the same quote that closes their last minute.
     fn take(&mut self, quote: &Quote, mut closed: impl FnMut(Timeframe, Bar)) {
-        self.last = Some(*quote);
+        if let Some(last) = self.last.replace(*quote) {
+            self.log.take(&last, quote);
+        }
         let Some(minute) = self.minutes.take(quote.at, quote.bid, quote.ask) else { return };
         closed(Timeframe::M1, minute);
         for (timeframe, open) in &mut self.longer {
@@ -105,6 +142,13 @@ impl Market {
     #[must_use]
     pub fn last(&self, id: InstrumentId) -> Option<&Quote> {
         self.listing(id).and_then(|l| l.tape.last.as_ref())
+    }
+
+    /// When the last quote jumped out of what the market did before: the quote before it, and it.
+    #[must_use]
+    pub fn jump(&self, id: InstrumentId) -> Option<(Quote, Quote)> {
+        let tape = &self.listing(id)?.tape;
+        Some((tape.log.before_jump?, tape.last?))
     }
 
     /// The last tradable quote of each instrument that has one.

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use marque_plugin::{
-    About, Action, Bar, Bracket, Context, Hooks, Instrument, Lots, Money, OrderUpdate, Origin, Price, Side, Start,
-    Strategy, Tick,
+    About, Action, Bar, Bracket, Context, Hooks, Instrument, Lots, Money, OrderUpdate, Origin, Price, Room, Side,
+    Start, Strategy, Tick,
     run::{BAR_COLUMNS, Progress, StrategyRunner, bar_columns},
     testing,
 };
@@ -221,4 +221,27 @@ proptest! {
         }
         prop_assert_eq!(restored.snapshot(), unbroken.snapshot());
     }
+}
+
+#[test]
+fn it_knows_what_is_left_and_the_largest_order_that_fits() {
+    let mut runner = follower();
+    let at = |bid: &str| bid.parse::<Price>().unwrap().units();
+    runner.on_ticks(1, &[1_000, at("1.1"), at("1.1")]);
+    let stop: Price = "0.01".parse().unwrap();
+    assert_eq!((runner.context().left(), runner.context().largest_lots(stop)), (None, Lots::whole(50)));
+    let room = Room { floor: Some(Money::whole(95_000)), resets_at: Some(9), balance: Money::whole(100_000) };
+    testing::set_known(testing::Known { room, ..testing::Known::default() });
+    // A hundred pips lose 1,000 a lot: five lots would lose all that is left.
+    assert_eq!(runner.context().left(), Some(Money::whole(5_000)));
+    assert_eq!(runner.context().largest_lots(stop), "4.99".parse().unwrap());
+    let price = "1.102".parse().unwrap();
+    runner.on_order_update(
+        2_000,
+        &OrderUpdate::Opened { position: 1, side: Side::Sell, lots: Lots::whole(2), price, balance: room.balance },
+    );
+    assert_eq!(runner.context().left(), Some(Money::whole(5_400)), "20 pips of two lots are won");
+    runner.on_ticks(1, &[3_000, at("1.13"), at("1.13")]);
+    assert_eq!((runner.context().left(), runner.context().largest_lots(stop)), (Some(Money::whole(-600)), Lots::ZERO));
+    testing::set_known(testing::Known::default());
 }

@@ -7,8 +7,10 @@
 
 mod commands;
 mod curve;
+mod doubt;
 mod fills;
 mod kill;
+mod largest;
 mod mark;
 mod money;
 mod orders;
@@ -35,6 +37,7 @@ use marque_domain::{
 use std::{collections::BTreeMap, sync::Arc};
 
 use curve::Curve;
+pub use largest::LargestOrder;
 pub use mark::{Mark, MarkChange};
 pub use rules::Distance;
 
@@ -46,6 +49,8 @@ pub struct Shard {
     runners: Runners,
     curve: Curve,
     scans: bool,
+    /// Breaches that wait for the next price.
+    doubts: Vec<doubt::Doubt>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     // Scratch space, empty between steps.
@@ -66,6 +71,7 @@ impl Shard {
             runners: Runners::default(),
             curve: Curve::default(),
             scans: false,
+            doubts: Vec::new(),
             host,
             history,
             closed: Vec::new(),
@@ -225,6 +231,7 @@ impl Shard {
     /// One order for everything that a quote can cause: days roll, then rules see the new equity, then
     /// strategies, so that a breach wins over a wish made on the same quote.
     fn market_moved(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
+        self.confirm(quote, fx);
         self.wake_by_time(fx);
         self.wake_by_equity(quote, fx);
         self.close_killed(|_, instrument, _| instrument == quote.instrument, fx);

@@ -119,6 +119,7 @@ impl Shard {
                 self.flatten(account, &[], fx);
             }
         }
+        self.settle_doubts(fx);
         self.close_killed(|_, _, _| true, fx);
     }
 

@@ -5,7 +5,7 @@ use crate::{
     book,
     event::{Effects, Record},
     facts::Facts,
-    port::{AccountView, Assessment, DayAnchor, Fault, Standing},
+    port::{AccountView, Assessment, DayAnchor, Fault, Objective, Standing},
     state::AccountState,
 };
 use marque_domain::{
@@ -51,6 +51,13 @@ impl Shard {
             .collect();
         distances.sort_by_key(|d| d.left);
         distances
+    }
+
+    /// The goals that the account's rules report, in the order of its rules.
+    #[must_use]
+    pub fn objectives(&self, account: AccountId) -> Vec<Objective> {
+        let rules = self.state.accounts.get(&account).map_or(&[][..], |a| &a.rules);
+        rules.iter().filter_map(|rule| rule.last.as_ref()).flat_map(|last| last.objectives.iter().cloned()).collect()
     }
 
     /// Begins the days of an account's rules where one is due, and asks each rule once.
@@ -209,6 +216,10 @@ impl Shard {
         if matches!(state.status, AccountStatus::Failed(_)) {
             return;
         }
+        if assessment.standing == Standing::Fail && self.doubts(account, index, &assessment, fx) {
+            return;
+        }
+        let Some(state) = self.state.accounts.get(&account) else { return };
         let equity = book::equity(state, &self.market);
         let held = state.status == AccountStatus::Held(RULE_SILENT.to_owned());
         let known = state.rules.get(usize::from(index)).and_then(|r| r.last.as_ref());
@@ -232,7 +243,7 @@ impl Shard {
     }
 
     /// A breach latches: the account ends, its strategies stop and its positions are closed.
-    fn fail(&mut self, account: AccountId, reason: String, fx: &mut Effects) {
+    pub(super) fn fail(&mut self, account: AccountId, reason: String, fx: &mut Effects) {
         self.emit(Record::AccountChanged { account, status: AccountStatus::Failed(reason), at: self.market.now() }, fx);
         let running: Vec<DeploymentId> = self.runners.of_account(account).collect();
         for deployment in running {

@@ -6,5 +6,6 @@ mod fixture;
 mod guests;
 mod hostile;
 mod laws;
+mod programs;
 mod rules;
 mod strategies;

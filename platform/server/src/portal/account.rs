@@ -3,8 +3,8 @@
 use super::{
     Scene,
     view::{
-        AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, OrderRow, Pager, PositionRow,
-        RuleCard, Stats, StrategyCard, TradeRow,
+        AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, Goal, LargestOrder, OrderRow,
+        Pager, PositionRow, Room, RuleCard, Stats, StrategyCard, TradeRow, words,
     },
 };
 use crate::{
@@ -53,7 +53,8 @@ pub(super) async fn show_account(
         requests::gate(&who, Feature::DecisionHistory).await?;
     }
     let db = who.db();
-    let view = scene.portal.floor().desk(db.tenant()).await.map_err(Problem::from)?.view();
+    let trading = scene.portal.floor().desk(db.tenant()).await.map_err(Problem::from)?;
+    let view = trading.view();
     let source = RowSource::of(&scene, db, &account).await?;
     let (stats, status) = stats(&account, &view, &source.desk.clock);
     let mut page = AccountPage::new(
@@ -65,6 +66,17 @@ pub(super) async fn show_account(
         &scene.csrf,
     );
     page.curve = curve(db, &account).await?;
+    if let Some(now) = view.accounts.get(&account.terms.id) {
+        let currency = account.terms.currency;
+        page.goals = now.objectives.iter().map(Goal::of).collect();
+        let room = |d: &marque_engine::shard::Distance| Room {
+            rule: words(&d.rule),
+            left: Figure::money(d.left.max(Money::ZERO), currency),
+            floor: Figure::money(d.floor, currency),
+        };
+        page.limits = now.distances.iter().map(room).collect();
+    }
+    page.largest = largest(&scene, &source, &trading).await;
     page.any_running = source.any_running();
     page.deployments = source.deployment_rows();
     page.strategies = strategies(&scene, &who, account.terms.id).await?;
@@ -106,6 +118,7 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
         floating: Default::default(),
         status: account.status.clone(),
         distances: Vec::new(),
+        objectives: Vec::new(),
         day_began: None,
     };
     let now = view.accounts.get(&account.terms.id).unwrap_or(&stored);
@@ -127,6 +140,29 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
         at: clock.show(view.now),
     };
     (stats, now.status.clone())
+}
+
+/// Pips to the stop of the order that the page speaks of.
+const STOP_PIPS: i64 = 20;
+
+/// The largest next order in what the account trades, or else in the first instrument that is offered; none while the desk
+/// cannot say.
+async fn largest(scene: &Scene, source: &RowSource, desk: &crate::trading::Desk) -> Option<LargestOrder> {
+    let offered = instruments(scene);
+    let traded = source.running().find_map(|d| offered.iter().find(|i| i.id == d.instrument));
+    let instrument = traded.or(offered.first())?;
+    let quote = *desk.view().quotes.get(&instrument.id)?;
+    let away = Price::from_units(instrument.pip.units().saturating_mul(STOP_PIPS));
+    let stop = quote.ask.saturating_sub(away);
+    let (account, id) = (source.account, instrument.id);
+    let found = desk.look(move |shard| shard.largest_order(account, id, Side::Buy, Some(stop))).await.ok()??;
+    let shrunk = found.shrunk_by.as_ref().map(|rule| format!("{} shrinks larger orders.", words(rule)));
+    Some(LargestOrder {
+        lots: format!("{} lots", found.lots),
+        symbol: instrument.symbol.clone(),
+        stop: format!("with a stop {STOP_PIPS} pips away"),
+        bound_by: shrunk.or_else(|| found.bound_by.as_ref().map(ToString::to_string)),
+    })
 }
 
 /// The account's equity curve.

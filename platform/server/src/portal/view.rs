@@ -76,9 +76,12 @@ mod shell;
 mod sso;
 
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
-pub use account::{AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, RuleCard, Stats};
+pub use account::{
+    AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, Goal, LargestOrder, Room, RuleCard, Stats,
+};
 pub use admin::{AdminHome, AdminLink};
 pub use audit::{AuditLine, AuditPage, details_in_words};
+pub(super) use component::words;
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};

@@ -72,7 +72,11 @@ pub(super) struct Parts {
     pub witness: Witness,
 }
 
+/// Something to be found out on a desk's own thread.
+type Question = Box<dyn FnOnce(&mut Shard) + Send>;
+
 enum Message {
+    Look(Question),
     Command(Box<(Command, Asker)>, Answer),
     Stop,
 }
@@ -85,6 +89,8 @@ type Asked = (Box<(Command, Asker)>, Answer);
 /// What a desk hears while it waits for the next quote.
 enum Heard {
     Nothing,
+    /// A question, which has its answer.
+    Question,
     Commands,
     Stop,
 }
@@ -136,6 +142,24 @@ impl Desk {
             TrySendError::Disconnected(_) => CommandError::Unavailable,
         })?;
         answered.await.map_err(|_| CommandError::Unavailable)?
+    }
+
+    /// Asks the shard something that changes nothing, between two events.
+    ///
+    /// # Errors
+    /// [`CommandError::Busy`] or [`CommandError::Unavailable`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        // Who asked may have gone away.
+        let question: Question = Box::new(move |shard| drop(answer.send(question(shard))));
+        self.messages.try_send(Message::Look(question)).map_err(|error| match error {
+            TrySendError::Full(_) => CommandError::Busy,
+            TrySendError::Disconnected(_) => CommandError::Unavailable,
+        })?;
+        answered.await.map_err(|_| CommandError::Unavailable)
     }
 
     /// The desk at this moment.
@@ -240,6 +264,8 @@ impl Thread {
         loop {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Message::Command(_, answer)) => drop(answer.send(Err(CommandError::Unavailable))),
+                // Who waits for its answer learns it by the channel that closes.
+                Ok(Message::Look(_)) => {}
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
             }
@@ -327,6 +353,8 @@ impl<'a> Session<'a> {
         loop {
             let worked = match self.listen(inbox) {
                 Heard::Nothing => self.quote(),
+                Heard::Question if self.is_due() => self.quote(),
+                Heard::Question => Ok(()),
                 // Commands that keep coming do not hold up the market.
                 Heard::Commands if self.is_due() => self.commands().and_then(|()| self.quote()),
                 Heard::Commands => self.commands(),
@@ -346,6 +374,10 @@ impl<'a> Session<'a> {
         if self.waiting.is_empty() {
             match inbox.recv_timeout(self.idle_for()) {
                 Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                Ok(Message::Look(question)) => {
+                    question(self.desk.shard_mut());
+                    return Heard::Question;
+                }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
                 Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
             }
@@ -357,6 +389,7 @@ impl<'a> Session<'a> {
                     self.waiting.push_front((command, answer));
                 }
                 Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                Ok(Message::Look(question)) => question(self.desk.shard_mut()),
                 // Those that came before it get no answer, as those that wait in a queue that closes.
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return Heard::Stop,
                 Err(TryRecvError::Empty) => break,

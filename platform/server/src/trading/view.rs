@@ -8,7 +8,7 @@ use marque_domain::{
     order::Position,
     time::Millis,
 };
-use marque_engine::{Record, Shard, shard::Distance};
+use marque_engine::{Record, Shard, port::Objective, shard::Distance};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Whether a desk trades.
@@ -37,6 +37,8 @@ pub struct AccountNow {
     pub status: AccountStatus,
     /// How far each rule's limit is, nearest first.
     pub distances: Vec<Distance>,
+    /// The goals that its rules report.
+    pub objectives: Vec<Objective>,
     /// What the account was worth when its first rule's day began.
     pub day_began: Option<Money>,
 }
@@ -69,6 +71,7 @@ impl View {
                 floating: shard.floating(*id),
                 status: account.status.clone(),
                 distances: shard.distances(*id),
+                objectives: shard.objectives(*id),
                 day_began: account.rules.iter().find_map(|r| r.day).map(|d| d.equity),
             };
             (*id, now)

@@ -45,7 +45,9 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
         "symbol" => Fill::Plain("EURUSD"),
         "timeframe" => Fill::Plain("M1"),
         // Cursors are tried in a test of their own.
-        "act" | "cursor" | "limit" | "before" | "state" | "outcome" => Fill::Nothing,
+        "act" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome" => {
+            Fill::Nothing
+        }
         other => Fill::Id(
             id_of(other, ids).unwrap_or_else(|| panic!("{other:?} is not tried here; say whether it is an id")),
         ),

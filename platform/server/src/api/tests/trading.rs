@@ -23,6 +23,16 @@ async fn from_an_account_to_a_closed_position() {
         (&distances["items"][0]["rule"], &distances["items"][0]["floor"]),
         (&json!("daily-loss"), &json!("95000.00"))
     );
+    let goals: Vec<_> = distances["objectives"].as_array().unwrap().iter().map(|g| text(&g["name"])).collect();
+    assert_eq!(goals, ["profit-target", "min-days"]);
+    let largest = ann.get(&format!("/accounts/{account}/distances?instrument=EURUSD&side=sell")).await.ok();
+    let largest = &largest["largest_order"];
+    assert_eq!((&largest["side"], &largest["bound_by"]["code"]), (&json!("sell"), &json!("margin_too_small")));
+    assert!(text(&largest["lots"]).parse::<f64>().unwrap() > 1.0, "{largest}");
+    for wrong in ["instrument=NOPE", "side=buy", "instrument=EURUSD&stop_loss=-1"] {
+        let refused = ann.get(&format!("/accounts/{account}/distances?{wrong}")).await;
+        assert_eq!(refused.refusal().0, 400, "{wrong}");
+    }
 
     let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.10" });
     let decision = ann.post(&format!("/accounts/{account}/orders"), &order).await.ok();
@@ -30,7 +40,9 @@ async fn from_an_account_to_a_closed_position() {
         (&decision["outcome"], &decision["origin"], &decision["lots"]),
         (&json!("approved"), &json!("trader"), &json!("0.1"))
     );
-    assert_eq!(decision["answers"], json!([{ "rule": "daily-loss", "verdict": "allow" }]));
+    let allowed =
+        ["daily-loss", "max-loss", "profit-target", "min-days"].map(|rule| json!({ "rule": rule, "verdict": "allow" }));
+    assert_eq!(decision["answers"], json!(allowed));
     assert_eq!(ann.get(&format!("/decisions/{}", text(&decision["id"]))).await.ok(), decision);
     let placed = ann.until(&format!("/orders/{}", text(&decision["order"])), |o| o["state"] == "filled").await;
     assert_eq!(placed["account"], json!(account));
@@ -150,7 +162,9 @@ async fn what_the_market_shows() {
     let plugins = ann.get("/plugins").await.ok();
     let names: Vec<_> =
         plugins["items"].as_array().unwrap().iter().map(|p| (text(&p["name"]), text(&p["kind"]))).collect();
-    assert_eq!(names, [("daily-loss".into(), "risk_rule".into()), ("ema-cross".to_owned(), "strategy".to_owned())]);
+    let offered = ["daily-loss", "ema-cross", "max-loss", "min-days", "profit-target"];
+    assert_eq!(names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), offered);
+    assert_eq!((names[0].1.as_str(), names[1].1.as_str()), ("risk_rule", "strategy"));
     assert_eq!(plugins["items"][1]["settings_schema"]["type"], "object");
 
     let bars = ann.get("/instruments/EURUSD/bars?timeframe=M5&limit=30").await.ok();

@@ -16,6 +16,7 @@ use marque_domain::{
     instrument::Currency,
     plugin::PluginRef,
 };
+use marque_engine::port::Objective;
 use serde::Serialize;
 
 /// How close a breach is.
@@ -169,6 +170,50 @@ impl RuleCard {
     }
 }
 
+/// A goal of the account's program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Goal {
+    /// Its name in words.
+    pub name: String,
+    /// Where it stands, in words.
+    pub summary: String,
+    /// Whether it is met.
+    pub status: Badge,
+}
+
+impl Goal {
+    /// A goal as a rule reports it.
+    #[must_use]
+    pub fn of(goal: &Objective) -> Self {
+        let status = if goal.reached { Badge::new(Tone::Good, "Met") } else { Badge::new(Tone::Quiet, "Open") };
+        Self { name: words(&goal.name), summary: goal.summary.clone(), status }
+    }
+}
+
+/// How far one rule's limit is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// The rule in words.
+    pub rule: String,
+    /// How much equity may still be lost.
+    pub left: Figure,
+    /// The level at which it breaches.
+    pub floor: Figure,
+}
+
+/// The largest order that would be approved now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LargestOrder {
+    /// How much, with its unit: `1.25 lots`.
+    pub lots: String,
+    /// In what: `EURUSD`.
+    pub symbol: String,
+    /// With what stop: `with a stop 20 pips away`.
+    pub stop: String,
+    /// What stands in the way of a larger one.
+    pub bound_by: Option<String>,
+}
+
 /// The status of an account as a badge.
 fn status_badge(status: &AccountStatus) -> Badge {
     match status {
@@ -280,6 +325,12 @@ pub struct AccountPage {
     pub banner: Option<Banner>,
     /// What it is worth.
     pub stats: Stats,
+    /// The largest next order; none while the desk cannot say.
+    pub largest: Option<LargestOrder>,
+    /// The goals of its program.
+    pub goals: Vec<Goal>,
+    /// How far every limit is, nearest first.
+    pub limits: Vec<Room>,
     /// Its curve; none before there are two points.
     pub curve: Option<Curve>,
     /// The stream that keeps the page up to date.
@@ -320,6 +371,9 @@ impl AccountPage {
             status: status_badge(status),
             banner: status_banner(status),
             stats,
+            largest: None,
+            goals: Vec::new(),
+            limits: Vec::new(),
             curve: None,
             live_url: format!("/accounts/{id}/live"),
             stop_url: format!("/accounts/{id}/stop"),

@@ -260,7 +260,7 @@ pub fn settings_list(settings: &str) -> Vec<Setting> {
 }
 
 /// A name such as `daily_loss-limit` in words: `Daily loss limit`.
-pub(super) fn words(name: &str) -> String {
+pub(in crate::portal) fn words(name: &str) -> String {
     let spaced = name.replace(['_', '-'], " ");
     let mut letters = spaced.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -1,0 +1,115 @@
+//! A breach on a single price that does not look like one.
+//!
+//! A bad tick must not end an account for good. The tape says which quotes jump out of what the market did before; a
+//! breach that rests on one is not acted on at once: the account takes no new orders, and the next price of the
+//! instrument decides. When the market stays where the jump took it, the breach stands, with the equity that was seen;
+//! when it comes back, the quote was a phantom and the account goes on.
+
+use super::Shard;
+use crate::{
+    book,
+    event::{Effects, Record},
+    port::Assessment,
+};
+use marque_domain::{
+    account::AccountStatus,
+    bar::Quote,
+    fixed::Money,
+    id::{AccountId, InstrumentId},
+};
+
+/// How the reason begins for which an account is held while a price is confirmed.
+const CONFIRMING: &str = "a price is being confirmed";
+
+/// A breach that waits for the next price.
+#[derive(Debug, Clone)]
+pub(super) struct Doubt {
+    account: AccountId,
+    instrument: InstrumentId,
+    /// The last quote that looked right, and the one that does not.
+    before: Quote,
+    jumped: Quote,
+    rule: u16,
+    assessment: Assessment,
+    equity: Money,
+}
+
+/// Twice the middle of a quote: exact.
+const fn middle(quote: &Quote) -> i64 {
+    quote.bid.units().saturating_add(quote.ask.units())
+}
+
+fn held_for_a_price(status: &AccountStatus) -> bool {
+    matches!(status, AccountStatus::Held(reason) if reason.starts_with(CONFIRMING))
+}
+
+impl Shard {
+    /// Whether a rule's breach rests on a price that is not confirmed yet. If so the account is held, and nothing else
+    /// follows from the answer.
+    pub(super) fn doubts(&mut self, account: AccountId, rule: u16, assessment: &Assessment, fx: &mut Effects) -> bool {
+        if self.doubts.iter().any(|d| d.account == account) {
+            return true;
+        }
+        let (Some(state), Some(floor)) = (self.state.accounts.get(&account), assessment.floor) else { return false };
+        let jump = |instrument| Some((self.market.jump(instrument)?, instrument));
+        let Some(((before, jumped), instrument)) = state.positions.iter().find_map(|p| jump(p.instrument)) else {
+            return false;
+        };
+        let equity = book::equity(state, &self.market);
+        // What would be a breach without the jump is one.
+        if book::equity_before(state, &before, &self.market) <= floor {
+            return false;
+        }
+        let reason = format!(
+            "{CONFIRMING}: at {} the bid went from {} to {}, and equity to {equity:.2}; the next price decides",
+            jumped.at.to_rfc3339(),
+            before.bid,
+            jumped.bid
+        );
+        let assessment = assessment.clone();
+        self.doubts.push(Doubt { account, instrument, before, jumped, rule, assessment, equity });
+        let at = self.market.now();
+        self.emit(Record::AccountChanged { account, status: AccountStatus::Held(reason), at }, fx);
+        true
+    }
+
+    /// Decides the doubts about an instrument by its next quote.
+    pub(super) fn confirm(&mut self, quote: &Quote, fx: &mut Effects) {
+        if self.doubts.is_empty() {
+            return;
+        }
+        let decided = |doubt: &Doubt| doubt.instrument == quote.instrument && doubt.jumped != *quote;
+        let (decided, waiting) = core::mem::take(&mut self.doubts).into_iter().partition(decided);
+        self.doubts = waiting;
+        for doubt in decided {
+            let away = |from: &Quote| middle(quote).saturating_sub(middle(from)).saturating_abs();
+            let stays = away(&doubt.jumped) <= away(&doubt.before);
+            if stays { self.breach_stands(doubt, fx) } else { self.was_phantom(doubt.account, fx) }
+        }
+    }
+
+    fn breach_stands(&mut self, doubt: Doubt, fx: &mut Effects) {
+        let Doubt { account, rule, assessment, equity, .. } = doubt;
+        let (reason, at) = (assessment.reason.clone(), self.market.now());
+        self.emit(Record::Assessed { account, rule, assessment, equity, at }, fx);
+        self.fail(account, reason, fx);
+    }
+
+    fn was_phantom(&mut self, account: AccountId, fx: &mut Effects) {
+        let held = self.state.accounts.get(&account).is_some_and(|a| held_for_a_price(&a.status));
+        if held {
+            let at = self.market.now();
+            self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
+        }
+        self.ask_all(account, fx);
+    }
+
+    /// After a restart: an account that was held for a price, and whose rules do not doubt it any more, goes on.
+    pub(super) fn settle_doubts(&mut self, fx: &mut Effects) {
+        let held = self.state.accounts.iter().filter(|(_, a)| held_for_a_price(&a.status)).map(|(id, _)| *id);
+        let held: Vec<AccountId> = held.filter(|id| self.doubts.iter().all(|d| d.account != *id)).collect();
+        for account in held {
+            self.was_phantom(account, fx);
+        }
+    }
+}
