@@ -103,7 +103,7 @@ impl Wanted {
         };
         vec![
             optional(Field::new(FieldKind::Select, "act", "What").value(&self.act).choices(acts)),
-            optional(Field::new(FieldKind::Text, "person", "Who").value(&self.person).hint("An e-mail address.")),
+            optional(Field::new(FieldKind::Text, "person", "Who, by e-mail").value(&self.person)),
             day("from", "From", &self.from, from),
             day("until", "To", &self.until, until),
         ]

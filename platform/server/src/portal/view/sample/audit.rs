@@ -11,7 +11,7 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
             Field::new(FieldKind::Select, "act", "What")
                 .value("")
                 .choices([("", "Everything"), ("sign-in", "Signed in")]),
-            Field::new(FieldKind::Text, "person", "Who").hint("An e-mail address."),
+            Field::new(FieldKind::Text, "person", "Who, by e-mail"),
         ],
         lines,
         pager: Pager { newer: None, older: Some("/admin/audit?before=1".to_owned()) },
