@@ -3,7 +3,7 @@
 //! Pages come from their own table (`Pages`), so that a page whose path names something that has no fixture here fails
 //! these tests.
 
-use super::world::{AURORA, BOREALIS, Ids, Person, World};
+use super::world::{AURORA, BOREALIS, Ids, PASSWORD, Person, World};
 use crate::{
     identity::{
         Operation, Reach, Role,
@@ -12,6 +12,7 @@ use crate::{
     portal,
 };
 use poem::http::Method;
+use serde_json::json;
 
 /// What only its owner has a page for.
 const PERSONAL: &[&str] = &[":session", ":grant", ":token", ":passkey"];
@@ -26,7 +27,7 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
         ":decision" => &ids.decision,
         ":deployment" => &ids.deployment,
         ":person" => person,
-        // One's own sessions, programs, tokens and passkeys: the tests beside them try another's.
+        // `what_is_personal_is_nobody_elses` tries another's.
         name if PERSONAL.contains(&name) => "1",
         other => panic!("{other:?} in the path of a page is not tried here; add whose id it is"),
     }
@@ -109,6 +110,66 @@ async fn what_is_anothers_has_no_page() {
             }
         }
     }
+}
+
+/// The forms about sessions, programs, tokens and passkeys on a person's pages, by their addresses.
+async fn personal_forms(person: &Person<'_>) -> Vec<String> {
+    let mut forms = Vec::new();
+    for page in ["/security/sessions", "/security/tokens", "/security/passkeys"] {
+        let answer = person.page(Method::GET, page, &[]).await;
+        assert_eq!(answer.status(), 200, "{page}");
+        let html = answer.text().await.unwrap();
+        let addresses = html.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        forms.extend(addresses.filter(|path| path.contains(|c: char| c.is_ascii_digit())).map(str::to_owned));
+    }
+    forms
+}
+
+/// The same form about something that nobody has.
+fn about_nothing(form: &str) -> String {
+    let nobodys = |part: &str| match part.split_once('_') {
+        Some((prefix, _)) => format!("{prefix}_0123456789abc"),
+        None if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() => "1".to_owned(),
+        None => part.to_owned(),
+    };
+    form.split('/').map(nobodys).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_personal_is_nobody_elses() {
+    let world = World::start().await;
+    let _other_browser = world.person(AURORA, "ann").await;
+    let ann = world.person(AURORA, "ann").await;
+    let program = json!({ "email": "ann@x.example", "password": PASSWORD });
+    ann.send(world.stranger(AURORA).request(Method::POST, "/tokens").json(&program)).await.ok();
+    let token = [("name", "Sheet"), ("scope.read", "on"), ("days", "30")];
+    assert_eq!(ann.page(Method::POST, "/security/tokens", &token).await.status(), 200);
+    world.passkey(AURORA, "ann").await;
+    let forms = personal_forms(&ann).await;
+    let rows = portal::rows();
+    let personal = rows.iter().filter(|row| PERSONAL.iter().any(|name| row.1.contains(name))).count();
+    assert_eq!((forms.len(), personal), (5, 5), "one of each: {forms:?}");
+
+    let (bob, elsewhere) = (world.person(AURORA, "bob").await, world.person(BOREALIS, "ann").await);
+    let owner = world.person(AURORA, "owner").await;
+    for form in &forms {
+        for other in [&bob, &elsewhere, &owner] {
+            let mut answers = Vec::new();
+            for path in [form.clone(), about_nothing(form)] {
+                let answer = other.page(Method::POST, &path, &[("name", "Taken")]).await;
+                answers.push((answer.status().as_u16(), answer.headers().get("location").cloned()));
+            }
+            assert_eq!(answers[0], answers[1], "{form} tells {} of {}", other.name, other.host);
+        }
+    }
+    assert_eq!(personal_forms(&ann).await, forms, "nothing of hers has changed");
+    let passkeys = ann.page(Method::GET, "/security/passkeys", &[]).await.text().await.unwrap();
+    assert!(passkeys.contains("Laptop") && !passkeys.contains("Taken"));
+
+    for form in forms.iter().filter(|form| !form.ends_with("/name")) {
+        assert_eq!(ann.page(Method::POST, form, &[]).await.status(), 303, "{form}");
+    }
+    assert_eq!(personal_forms(&ann).await, [""; 0], "she herself ends and removes them");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use crate::{
     trading::{Floor, requests},
 };
 use marque_domain::tenant::TenantStatus;
-use marque_store::{AuditFilter, MailStatus, Page, PeopleFilter, QueuedMail, SsoConnection, TenantDb, User};
+use marque_store::{AuditFilter, MailStatus, Page, Passkey, PeopleFilter, QueuedMail, SsoConnection, TenantDb, User};
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
@@ -188,6 +188,22 @@ impl World {
         };
         assert!(self.tenant(host).await.queue_mail(&mail, None).await.unwrap());
         mail.id.to_string()
+    }
+
+    /// Gives a person a passkey that no authenticator has.
+    pub async fn passkey(&self, host: &str, name: &str) {
+        let db = self.tenant(host).await;
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap().id;
+        let passkey = Passkey {
+            id: 4_711,
+            user,
+            credential: vec![1, 2, 3],
+            name: "Laptop".to_owned(),
+            data: "{}".to_owned(),
+            created_at: NOON,
+            last_used_at: None,
+        };
+        db.add_passkey(&passkey, &[]).await.unwrap();
     }
 
     /// Closes or opens a brand.
