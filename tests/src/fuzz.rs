@@ -1,7 +1,7 @@
 //! The API against its own description: every operation with valid, invalid and unusual requests, as a trader.
 
-use crate::visitor::{between, cookies};
-use marque_testkit::site::{Running, Site, workspace};
+use crate::visitor::{Credentials, demo_password, sign_in};
+use marque_testkit::site::{Site, workspace};
 use std::process::{Command, Stdio};
 
 /// Where `cargo xtask test` put the fuzzer.
@@ -12,30 +12,6 @@ const EXAMPLES: &str = "XTASK_FUZZ_EXAMPLES";
 const SEED: &str = "20261120";
 
 const HOST: &str = "aurora.localhost";
-
-/// What makes a request one of a signed-in trader.
-struct Credentials {
-    session: String,
-    csrf: String,
-}
-
-/// Signs in as a person does, by the form.
-async fn sign_in(server: &Running, email: &str, password: &str) -> Credentials {
-    let page = server.get(HOST, "/sign-in").await.expect("the sign-in page");
-    let cookie = cookies(&page);
-    let text = page.text().await.expect("a page");
-    let csrf = between(&text, "name=\"csrf\" value=\"", "\"");
-    let form = [("csrf", csrf.as_str()), ("email", email), ("password", password), ("next", "/dashboard")];
-    let client = server.client(HOST).expect("a client");
-    let request = client.post(server.url(HOST, "/sign-in")).header("cookie", cookie).form(&form);
-    let answer = request.send().await.expect("an answer");
-    assert_eq!(answer.status().as_u16(), 303, "the demo's trader must get in");
-    let cookie = cookies(&answer);
-    let session = client.get(server.url(HOST, "/api/v1/session")).header("cookie", &cookie).send().await;
-    let text = session.expect("a session").text().await.expect("a body");
-    let named = cookie.split("; ").find_map(|cookie| cookie.strip_prefix("__Host-marque="));
-    Credentials { session: named.expect("a session").to_owned(), csrf: between(&text, "\"csrf_token\":\"", "\"") }
-}
 
 /// No 5xx, no answer that the description does not allow, no wrong request that is accepted.
 #[tokio::test(flavor = "multi_thread")]
@@ -51,11 +27,9 @@ async fn every_operation_keeps_to_its_description() {
         .with("MARQUE_LIMITS_API_PER_MINUTE", "1000000")
         .with("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000")
         .seed();
-    let people: serde_json::Value =
-        serde_json::from_str(site.succeeds(&["demo-seed"]).lines().last().expect("a line")).expect("JSON");
-    let password = people["people"][0]["password"].as_str().expect("a password").to_owned();
+    let password = demo_password(&site);
     let server = site.serve().await;
-    let Credentials { session, csrf } = sign_in(&server, "trader@aurora.example", &password).await;
+    let Credentials { session, csrf } = sign_in(&server, HOST, "trader@aurora.example", &password).await;
 
     let (folder, description) = (workspace().join("tests/fuzz"), workspace().join("sdk/openapi.json"));
     let examples = std::env::var(EXAMPLES).unwrap_or_else(|_| "50".to_owned());

@@ -6,8 +6,10 @@
 
 mod demo;
 mod fuzz;
+mod oracles;
 mod recovery;
 mod rooms;
 mod rotation;
 mod running;
+mod storm;
 mod visitor;

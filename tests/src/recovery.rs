@@ -1,15 +1,9 @@
 //! A recording goes through the real server, its sandboxed plugins and its database: twice gives the same
 //! orders and the same ledger, and so does a server that is killed again and again on the way.
 
-use marque_domain::{
-    decision::Decision,
-    fixed::Money,
-    ledger::Book,
-    order::{Order, Position},
-    time::Millis,
-};
+use crate::oracles::{Left, aurora, left};
+use marque_domain::time::Millis;
 use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_history, history::History};
-use marque_store::{Page, Store, TenantDb, Whose};
 use marque_testkit::site::Site;
 use std::{
     path::PathBuf,
@@ -62,16 +56,6 @@ fn site(quotes: usize, on: Site) -> Site {
     site.seed().with("MARQUE_FEED_SPEED", "0")
 }
 
-async fn aurora(site: &Site) -> (Store, TenantDb) {
-    let sqlite = || format!("sqlite://{}", site.data().join("marque.db").display());
-    let url = site.setting("MARQUE_DATABASE_URL").map_or_else(sqlite, str::to_owned);
-    let store = Store::connect(&url).await.expect("the site's database");
-    let tenant =
-        store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
-    let db = store.system("read a test site").tenant_db(tenant.id);
-    (store, db)
-}
-
 /// Lets the server run to the end of its recording, then stops it in order.
 async fn run_to_the_end(site: &Site) {
     let running = site.serve().await;
@@ -87,48 +71,6 @@ async fn run_to_the_end(site: &Site) {
     }
     store.close().await.expect("the database closes");
     assert!(running.stop().success());
-}
-
-/// All that trading left behind: what a person, a regulator or a court would compare.
-#[derive(Debug, PartialEq)]
-struct Left {
-    orders: Vec<Order>,
-    positions: Vec<Position>,
-    decisions: Vec<Decision>,
-    books: Vec<Vec<(Book, Money)>>,
-}
-
-async fn left(site: &Site) -> Left {
-    let (store, db) = aurora(site).await;
-    let audit = db.audit_ledger().await.expect("an audit");
-    assert!(audit.faults.is_empty(), "the books do not add up: {:?}", audit.faults);
-    let mut left = Left { orders: vec![], positions: vec![], decisions: vec![], books: vec![] };
-    let mut page = Page::first(200);
-    loop {
-        let got = db.orders(Whose::Everyone, page).await.expect("orders");
-        left.orders.extend(got.items);
-        let Some(next) = got.next else { break };
-        page.after = Some(next);
-    }
-    let mut page = Page::first(200);
-    loop {
-        let got = db.positions(Whose::Everyone, None, page).await.expect("positions");
-        left.positions.extend(got.items);
-        let Some(next) = got.next else { break };
-        page.after = Some(next);
-    }
-    let mut page = Page::first(200);
-    loop {
-        let got = db.decisions(Whose::Everyone, None, page).await.expect("decisions");
-        left.decisions.extend(got.items);
-        let Some(next) = got.next else { break };
-        page.after = Some(next);
-    }
-    for account in db.accounts(Whose::Everyone, Page::first(50)).await.expect("accounts").items {
-        left.books.push(db.balances(Whose::Everyone, account.terms.id).await.expect("balances"));
-    }
-    store.close().await.expect("the database closes");
-    left
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -231,11 +231,19 @@ impl Running {
         self.child.kill().and_then(|()| self.child.wait()).expect("a child can be killed");
     }
 
+    /// The same while others still ask it.
+    pub fn strike(&self) {
+        assert!(self.signal("-KILL"), "the server was gone before it was killed");
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args([signal, &pid]).status().expect("`kill` must start").success()
+    }
+
     /// Asks it to stop, as an operator's system does, and answers how it ended.
     pub fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` must start");
-        assert!(asked.success(), "the server was gone before it was asked to stop");
+        assert!(self.signal("-TERM"), "the server was gone before it was asked to stop");
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(15) {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {

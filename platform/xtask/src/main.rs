@@ -1,4 +1,4 @@
-//! Developer commands: `demo`, `test`, `bench`, `plugins`.
+//! Developer commands: `demo`, `test`, `soak`, `bench`, `plugins`.
 //!
 //! Owns: setting up a fresh machine, running other programs in the right order, and saying in one sentence
 //! what is missing and what to do. Refuses to know: the product. It starts the `marque` binary as anybody
@@ -36,6 +36,8 @@ enum Command {
     Demo(demo::Options),
     /// Sets everything up and runs every test; ends with the line `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Runs the tests that know more than each commit's size, at any size: deaths under load, examples of the fuzzer.
+    Soak(test::Sizes),
     /// Measures in the release profile; each row is a median and its ratio to a limit of the same run.
     Bench(bench::Options),
     /// Builds the plugins of `plugins/` into WebAssembly components and says where they are.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Soak(sizes) => test::soak(&sizes),
         Command::Bench(options) => bench::run(&options),
         Command::Plugins => plugins::run(),
     };

@@ -22,6 +22,26 @@ pub struct Options {
     filter: Option<String>,
 }
 
+/// How much more than each commit's.
+#[derive(Debug, clap::Args)]
+pub struct Sizes {
+    /// Deaths of the server while people trade, on each database.
+    #[arg(long, default_value_t = 1_000)]
+    kills: u32,
+    /// Examples of each operation of the API.
+    #[arg(long, default_value_t = 500)]
+    examples: u32,
+}
+
+impl Sizes {
+    /// Parts of the names of the tests that read a size, and the variables that they read it from.
+    fn parts(&self) -> ([&'static str; 2], [(&'static str, String); 2]) {
+        let variables =
+            [("XTASK_SOAK_KILLS", self.kills.to_string()), ("XTASK_FUZZ_EXAMPLES", self.examples.to_string())];
+        (["storm::", "fuzz::"], variables)
+    }
+}
+
 /// What the tests are given.
 pub struct Bench {
     /// The `marque` binary.
@@ -40,9 +60,16 @@ pub struct Bench {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let bench = set_up()?;
     let filter = options.filter.as_deref();
-    let mut tally = rust::run(&bench, filter)?;
+    let mut tally = rust::run(&bench, filter.as_slice(), &[])?;
     tally += browser::run(&bench, filter)?;
     finish(tally, filter)
+}
+
+/// Sets up as for all tests, then runs those that have a size.
+pub fn soak(sizes: &Sizes) -> Result<ExitCode> {
+    let bench = set_up()?;
+    let (names, variables) = sizes.parts();
+    finish(rust::run(&bench, &names, &variables)?, None)
 }
 
 fn set_up() -> Result<Bench> {

@@ -10,16 +10,18 @@ use crate::run::{self, Line};
 /// What a test prints first when it finds no PostgreSQL, no Redis or no fuzzer and does without.
 const SKIPPED: &str = "SKIPPED ";
 
-/// Runs `cargo test --workspace` in sight of the reader and counts.
-pub fn run(bench: &Bench, filter: Option<&str>) -> Result<Tally> {
+/// Runs those tests of the workspace whose names contain one of `names` (all, when there is none) in sight of the reader
+/// and counts. They see `variables`.
+pub fn run(bench: &Bench, names: &[&str], variables: &[(&str, String)]) -> Result<Tally> {
     let mut command = run::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(names);
+    command.envs(variables.iter().map(|(name, value)| (*name, value)));
     let found = &bench.components;
     let without =
         [found.postgres.is_none(), found.redis.is_none(), bench.fuzzer.is_none(), bench.mail_python.is_none()];
     if without.contains(&true) {
         // A test that did without is a success to its runner, which hides what successes print.
-        command.args(["--", "--show-output"]);
+        command.arg("--show-output");
     }
     environment(&mut command, bench)?;
     let (mut tally, mut skipped) = (Tally::default(), 0);
