@@ -11,13 +11,14 @@ mod m0001_spine;
 mod m0002_identity;
 mod m0003_money;
 mod m0004_orders;
+mod m0004_kill;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait::async_trait};
 
 /// Tables that belong to no tenant: what must be readable before a tenant is known.
-pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts"];
+pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts", "kill_requests"];
 
 /// Tables whose every row belongs to one tenant, by the migration that made them. PostgreSQL guards each with
 /// row-level security.
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_identity::Migration),
             Box::new(m0003_money::Migration),
             Box::new(m0004_orders::Migration),
+            Box::new(m0004_kill::Migration),
         ]
     }
 }

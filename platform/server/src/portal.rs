@@ -13,8 +13,10 @@ mod credentials;
 mod decision;
 mod deploy;
 mod join;
+mod kill;
 mod live;
 mod mail;
+mod money;
 mod more;
 mod open;
 mod overview;
@@ -133,7 +135,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
     let pages = passkeys::pages(security::pages(pages));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
-    audit::pages(mail::pages(admin::pages(pages)))
+    kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages)))))
 }
 
 /// Every page with who may ask for it, for the tests that ask for each.

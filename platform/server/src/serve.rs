@@ -13,7 +13,7 @@ use crate::{
     portal::{self, Portal},
     secrets::{MasterKeyError, Vault},
     theme::{ThemeError, Themes},
-    trading::{FeedPlan, Floor, FloorError, PlanError},
+    trading::{self, FeedPlan, Floor, FloorError, PlanError},
 };
 use marque_domain::tenant::TenantStatus;
 use marque_market::{
@@ -100,12 +100,14 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
     let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
+    let operator = tokio::spawn(trading::operator::run(store.clone(), Arc::clone(&floor), clock.clone()));
     let tidying = tokio::spawn(housekeeping::run(store.clone(), clock));
     let (stop_postman, stopped) = tokio::sync::oneshot::channel::<()>();
     // A sender that is gone ends it too.
     let postman = tokio::spawn(postman.run(async move { drop(stopped.await) }));
     let served = run(listener, app, &config, stop_signal()).await;
     tidying.abort();
+    operator.abort();
     drop(stop_postman);
     // A mail that is still being carried after that is tried again at the next start.
     let patience = Duration::from_secs(config.limits.shutdown_s.into());

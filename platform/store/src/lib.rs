@@ -18,6 +18,7 @@ mod commit;
 mod connect;
 mod entity;
 mod error;
+mod kills;
 mod page;
 mod record;
 mod scope;
@@ -28,6 +29,7 @@ mod tenant_db;
 pub use commit::{CommitBatch, LOG_LINES_KEPT, LogLine};
 pub use connect::{Store, migrate};
 pub use error::StoreError;
+pub use kills::{KillAct, KillRequest};
 pub use page::{PAGE_MAX, Page, Paged, Whose};
 pub use record::{
     Account, Concealed, LoggedLine, MailStatus, NewPlugin, OneTimeToken, Plugin, QueuedMail, Session, Tenant,

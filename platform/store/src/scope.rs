@@ -207,6 +207,16 @@ impl SystemTx {
         E::find()
     }
 
+    /// An update of a system table.
+    pub(crate) fn update<E: SystemEntity>(&self) -> UpdateMany<E> {
+        E::update_many()
+    }
+
+    /// Runs an update; answers how many rows it changed.
+    pub(crate) async fn run_update<E: EntityTrait>(&self, update: UpdateMany<E>) -> Result<u64, StoreError> {
+        Ok(update.exec(&self.tx).await?.rows_affected)
+    }
+
     /// A deletion from a system table.
     pub(crate) fn delete<E: SystemEntity>(&self) -> DeleteMany<E> {
         E::delete_many()

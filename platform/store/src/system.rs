@@ -48,7 +48,11 @@ impl SystemDb {
         Self { pools, reason }
     }
 
-    fn audit(&self, operation: &'static str) {
+    pub(crate) const fn pools(&self) -> &Arc<Pools> {
+        &self.pools
+    }
+
+    pub(crate) fn audit(&self, operation: &'static str) {
         tracing::info!(target: "marque::audit", operation, reason = self.reason, "system access");
     }
 

@@ -134,6 +134,13 @@ impl Shard {
         self.state.accounts.get(&account).map(|a| crate::book::equity(a, &self.market))
     }
 
+    /// Equity less the margin that open positions bind.
+    #[must_use]
+    pub fn free(&self, account: AccountId) -> Option<Money> {
+        let account = self.state.accounts.get(&account)?;
+        Some(crate::book::equity(account, &self.market).saturating_sub(crate::book::margin_used(account, &self.market)))
+    }
+
     /// What each open position of an account would bring now.
     #[must_use]
     pub fn floating(&self, account: AccountId) -> BTreeMap<PositionId, Money> {

@@ -14,6 +14,7 @@ mod decisions;
 mod deployments;
 mod guard;
 mod idempotency;
+mod kills;
 mod live;
 mod market;
 mod movements;
@@ -121,6 +122,7 @@ type Resources = (
     accounts::Accounts,
     books::Books,
     movements::Movements,
+    kills::Kills,
     live::LiveAccount,
     orders::Orders,
     positions::Positions,
@@ -138,6 +140,7 @@ fn service() -> OpenApiService<Resources, ()> {
         accounts::Accounts,
         books::Books,
         movements::Movements,
+        kills::Kills,
         live::LiveAccount,
         orders::Orders,
         positions::Positions,

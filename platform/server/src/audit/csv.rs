@@ -32,7 +32,7 @@ pub fn table(rows: &[AuditRow]) -> Result<Vec<u8>, csv::Error> {
 }
 
 /// A cell that no spreadsheet takes for a formula: what could begin one gets an apostrophe before it.
-fn text(cell: &str) -> String {
+pub fn text(cell: &str) -> String {
     let first = cell.trim_start().chars().next();
     let formula = first.is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'));
     if formula || cell.starts_with(['\t', '\r', '\n', '\'']) { format!("'{cell}") } else { cell.to_owned() }

@@ -86,6 +86,12 @@ pub enum CliError {
         "the audit log has {0} faults: somebody changed it past this program. Keep the database as it is, and compare it with back-ups"
     )]
     AuditBroken(u64),
+    /// A kill switch cannot be pressed without saying why.
+    #[error("say why in --reason: 1 to {} characters on one line", marque_domain::kill::REASON_CHARS_MAX)]
+    KillReason,
+    /// A desk refused a kill switch.
+    #[error("it was refused: {0}")]
+    KillRefused(String),
     /// The books do not add up.
     #[error(
         "the books have {0} faults. Stop the server, keep the database as it is, and compare it with back-ups: no desk opens over books that do not add up"

@@ -7,6 +7,7 @@ mod audit;
 mod data;
 mod error;
 mod keys;
+mod kill;
 mod ledger;
 mod password;
 mod person;
@@ -25,7 +26,10 @@ use crate::{
     secrets, serve,
 };
 use clap::{Args, Parser, Subcommand};
-use marque_domain::tenant::Slug;
+use marque_domain::{
+    id::{AccountId, DeploymentId},
+    tenant::Slug,
+};
 use marque_market::import::{Format, LocalClock};
 use marque_store::Store;
 use std::{io::Write, net::SocketAddr, path::PathBuf};
@@ -79,6 +83,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The kill switch: stop a strategy, an account, an instrument, a tenant or everything, until it is released.
+    #[command(subcommand)]
+    Kill(KillCommand),
     /// The books: every movement of money.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -181,6 +188,49 @@ enum AuditCommand {
         #[arg(long, value_name = "SEQ:MAC", requires = "slug")]
         noted: Option<Noted>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum KillCommand {
+    /// Stop strategies, withdraw working orders and deny new ones. Answers once every desk has committed it.
+    #[command(
+        after_help = "Examples:\n  marque kill press --platform --reason \"wrong prices\"\n  marque kill press --tenant aurora --instrument EURUSD --close --reason \"venue is gone\"\n  marque kill press --tenant aurora --account acc_0r3v4k8m2n6p1 --reason \"asked by phone\""
+    )]
+    Press {
+        #[command(flatten)]
+        target: KillTarget,
+        /// Close what is open as well.
+        #[arg(long)]
+        close: bool,
+        /// Why. Traders read it with every order that is denied.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take new orders again. Strategies stay stopped until they are started.
+    #[command(after_help = "Example:\n  marque kill release --tenant aurora --instrument EURUSD")]
+    Release {
+        #[command(flatten)]
+        target: KillTarget,
+    },
+}
+
+#[derive(Debug, Args)]
+struct KillTarget {
+    /// Everything, at every tenant.
+    #[arg(long, conflicts_with = "tenant", required_unless_present = "tenant")]
+    platform: bool,
+    /// At this tenant: everything, or what is named besides.
+    #[arg(long, value_name = "SLUG")]
+    tenant: Option<Slug>,
+    /// Only this account.
+    #[arg(long, requires = "tenant", conflicts_with_all = ["deployment", "instrument"])]
+    account: Option<AccountId>,
+    /// Only this strategy.
+    #[arg(long, requires = "tenant", conflicts_with = "instrument")]
+    deployment: Option<DeploymentId>,
+    /// Only this instrument, on all accounts.
+    #[arg(long, requires = "tenant", value_name = "SYMBOL")]
+    instrument: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -299,6 +349,7 @@ impl Cli {
             Command::Audit(AuditCommand::Verify { slug, noted }) => {
                 audit::verify(&config, &clock, slug.as_ref(), noted.as_ref(), out).await?
             }
+            Command::Kill(command) => kill::run(&config, &clock, command, out).await?,
             Command::Ledger(LedgerCommand::Verify { slug }) => ledger::verify(&config, slug.as_ref(), out).await?,
             Command::Openapi => writeln!(out, "{}", api::document())?,
             Command::Config { .. } => writeln!(out, "The settings can be used.")?,

@@ -115,7 +115,8 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
 pub(crate) async fn spend_trading(request: &Request, operation: Operation) -> Result<Option<Left>, Problem> {
     let (Some(identity), Some(who)) = (request.data::<Identity>(), request.data::<SignedIn>()) else { return Ok(None) };
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || operation.scope() != Scope::Trade {
+    // Nobody waits to pull the brake.
+    if safe || operation.scope() != Scope::Trade || operation == Operation::PressKill {
         return Ok(None);
     }
     let address = ClientAddress::from_request_without_body(request).await.map_or(UNKNOWN, |client| client.0);

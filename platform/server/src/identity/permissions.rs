@@ -133,6 +133,12 @@ operations! {
     StartDeployment, "start_deployment", Trade:        OWN OWN NO  NO  OWN OWN / NO;
     /// Stop a deployed strategy.
     StopDeployment, "stop_deployment", Trade:          OWN OWN NO  ALL ALL ALL / NO;
+    /// See which kill switches are on.
+    ReadKills, "read_kills", Read:                     OWN OWN ALL ALL ALL ALL / ALL;
+    /// Press a kill switch: stop, or stop and close.
+    PressKill, "press_kill", Trade:                    OWN OWN NO  ALL ALL ALL / ALL;
+    /// Release a kill switch.
+    ReleaseKill, "release_kill", Trade:                OWN OWN NO  ALL ALL ALL / ALL;
     /// See what strategies wanted and what rules answered.
     ReadDecisions, "read_decisions", Read:             OWN OWN ALL ALL ALL ALL / NO;
     /// Follow an account live.

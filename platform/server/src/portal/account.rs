@@ -65,6 +65,7 @@ pub(super) async fn show_account(
         source.desk.clock.name(),
         &scene.csrf,
     );
+    page.kill = super::kill::panel(&scene, &who, &view, account.terms.id);
     page.curve = curve(db, &account).await?;
     if let Some(now) = view.accounts.get(&account.terms.id) {
         let currency = account.terms.currency;
@@ -114,6 +115,7 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
     let stored = AccountNow {
         balance: account.balance,
         equity: account.balance,
+        free: account.balance,
         positions: Vec::new(),
         floating: Default::default(),
         status: account.status.clone(),

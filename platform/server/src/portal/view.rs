@@ -22,9 +22,12 @@
 //! | `/security/email` | [`EmailPage`] | `POST` to the same path: `email` |
 //! | `/admin/audit` | [`AuditPage`] | `GET` to the same path: `act`, `person`, `from`, `until` |
 //! | `/admin/mail` | [`MailPage`] | `POST /admin/mail/{id}/retry` |
+//! | `/admin/ledger` | [`LedgerPage`] | |
+//! | `/admin/kill` | [`KillsPage`] | `POST /admin/kill`: `what`, `id`, `reason`, `mode`; `POST /admin/kill/release`: `what`, `id` |
+//! | `/accounts/{id}/money` | [`StatementPage`] | `POST` to the same path: `kind`, `amount`, `reference`, `note` |
 //! | `/dashboard` | [`Dashboard`] | |
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
-//! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close` |
+//! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close`, `POST /accounts/{id}/kill`: `mode`, `reason`; `POST /accounts/{id}/release` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
 //! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
@@ -65,6 +68,7 @@ mod figure;
 mod front;
 mod join;
 mod live;
+mod money;
 mod open;
 mod people;
 mod problem;
@@ -92,6 +96,9 @@ pub use join::{
     ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
 };
 pub use live::{EquityEvent, PatchEvent, Placement};
+pub use money::{
+    KillPanel, KillRow, KillsPage, LedgerPage, MoneyForm, MoneyRow, StatementPage, kind_words, mode_badge,
+};
 pub use open::OpenAccount;
 pub use people::{InvitePage, People, PeopleQuery, PersonContext, PersonPage, PersonRow};
 pub use problem::{ProblemPage, ProblemRow, Problems};

@@ -5,6 +5,7 @@ use super::{
     books,
     commit::{CommitError, Group, Journal, Recovered, SHARD, Witness},
     feed::Maker,
+    operator,
     past::{ForShard, Past},
     view::{DeskState, Live, View},
 };
@@ -15,7 +16,7 @@ use marque_engine::{
     venue::{SimulatedVenue, VenueModel},
 };
 use marque_market::feed::{FeedError, Source};
-use marque_store::{StoreError, TenantDb};
+use marque_store::{StoreError, SystemDb, TenantDb};
 use std::{
     collections::VecDeque,
     sync::{
@@ -62,6 +63,7 @@ pub enum CommandError {
 
 /// What a desk is made of.
 pub(super) struct Parts {
+    pub system: SystemDb,
     pub db: TenantDb,
     pub instruments: Vec<Instrument>,
     pub plugins: Arc<dyn PluginHost>,
@@ -339,6 +341,14 @@ impl<'a> Session<'a> {
             shown: moment,
         };
         session.desk.recover(&mut session.journal)?;
+        // The platform's switch, however long this desk was away.
+        if let Some(command) = parts.runtime.block_on(operator::before_trading(&parts.system))? {
+            session.journal.asker = Some(Asker::system("marque kill"));
+            if let Err(refusal) = session.desk.command(command, &mut session.journal)? {
+                tracing::error!(%refusal, "the operator's kill switch was refused");
+            }
+            session.journal.asker = None;
+        }
         session.pull(now)?;
         if now == Millis(0) {
             // A new desk has a market time before it takes its first command.

@@ -11,7 +11,9 @@ mod books;
 mod commit;
 mod desk;
 mod feed;
+pub mod kill;
 pub mod movements;
+pub mod operator;
 mod past;
 pub mod requests;
 mod view;
@@ -118,6 +120,7 @@ impl Floor {
         self.compile_plugins(&db).await?;
         let past = Arc::new(Past::new(Arc::clone(&self.history), Arc::clone(&self.catalogue), self.plan.clone()));
         let parts = desk::Parts {
+            system: self.store.system("find the operator's kill switch before trading"),
             db,
             instruments: self.instruments(),
             plugins: Arc::new(self.plugins()),

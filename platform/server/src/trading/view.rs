@@ -5,6 +5,7 @@ use marque_domain::{
     bar::Quote,
     fixed::Money,
     id::{AccountId, InstrumentId, PositionId},
+    kill::Kill,
     order::Position,
     time::Millis,
 };
@@ -29,6 +30,8 @@ pub struct AccountNow {
     pub balance: Money,
     /// Balance plus what open positions would bring.
     pub equity: Money,
+    /// Equity less the margin that positions bind.
+    pub free: Money,
     /// Open positions, oldest first: for everybody who follows the account, without a query each.
     pub positions: Vec<Position>,
     /// What each of them would bring.
@@ -54,11 +57,19 @@ pub struct View {
     pub quotes: BTreeMap<InstrumentId, Quote>,
     /// All accounts.
     pub accounts: BTreeMap<AccountId, AccountNow>,
+    /// The kill switches that are on, the widest first.
+    pub kills: Vec<Kill>,
 }
 
 impl View {
     pub(super) const fn blank() -> Self {
-        Self { state: DeskState::Recovering, now: Millis(0), quotes: BTreeMap::new(), accounts: BTreeMap::new() }
+        Self {
+            state: DeskState::Recovering,
+            now: Millis(0),
+            quotes: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            kills: Vec::new(),
+        }
     }
 
     pub(super) fn of(shard: &Shard, state: DeskState) -> Self {
@@ -67,6 +78,7 @@ impl View {
             let now = AccountNow {
                 balance: account.balance,
                 equity: shard.equity(*id).unwrap_or(account.balance),
+                free: shard.free(*id).unwrap_or(account.balance),
                 positions: account.positions.clone(),
                 floating: shard.floating(*id),
                 status: account.status.clone(),
@@ -77,7 +89,13 @@ impl View {
             (*id, now)
         });
         let quotes = market.quotes().map(|q| (q.instrument, *q)).collect();
-        Self { state, now: market.now(), quotes, accounts: accounts.collect() }
+        Self {
+            state,
+            now: market.now(),
+            quotes,
+            accounts: accounts.collect(),
+            kills: shard.state().kills.values().cloned().collect(),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
     let url = format!("sqlite:{}", folder.path().join("new.db").display());
     let refusal = Store::connect(&url).await.unwrap_err();
     assert!(
-        matches!(&refusal, StoreError::SchemaBehind { pending } if pending == &["0001_spine", "0002_identity", "0003_money", "0004_orders"]),
+        matches!(&refusal, StoreError::SchemaBehind { pending } if pending == &["0001_spine", "0002_identity", "0003_money", "0004_orders", "0005_kill"]),
         "{refusal}"
     );
     assert!(refusal.to_string().contains("marque migrate"));

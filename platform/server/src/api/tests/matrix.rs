@@ -58,6 +58,8 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
 fn body(operation: &str) -> Value {
     match operation {
         "open_account" => json!({ "name": "Mine" }),
+        "press_kill_switch" => json!({ "account": "", "mode": "close", "reason": "matrix" }),
+        "release_kill_switch" => json!({ "account": "" }),
         "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
         "create_deployment" => json!({

@@ -4,6 +4,7 @@ mod audit;
 mod bodies;
 mod limits;
 mod matrix;
+mod money;
 mod once;
 mod pages;
 mod people;

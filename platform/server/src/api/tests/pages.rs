@@ -37,6 +37,8 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
 fn form(path: &str) -> &'static [(&'static str, &'static str)] {
     match path {
         "/accounts/:account/deploy" => &[("strategy", "ema-cross"), ("instrument", "EURUSD"), ("timeframe", "M1")],
+        "/accounts/:account/kill" => &[("mode", "stop")],
+        "/accounts/:account/money" => &[("kind", "deposit"), ("amount", "1"), ("reference", "r")],
         "/admin/people/:person" => &[("role", "trader")],
         _ => &[],
     }

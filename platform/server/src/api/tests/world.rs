@@ -10,7 +10,7 @@ use crate::{
     serve, tenants,
     testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
     theme::Themes,
-    trading::{Floor, requests},
+    trading::{self, Floor, requests},
 };
 use marque_domain::tenant::TenantStatus;
 use marque_store::{AuditFilter, MailStatus, Page, Passkey, PeopleFilter, QueuedMail, SsoConnection, TenantDb, User};
@@ -42,6 +42,7 @@ pub struct World {
     server: TestServer,
     pub store: TestStore,
     floor: Arc<Floor>,
+    _tasks: tokio::task::JoinSet<()>,
     _data: tempfile::TempDir,
 }
 
@@ -84,10 +85,12 @@ impl World {
         }
         let themes = Arc::new(Themes::load().unwrap());
         let portal = Portal::new(themes, Arc::clone(&floor), clock.clone());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(trading::operator::run(store.store.clone(), Arc::clone(&floor), clock.clone()));
         let routes = api::routes(Route::new(), Arc::clone(&floor), clock).unwrap();
         let app =
             routes.nest_no_strip("/", portal.routes()).with(IdentityLayer::new(identity)).with(edge(&config, &store));
-        Self { server: TestServer::start(app).await, store, floor, _data: data }
+        Self { server: TestServer::start(app).await, store, floor, _tasks: tasks, _data: data }
     }
 
     /// Puts a person on a plan, as whoever sells it does.
@@ -127,6 +130,20 @@ impl World {
         let db = self.tenant(host).await;
         let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap();
         assert!(db.delete_sessions_of(user.id).await.unwrap() > 0);
+    }
+
+    /// Makes it long ago that a person proved who they are, in every session of theirs.
+    pub async fn forget_proof(&self, host: &str, name: &str) {
+        let db = self.tenant(host).await;
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap();
+        for session in db.sessions_of(user.id, NOON).await.unwrap() {
+            db.prove_session(session.id, NOON.plus(-24 * 3_600_000)).await.unwrap();
+        }
+    }
+
+    /// Adds a brand's books up.
+    pub async fn books(&self, host: &str) -> marque_domain::ledger::reconcile::LedgerAudit {
+        trading::verify_books(&self.tenant(host).await).await.unwrap()
     }
 
     /// Tries to sign a person in; answers the status.

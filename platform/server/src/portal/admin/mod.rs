@@ -32,6 +32,18 @@ const SECTIONS: &[Section] = &[
         text: "Who belongs here, what they are, who is let in and who is shut out.",
     },
     Section {
+        operation: Operation::OpenAdmin,
+        title: "Kill switch",
+        href: "/admin/kill",
+        text: "Stop an account, a strategy, an instrument or everything; see what is stopped, and release it.",
+    },
+    Section {
+        operation: Operation::ReadLedger,
+        title: "Ledger",
+        href: "/admin/ledger",
+        text: "See every movement of money, and whether the books add up.",
+    },
+    Section {
         operation: Operation::ManageSso,
         title: "Single sign-on",
         href: "/admin/sso",

@@ -7,6 +7,7 @@ use super::{
     deploy::StrategyCard,
     figure::{Figure, When, count},
     live::plotted,
+    money::KillPanel,
     row::{DeploymentRow, OrderRow, PositionRow, TradeRow},
 };
 use core::fmt::Write;
@@ -337,6 +338,10 @@ pub struct AccountPage {
     pub live_url: String,
     /// Where to stop all strategies.
     pub stop_url: String,
+    /// Its kill switch.
+    pub kill: KillPanel,
+    /// Its statement.
+    pub money_url: String,
     /// Whether any runs.
     pub any_running: bool,
     /// The strategies on it.
@@ -377,6 +382,8 @@ impl AccountPage {
             curve: None,
             live_url: format!("/accounts/{id}/live"),
             stop_url: format!("/accounts/{id}/stop"),
+            kill: KillPanel { on: None, press_url: None, release_url: None },
+            money_url: format!("/accounts/{id}/money"),
             any_running: false,
             deployments: Vec::new(),
             strategies: Vec::new(),

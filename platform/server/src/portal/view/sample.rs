@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod desk;
 mod join;
+mod money;
 mod security;
 mod sso;
 
@@ -115,6 +116,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
     all.extend(join::samples(&shell));
     all.extend(security::samples(&shell));
     all.extend(audit::samples(&shell));
+    all.extend(money::samples(&shell));
     let reference = || Some("req_01h4k9qz7m".to_owned());
     for (name, status) in [("error-403", 403), ("error-404", 404), ("error-500", 500)] {
         all.push(Sample::page(name, shell("Error", "/x", true), &ErrorPage::of(status, reference())));
@@ -213,6 +215,7 @@ fn account_page() -> AccountPage {
     let cap = plugin("exposure-cap", &json!({"lots": 5}));
     AccountPage {
         curve: curve(100_000, 101_267, 7),
+        kill: money::panel(false),
         any_running: true,
         deployments: deployments(),
         strategies: strategies(),
@@ -229,7 +232,7 @@ fn account_page() -> AccountPage {
 fn empty_account() -> AccountPage {
     let stats = stats("10000", "10000", "10000", None);
     let page = AccountPage::new(&ACCOUNT.to_string(), "Paper", &AccountStatus::Active, stats, "UTC", "csrf-token");
-    AccountPage { strategies: strategies(), ..page }
+    AccountPage { strategies: strategies(), kill: money::panel(true), ..page }
 }
 
 fn ended_account() -> AccountPage {
