@@ -11,7 +11,7 @@ mod m0001_spine;
 mod m0002_identity;
 mod m0003_money;
 mod m0004_orders;
-mod m0004_kill;
+mod m0005_kill;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -40,7 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_identity::Migration),
             Box::new(m0003_money::Migration),
             Box::new(m0004_orders::Migration),
-            Box::new(m0004_kill::Migration),
+            Box::new(m0005_kill::Migration),
         ]
     }
 }

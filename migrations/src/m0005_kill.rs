@@ -12,7 +12,7 @@ pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "0004_kill"
+        "0005_kill"
     }
 }
 
@@ -20,7 +20,7 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
-        let sql = dialect::tables(backend, include_str!("../sql/0004_kill.sql"));
+        let sql = dialect::tables(backend, include_str!("../sql/0005_kill.sql"));
         manager.get_connection().execute_unprepared(&sql).await?;
         Ok(())
     }
