@@ -4,7 +4,7 @@
 CREATE TABLE kill_requests (
     id BIGINT NOT NULL PRIMARY KEY,
     -- Of one tenant; the whole platform when empty.
-    tenant_id BIGINT REFERENCES tenants (id),
+    only_tenant BIGINT REFERENCES tenants (id),
     -- What to stop, as JSON.
     scope TEXT NOT NULL,
     -- stop, close or release.

@@ -74,7 +74,7 @@ entity!(tenant_hosts, "tenant_hosts", key { host: String }, { tenant_id: i64 });
 entity!(plugin_artifacts, "plugin_artifacts", key { digest: Vec<u8> }, { bytes: Vec<u8> });
 
 entity!(kill_requests, "kill_requests", key { id: i64 }, {
-    tenant_id: Option<i64>, scope: String, act: String, reason: String, asked_at: i64, done_at: Option<i64>,
+    only_tenant: Option<i64>, scope: String, act: String, reason: String, asked_at: i64, done_at: Option<i64>,
     refused: Option<String>,
 });
 

@@ -64,7 +64,7 @@ fn request(row: Model) -> Result<KillRequest, StoreError> {
     let corrupt = |what: String| StoreError::corrupt("kill request", what);
     Ok(KillRequest {
         id: row.id,
-        tenant: row.tenant_id.map(TenantId),
+        tenant: row.only_tenant.map(TenantId),
         scope: serde_json::from_str(&row.scope).map_err(|fault| corrupt(fault.to_string()))?,
         act: KillAct::ALL.into_iter().find(|act| act.name() == row.act).ok_or_else(|| corrupt(row.act))?,
         reason: row.reason,
@@ -84,7 +84,7 @@ impl SystemDb {
         self.audit("request_kill");
         let row = Model {
             id: wanted.id,
-            tenant_id: wanted.tenant.map(|tenant| tenant.0),
+            only_tenant: wanted.tenant.map(|tenant| tenant.0),
             scope: codec::to_json("kill request", &wanted.scope)?,
             act: wanted.act.name().to_owned(),
             reason: wanted.reason.clone(),
@@ -115,7 +115,7 @@ impl SystemDb {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn platform_kill(&self) -> Result<Option<KillRequest>, StoreError> {
         let tx = self.pools().system(Access::Read).await?;
-        let newest = tx.find::<Entity>().filter(C::TenantId.is_null()).order_by_desc(C::Id).limit(1);
+        let newest = tx.find::<Entity>().filter(C::OnlyTenant.is_null()).order_by_desc(C::Id).limit(1);
         let row = tx.one(newest).await?;
         tx.end().await;
         row.map(request).transpose()

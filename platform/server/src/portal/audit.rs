@@ -192,7 +192,7 @@ async fn export(scene: Scene, who: SignedIn, Query(wanted): Query<Wanted>) -> po
     // Recorded before it leaves: who takes the log away stands in it.
     who.audit(Act::AuditExported, "", json!({ "entries": rows.len(), "filter": wanted.query() })).await?;
     Ok(table
-        .with_header(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")
+        .with_content_type("text/csv; charset=utf-8; header=present")
         .with_header(header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\"")
         .with_header(header::CACHE_CONTROL, "no-store")
         .into_response())

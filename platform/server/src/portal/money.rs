@@ -165,7 +165,7 @@ async fn export(who: SignedIn, Path(id): Path<String>) -> poem::Result<Response>
     // Recorded before it leaves.
     who.audit(Act::StatementExported, id.to_string(), json!({ "lines": lines.len() })).await?;
     Ok(table
-        .with_header(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")
+        .with_content_type("text/csv; charset=utf-8; header=present")
         .with_header(header::CONTENT_DISPOSITION, "attachment; filename=\"statement.csv\"")
         .with_header(header::CACHE_CONTROL, "no-store")
         .into_response())
