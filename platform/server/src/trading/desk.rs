@@ -343,11 +343,13 @@ impl<'a> Session<'a> {
         session.desk.recover(&mut session.journal)?;
         // The platform's switch, however long this desk was away.
         if let Some(command) = parts.runtime.block_on(operator::before_trading(&parts.system))? {
-            session.journal.asker = Some(Asker::system("marque kill"));
+            let mut group = Group::default();
+            group.join(Asker::system("marque kill"), None);
+            session.journal.group = Some(group);
             if let Err(refusal) = session.desk.command(command, &mut session.journal)? {
                 tracing::error!(%refusal, "the operator's kill switch was refused");
             }
-            session.journal.asker = None;
+            session.journal.group = None;
         }
         session.pull(now)?;
         if now == Millis(0) {
