@@ -29,7 +29,7 @@ use poem::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Lines on a page.
 const ROWS: u32 = 50;
@@ -201,9 +201,9 @@ async fn ledger(scene: Scene, who: SignedIn, Query(wanted): Query<Wanted>) -> po
     let found = found.await.map_err(Problem::from)?;
     let mut currencies: BTreeMap<AccountId, Currency> = BTreeMap::new();
     for moved in &found.items {
-        if !currencies.contains_key(&moved.account()) {
+        if let Entry::Vacant(unknown) = currencies.entry(moved.account()) {
             let account = who.db().account(Whose::Everyone, moved.account()).await.map_err(Problem::from)?;
-            currencies.insert(moved.account(), account.terms.currency);
+            unknown.insert(account.terms.currency);
         }
     }
     let currency = |id: AccountId| currencies.get(&id).copied().unwrap_or(Currency::USD);
