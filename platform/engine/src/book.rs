@@ -47,9 +47,9 @@ pub fn equity(account: &AccountState, market: &Market) -> Money {
     worth(account, |p| floating(p, market))
 }
 
-/// Equity if all positions were closed at this price: for an account whose positions are of one instrument and side.
-pub fn equity_at(account: &AccountState, exit: Price, market: &Market) -> Money {
-    worth(account, |p| floating_at(p, exit, market))
+/// Equity if all positions were closed at these prices: for an account whose positions are in one instrument.
+pub fn equity_at(account: &AccountState, bid: Price, ask: Price, market: &Market) -> Money {
+    worth(account, |p| floating_at(p, if p.side == Side::Buy { bid } else { ask }, market))
 }
 
 /// Equity if one instrument still stood at this quote.

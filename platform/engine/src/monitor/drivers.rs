@@ -50,10 +50,15 @@ pub(super) struct Driver {
 /// An account's equity as a function of prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Positions of one side in one instrument: equity never falls when this price moves in the side's favour.
-    Single(Side, Driver),
     /// A sum over drivers.
-    Sum(Vec<Driver>),
+    Sum {
+        /// The prices.
+        drivers: Vec<Driver>,
+        /// All positions are of one side in one instrument: equity never falls when the price moves in its favour.
+        one_sided: bool,
+        /// The instrument when it is one, and whether the book gains when its price rises and the spread stays.
+        follows: Option<(InstrumentId, bool)>,
+    },
     /// Something else (a conversion through another instrument, a missing price, numbers near the limits): only a look
     /// tells. With the instruments that move it.
     Opaque(Vec<InstrumentId>),
@@ -78,14 +83,19 @@ pub(super) fn shape(account: &AccountState, market: &Market) -> Option<Shape> {
             add_drivers(net, quote, &mut drivers);
         }
     }
-    let side = match nets.as_slice() {
-        [Net { short: 0, .. }] => Some(Side::Buy),
-        [Net { long: 0, .. }] => Some(Side::Sell),
+    let one_sided = matches!(nets.as_slice(), [Net { short: 0, .. } | Net { long: 0, .. }]);
+    let follows = match nets.as_slice() {
+        [net] if one_sided || is_whole(account, market) => Some((net.instrument, net.long >= net.short)),
         _ => None,
     };
-    Some(match (side, drivers.as_slice()) {
-        (Some(side), [driver]) => Shape::Single(side, *driver),
-        _ => Shape::Sum(drivers),
+    Some(Shape::Sum { drivers, one_sided, follows })
+}
+
+/// Whether no position's profit is ever rounded: only then the sum of both sides rises and falls as its net does.
+fn is_whole(account: &AccountState, market: &Market) -> bool {
+    account.positions.iter().all(|position| {
+        let size = market.instrument(position.instrument).map_or(1, |i| i128::from(i.contract_size));
+        (i128::from(position.lots.units()) * size) % i128::from(SCALE) == 0
     })
 }
 

@@ -1,22 +1,45 @@
 //! The best prices since any moment: what lets a high-water mark be worked out when somebody asks for it, instead of at
 //! every quote.
 //!
-//! Two monotonic stacks. A price stays only as long as no later one is at least as extreme, so the first entry
-//! after a moment is the extreme since then.
+//! For each spread that was quoted, two monotonic stacks of bids. A bid stays only as long as no later one of the same
+//! spread is at least as extreme, so the first entry after a moment is the extreme since then. Among quotes of one spread
+//! what a book in one instrument is worth rises with the price or falls with it, hedged or not: so its best is at one of
+//! these, and markets have few spreads.
 
-use marque_domain::{bar::Quote, fixed::Price, order::Side};
+use marque_domain::{bar::Quote, fixed::Price};
+use std::collections::BTreeMap;
 
-/// Prices kept of one side at most. They are distinct and sorted, so a market would have to fall through this many
-/// different prices without ever coming back up.
+/// Prices kept of one side and spread at most. They are distinct and sorted, so a market would have to fall through this
+/// many different prices without ever coming back up.
 const KEPT_MAX: usize = 65_536;
+/// Spreads kept at most.
+const SPREADS_MAX: usize = 256;
 
-/// Highest bids and lowest asks since each moment that is asked for. Moments are counted in quotes.
+/// Highest and lowest bids of one spread, by the moment at which they came.
+#[derive(Debug, Default)]
+struct Stacks {
+    highs: Vec<(u64, Price)>,
+    lows: Vec<(u64, Price)>,
+}
+
+/// The range of bids that came with a spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    /// Ask less bid, in units of 1e-8.
+    pub spread: i64,
+    /// The lowest bid.
+    pub low: Price,
+    /// The highest bid.
+    pub high: Price,
+}
+
+/// Highest and lowest bids of each spread since each moment that is asked for. Moments are counted in quotes.
 #[derive(Debug, Default)]
 pub(super) struct Extremes {
     count: u64,
-    bids: Vec<(u64, Price)>,
-    asks: Vec<(u64, Price)>,
+    spreads: BTreeMap<i64, Stacks>,
     forget_until: u64,
+    full: bool,
 }
 
 impl Extremes {
@@ -29,28 +52,36 @@ impl Extremes {
     pub fn push(&mut self, quote: &Quote) {
         if self.forget_until > 0 {
             let until = core::mem::take(&mut self.forget_until);
-            self.bids.retain(|(at, _)| *at > until);
-            self.asks.retain(|(at, _)| *at > until);
+            self.full = false;
+            self.spreads.retain(|_, stacks| {
+                stacks.highs.retain(|(at, _)| *at > until);
+                stacks.lows.retain(|(at, _)| *at > until);
+                !stacks.highs.is_empty()
+            });
         }
         self.count += 1;
-        while self.bids.pop_if(|(_, bid)| *bid <= quote.bid).is_some() {}
-        self.bids.push((self.count, quote.bid));
-        while self.asks.pop_if(|(_, ask)| *ask >= quote.ask).is_some() {}
-        self.asks.push((self.count, quote.ask));
+        let stacks = self.spreads.entry(quote.ask.units() - quote.bid.units()).or_default();
+        while stacks.highs.pop_if(|(_, bid)| *bid <= quote.bid).is_some() {}
+        stacks.highs.push((self.count, quote.bid));
+        while stacks.lows.pop_if(|(_, bid)| *bid >= quote.bid).is_some() {}
+        stacks.lows.push((self.count, quote.bid));
+        self.full |= stacks.highs.len().max(stacks.lows.len()) >= KEPT_MAX;
+        self.full |= self.spreads.len() > SPREADS_MAX;
     }
 
-    /// The best price since `moment` at which a position of this side could have been closed.
-    pub fn best_exit(&self, side: Side, moment: u64) -> Option<Price> {
-        let stack = match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
+    /// The range of bids of each spread since `moment`.
+    pub fn since(&self, moment: u64) -> impl Iterator<Item = Range> + '_ {
+        let first = move |stack: &[(u64, Price)]| {
+            stack.get(stack.partition_point(|(at, _)| *at <= moment)).map(|(_, price)| *price)
         };
-        stack.get(stack.partition_point(|(at, _)| *at <= moment)).map(|(_, price)| *price)
+        self.spreads.iter().filter_map(move |(spread, stacks)| {
+            Some(Range { spread: *spread, low: first(&stacks.lows)?, high: first(&stacks.highs)? })
+        })
     }
 
     /// Whether so much is kept that everybody should take what is theirs and start from now.
-    pub fn is_full(&self) -> bool {
-        self.bids.len().max(self.asks.len()) >= KEPT_MAX
+    pub const fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Nobody will ask for moments before this one any more.
@@ -85,11 +116,13 @@ mod tests {
             }
             let first = if forgotten < quotes.len() { forgotten } else { 0 };
             for moment in first..=quotes.len() {
-                let since = &quotes[moment..];
-                let bid = since.iter().map(|(bid, _)| Price::from_units(*bid)).max();
-                let ask = since.iter().map(|(bid, spread)| Price::from_units(bid + spread)).min();
-                prop_assert_eq!(seen.best_exit(Side::Buy, moment as u64), bid);
-                prop_assert_eq!(seen.best_exit(Side::Sell, moment as u64), ask);
+                let mut wanted: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+                for (bid, spread) in &quotes[moment..] {
+                    let (low, high) = wanted.entry(*spread).or_insert((*bid, *bid));
+                    (*low, *high) = ((*low).min(*bid), (*high).max(*bid));
+                }
+                let found: Vec<_> = seen.since(moment as u64).map(|r| (r.spread, (r.low.units(), r.high.units()))).collect();
+                prop_assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
             }
         }
     }
@@ -99,11 +132,13 @@ mod tests {
         let mut seen = Extremes::default();
         for step in 0..KEPT_MAX as i64 {
             assert!(!seen.is_full());
-            seen.push(&quote(1_000_000 - step, 2_000_000));
+            seen.push(&quote(1_000_000 - step, 1_000_003 - step));
         }
         assert!(seen.is_full());
         seen.forget();
         seen.push(&quote(5, 6));
         assert!(!seen.is_full());
+        (0..=SPREADS_MAX as i64).for_each(|spread| seen.push(&quote(5, 6 + spread)));
+        assert!(seen.is_full(), "as many spreads as that are no market");
     }
 }

@@ -8,14 +8,13 @@
 
 use super::{
     drivers::{Driver, Gauge, Shape},
-    extremes::Extremes,
-    marks::BestPrices,
+    extremes::{Extremes, Range},
+    marks::Ranges,
 };
 use marque_domain::{
     bar::Quote,
     fixed::{Money, Price, SCALE},
     id::{AccountId, InstrumentId},
-    order::Side,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +39,8 @@ pub(super) struct Footing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trust {
     pub instrument: InstrumentId,
-    pub side: Side,
+    /// Whether it gains when the price rises.
+    pub rises: bool,
     pub since: u64,
 }
 
@@ -84,8 +84,8 @@ struct Ladder {
     /// Accounts whose best equity follows from `seen`.
     trusting: BTreeSet<AccountId>,
     seen: Extremes,
-    /// The best bid and ask of `seen` since the last mark.
-    best: Option<(Price, Price)>,
+    /// The lowest and highest bid of each spread in `seen` since the last mark.
+    ranges: BTreeMap<i64, (Price, Price)>,
 }
 
 impl Ladder {
@@ -124,8 +124,8 @@ impl PriceIndex {
         let Some(ladder) = self.ladders.get_mut(&quote.instrument) else { return };
         if !ladder.trusting.is_empty() {
             ladder.seen.push(quote);
-            let (bid, ask) = ladder.best.unwrap_or((quote.bid, quote.ask));
-            ladder.best = Some((bid.max(quote.bid), ask.min(quote.ask)));
+            let range = ladder.ranges.entry(Gauge::Spread.read(quote)).or_insert((quote.bid, quote.bid));
+            *range = (range.0.min(quote.bid), range.1.max(quote.bid));
             if ladder.seen.is_full() {
                 // All of them are looked at and start from this moment.
                 out.extend(&ladder.trusting);
@@ -147,17 +147,20 @@ impl PriceIndex {
         self.ladders.get(&instrument).map_or(0, |ladder| ladder.seen.now())
     }
 
-    /// The best price since the account was last settled.
-    pub fn best_exit(&self, trust: &Trust) -> Option<Price> {
-        self.ladders.get(&trust.instrument)?.seen.best_exit(trust.side, trust.since)
+    /// The prices since the account was last settled at one of which it was worth most.
+    pub fn since(&self, trust: &Trust) -> impl Iterator<Item = Range> + '_ {
+        let since = trust.since;
+        self.ladders.get(&trust.instrument).into_iter().flat_map(move |ladder| ladder.seen.since(since))
     }
 
-    /// The best bid and ask of each instrument since this was last asked for, as far as somebody's best equity
+    /// The ranges of bids, by instrument and spread, since this was last asked for, as far as somebody's best equity
     /// follows from them.
-    pub fn take_best(&mut self) -> BestPrices {
-        let best =
-            self.ladders.iter_mut().filter_map(|(id, ladder)| ladder.best.take().map(|(bid, ask)| (*id, bid, ask)));
-        best.collect()
+    pub fn take_ranges(&mut self) -> Ranges {
+        let taken = self.ladders.iter_mut().flat_map(|(id, ladder)| {
+            let ranges = core::mem::take(&mut ladder.ranges).into_iter();
+            ranges.map(|(spread, (low, high))| (*id, spread, low, high))
+        });
+        taken.collect()
     }
 
     /// Puts an account where its equity and levels say, and takes it away from where it stood.
@@ -165,16 +168,11 @@ impl PriceIndex {
         let next = match shape {
             None => Footing::default(),
             Some(Shape::Opaque(instruments)) => Footing { always: instruments.clone(), ..Footing::default() },
-            Some(Shape::Single(side, driver)) => Footing {
-                bands: bands(core::slice::from_ref(driver), reach, true),
-                trust: Some(Trust {
-                    instrument: driver.instrument,
-                    side: *side,
-                    since: self.moment(driver.instrument),
-                }),
+            Some(Shape::Sum { drivers, one_sided, follows }) => Footing {
+                bands: bands(drivers, reach, *one_sided),
+                trust: follows.map(|(instrument, rises)| Trust { instrument, rises, since: self.moment(instrument) }),
                 ..Footing::default()
             },
-            Some(Shape::Sum(drivers)) => Footing { bands: bands(drivers, reach, false), ..Footing::default() },
         };
         if next != *footing {
             self.clear(account, footing);

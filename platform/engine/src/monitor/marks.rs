@@ -3,12 +3,11 @@
 //! An account is written when something happened to it. Of one that only followed the market, its best equity since then
 //! follows from the best prices that were written since then, as it does in memory.
 
-use super::{RuleBench, drivers, drivers::Shape};
-use crate::{book, market::Market, state::AccountState};
+use super::{RuleBench, drivers, drivers::Shape, extremes::Range, worth_at};
+use crate::{market::Market, state::AccountState};
 use marque_domain::{
     fixed::{Money, Price},
     id::{AccountId, InstrumentId},
-    order::Side,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,15 +15,18 @@ use std::collections::BTreeMap;
 /// The best equity of each rule's day, of some accounts.
 pub(crate) type Peaks = Vec<(AccountId, Vec<Money>)>;
 
-/// The best bid and the best ask that instruments had for a while.
-pub(crate) type BestPrices = Vec<(InstrumentId, Price, Price)>;
+/// The lowest and the highest bid that an instrument had with a spread for a while.
+pub(crate) type Ranges = Vec<(InstrumentId, i64, Price, Price)>;
 
-/// Best equities, each as of a turn, and the best bid and ask of each turn.
+/// Such ranges by the turn in which they were quoted.
+type Turns = BTreeMap<(InstrumentId, i64), Vec<(u32, Price, Price)>>;
+
+/// Best equities, each as of a turn, and the prices of each turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PeakMarks {
     turn: u32,
     peaks: BTreeMap<AccountId, (u32, Vec<Money>)>,
-    best: BTreeMap<InstrumentId, Vec<(u32, Price, Price)>>,
+    ranges: Turns,
 }
 
 impl PeakMarks {
@@ -33,27 +35,26 @@ impl PeakMarks {
         Self { peaks, ..Self::default() }
     }
 
-    /// The next turn: best prices while it lasted, and accounts as they stand at its end.
-    pub fn apply(&mut self, peaks: Peaks, best: BestPrices) {
+    /// The next turn: prices while it lasted, and accounts as they stand at its end.
+    pub fn apply(&mut self, peaks: Peaks, ranges: Ranges) {
         self.turn += 1;
-        for (instrument, bid, ask) in best {
-            self.best.entry(instrument).or_default().push((self.turn, bid, ask));
+        for (instrument, spread, low, high) in ranges {
+            self.ranges.entry((instrument, spread)).or_default().push((self.turn, low, high));
         }
         self.peaks.extend(peaks.into_iter().map(|(id, peaks)| (id, (self.turn, peaks))));
     }
 
-    /// For each instrument, the best bid and ask from each turn to the last.
-    fn suffixes(&self) -> BTreeMap<InstrumentId, Vec<(u32, Price, Price)>> {
-        let suffix = |turns: &Vec<(u32, Price, Price)>| {
-            let mut turns = turns.clone();
-            let mut later = (Price::MIN, Price::MAX);
-            for (_, bid, ask) in turns.iter_mut().rev() {
-                later = (later.0.max(*bid), later.1.min(*ask));
-                (*bid, *ask) = later;
+    /// The ranges from each turn to the last.
+    fn suffixes(&self) -> Turns {
+        let mut suffixes = self.ranges.clone();
+        for turns in suffixes.values_mut() {
+            let mut later = (Price::MAX, Price::MIN);
+            for (_, low, high) in turns.iter_mut().rev() {
+                later = (later.0.min(*low), later.1.max(*high));
+                (*low, *high) = later;
             }
-            turns
-        };
-        self.best.iter().map(|(instrument, turns)| (*instrument, suffix(turns))).collect()
+        }
+        suffixes
     }
 }
 
@@ -61,20 +62,16 @@ impl RuleBench {
     /// The best equity of each rule's day, of every account. What changes from now on is a change of this.
     pub fn peaks(&mut self, accounts: &BTreeMap<AccountId, AccountState>, market: &Market) -> PeakMarks {
         self.touched.clear();
-        let _ = self.index.take_best();
+        let _ = self.index.take_ranges();
         let ids: Vec<AccountId> = self.watched.keys().copied().collect();
         PeakMarks::whole(ids.into_iter().map(|id| self.peaks_of(id, accounts, market)).collect())
     }
 
-    /// The accounts that something happened to since the last time, and the best prices since then.
-    pub fn peaks_changed(
-        &mut self,
-        accounts: &BTreeMap<AccountId, AccountState>,
-        market: &Market,
-    ) -> (Peaks, BestPrices) {
+    /// The accounts that something happened to since the last time, and the prices since then.
+    pub fn peaks_changed(&mut self, accounts: &BTreeMap<AccountId, AccountState>, market: &Market) -> (Peaks, Ranges) {
         let touched = core::mem::take(&mut self.touched);
         let peaks = touched.into_iter().map(|id| self.peaks_of(id, accounts, market)).collect();
-        (peaks, self.index.take_best())
+        (peaks, self.index.take_ranges())
     }
 
     fn peaks_of(
@@ -102,14 +99,14 @@ impl RuleBench {
 }
 
 /// The best equity that prices brought an account after a turn, when it follows from them.
-fn since(
-    turn: u32,
-    account: &AccountState,
-    market: &Market,
-    suffixes: &BTreeMap<InstrumentId, Vec<(u32, Price, Price)>>,
-) -> Option<Money> {
-    let Some(Shape::Single(side, driver)) = drivers::shape(account, market) else { return None };
-    let turns = suffixes.get(&driver.instrument)?;
-    let (_, bid, ask) = turns.get(turns.partition_point(|(at, _, _)| *at <= turn))?;
-    Some(book::equity_at(account, if side == Side::Buy { *bid } else { *ask }, market))
+fn since(turn: u32, account: &AccountState, market: &Market, suffixes: &Turns) -> Option<Money> {
+    let Some(Shape::Sum { follows: Some((instrument, rises)), .. }) = drivers::shape(account, market) else {
+        return None;
+    };
+    let spreads = suffixes.range((instrument, i64::MIN)..=(instrument, i64::MAX));
+    let ranges = spreads.filter_map(|((_, spread), turns)| {
+        let (_, low, high) = turns.get(turns.partition_point(|(at, _, _)| *at <= turn))?;
+        Some(Range { spread: *spread, low: *low, high: *high })
+    });
+    ranges.map(|range| worth_at(&range, rises, account, market)).max()
 }

@@ -5,9 +5,9 @@
 //! ([`index`]) and a list of times, both sorted, so the work of a quote does not grow with accounts that it does not
 //! concern.
 //!
-//! The best equity of a day is a level too, but one that a rising market would reach at every quote. For positions of
-//! one side in one instrument it follows from the best price since the last look ([`extremes`]), so nobody looks; books
-//! that are hedged or hold several instruments are looked at when they reach a new peak.
+//! The best equity of a day is a level too, but one that a rising market would reach at every quote. For positions in
+//! one instrument it follows from the best prices since the last look ([`extremes`]), so nobody looks; books of several
+//! instruments are looked at when they reach a new peak.
 
 mod drivers;
 mod extremes;
@@ -21,9 +21,17 @@ use crate::{
     state::{AccountState, RuleState},
 };
 use drivers::Shape;
+use extremes::Range;
 use index::{Footing, PriceIndex, Reach};
-pub(crate) use marks::{BestPrices, PeakMarks, Peaks};
-use marque_domain::{bar::Quote, decision::Verdict, fixed::Money, id::AccountId, plugin::PluginRef, time::Millis};
+pub(crate) use marks::{PeakMarks, Peaks, Ranges};
+use marque_domain::{
+    bar::Quote,
+    decision::Verdict,
+    fixed::{Money, Price},
+    id::AccountId,
+    plugin::PluginRef,
+    time::Millis,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -136,7 +144,7 @@ impl RuleBench {
             watched.stale = false;
             // Without rules nobody asks what it is worth.
             let shape = if watched.levels.is_empty() { None } else { drivers::shape(account, market) };
-            let reach = reach(watched, account, market, matches!(shape, Some(Shape::Single(..))));
+            let reach = reach(watched, account, market, matches!(shape, Some(Shape::Sum { follows: Some(_), .. })));
             self.index.place(id, &mut watched.footing, shape.as_ref(), &reach);
         }
     }
@@ -144,8 +152,7 @@ impl RuleBench {
     /// The best equity that quotes brought since the account was last settled, when that is worked out from prices.
     fn unsettled(&self, account: &AccountState, market: &Market) -> Option<Money> {
         let trust = self.watched.get(&account.terms.id)?.footing.trust()?;
-        let best = self.index.best_exit(trust)?;
-        Some(book::equity_at(account, best, market))
+        self.index.since(trust).map(|range| worth_at(&range, trust.rises, account, market)).max()
     }
 
     /// Takes an account's equity; collects the rules that want to be asked.
@@ -307,6 +314,12 @@ impl RuleBench {
             *slot = None;
         }
     }
+}
+
+/// What an account in one instrument is worth at the better end of a range: it gains when the price rises, or when it falls.
+fn worth_at(range: &Range, rises: bool, account: &AccountState, market: &Market) -> Money {
+    let bid = if rises { range.high } else { range.low };
+    book::equity_at(account, bid, bid.saturating_add(Price::from_units(range.spread)), market)
 }
 
 /// An account's levels taken together. A new peak is one of them unless it can be worked out from prices.

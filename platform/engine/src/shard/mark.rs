@@ -2,7 +2,7 @@
 
 use crate::{
     market::Tape,
-    monitor::{BestPrices, PeakMarks, Peaks},
+    monitor::{PeakMarks, Peaks, Ranges},
     runner::RunnerMark,
 };
 use marque_domain::id::InstrumentId;
@@ -22,7 +22,7 @@ pub struct Mark {
 pub struct MarkChange {
     pub(crate) tapes: Vec<(InstrumentId, Tape)>,
     pub(crate) peaks: Peaks,
-    pub(crate) best: BestPrices,
+    pub(crate) ranges: Ranges,
     pub(crate) runners: Vec<RunnerMark>,
 }
 
@@ -31,7 +31,7 @@ impl Mark {
     pub fn apply(&mut self, change: MarkChange) {
         merge(&mut self.tapes, change.tapes, |(id, _)| *id);
         merge(&mut self.runners, change.runners, |runner| runner.deployment);
-        self.peaks.apply(change.peaks, change.best);
+        self.peaks.apply(change.peaks, change.ranges);
     }
 }
 

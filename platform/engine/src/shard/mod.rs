@@ -112,8 +112,8 @@ impl Shard {
     /// What changed of the mark since it or a change of it was last taken: its size is that of what happened, whatever
     /// the shard holds.
     pub fn mark_change(&mut self) -> MarkChange {
-        let (peaks, best) = self.rules.peaks_changed(&self.state.accounts, &self.market);
-        MarkChange { tapes: self.market.tapes_changed(), peaks, best, runners: self.runners.marks_changed() }
+        let (peaks, ranges) = self.rules.peaks_changed(&self.state.accounts, &self.market);
+        MarkChange { tapes: self.market.tapes_changed(), peaks, ranges, runners: self.runners.marks_changed() }
     }
 
     /// The fold of all records so far.
