@@ -3,7 +3,11 @@
 //! One in ten holds both sides of the market, the others one; sizes differ, so that the floors lie from twenty to some
 //! hundred pips away and a market that moves ends a part of the accounts.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, anyhow};
 use marque_domain::{
@@ -143,6 +147,7 @@ pub struct Population {
     ends: Ends,
     held: Vec<Held>,
     first: Quote,
+    jumps: BTreeSet<usize>,
 }
 
 impl Population {
@@ -182,13 +187,25 @@ impl Population {
         let mark = desk.shard_mut().mark();
         desk.shard_mut().restore(state, mark);
         let Ok(()) = desk.recover(&mut ends);
-        Ok(Self { desk, ends, held, first })
+        Ok(Self { desk, ends, held, first, jumps: BTreeSet::new() })
     }
 
     /// Takes a quote, which is the `index`th.
     pub fn quote(&mut self, index: usize, quote: &Quote) {
         self.ends.quote = index;
         let Ok(()) = self.desk.quote(quote, &mut self.ends);
+    }
+
+    /// Takes note whether the `index`th quote, which was the last, looks like a bad tick.
+    pub fn look_back(&mut self, index: usize, quote: &Quote) {
+        if self.desk.shard().market().jump(quote.instrument).is_some() {
+            self.jumps.insert(index);
+        }
+    }
+
+    /// Whether a breach at this quote waits for the price after it.
+    pub fn jumped(&self, index: usize) -> bool {
+        self.jumps.contains(&index)
     }
 
     /// Which accounts ended, and at which quote.

@@ -243,7 +243,8 @@ impl Half {
             for (rule, known) in account.terms.rules.iter().zip(&account.rules) {
                 let floor = known.last.as_ref().and_then(|last| last.floor).filter(|_| rule.name == "static");
                 let breached = floor.is_some_and(|floor| equity <= floor);
-                if breached && !account.positions.is_empty() && !matches!(account.status, AccountStatus::Failed(_)) {
+                // One that is held waits for the price after a jump.
+                if breached && !account.positions.is_empty() && account.status == AccountStatus::Active {
                     write!(missed, "{id} has {equity} at a floor of {floor:?}; ").unwrap();
                 }
             }
