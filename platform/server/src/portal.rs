@@ -24,6 +24,7 @@ mod passkeys;
 mod problems;
 mod scene;
 mod security;
+mod ticket;
 pub mod view;
 
 pub use brand::error_pages;
@@ -132,6 +133,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/deployments/:deployment/stop", may(Operation::StopDeployment).post(actions::stop))
         .at("/positions/:position/close", may(Operation::ClosePosition).post(actions::close))
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
+    let pages = ticket::pages(pages);
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
     let pages = passkeys::pages(security::pages(pages));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));

@@ -316,6 +316,72 @@ impl NewOrder {
     }
 }
 
+/// What is to be different about a working order.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct ChangedOrder {
+    /// The worst price: of `limit` and `stop_limit`.
+    #[oai(skip_serializing_if_is_none)]
+    limit_price: Option<Decimal>,
+    /// Where it triggers: of `stop`, `stop_limit` and `trailing_stop`.
+    #[oai(skip_serializing_if_is_none)]
+    stop_price: Option<Decimal>,
+    /// How the trigger follows the price: of `trailing_stop`.
+    #[oai(skip_serializing_if_is_none)]
+    stop_trail: Option<Trail>,
+    /// For how long: `gtc`, `gtd` or `day`.
+    #[oai(skip_serializing_if_is_none)]
+    time_in_force: Option<TimeInForce>,
+    /// Until when, in market time: of `gtd`.
+    #[oai(skip_serializing_if_is_none)]
+    expires_at: Option<Text>,
+    /// Close the position at this price against it.
+    #[oai(skip_serializing_if_is_none)]
+    stop_loss: Option<Decimal>,
+    /// Close the position at this price with it.
+    #[oai(skip_serializing_if_is_none)]
+    take_profit: Option<Decimal>,
+    /// Let the position's stop-loss follow the price.
+    #[oai(skip_serializing_if_is_none)]
+    trail: Option<Trail>,
+}
+
+impl Example for ChangedOrder {
+    fn example() -> Self {
+        Self {
+            limit_price: Some("1.38500".into()),
+            stop_price: None,
+            stop_trail: None,
+            time_in_force: None,
+            expires_at: None,
+            stop_loss: None,
+            take_profit: None,
+            trail: None,
+        }
+    }
+}
+
+impl ChangedOrder {
+    fn amendment(&self, order: &order::Order) -> Result<Amendment, Problem> {
+        let decimal = |price: marque_domain::fixed::Price| Decimal::from(price.to_string().as_str());
+        let (limit, stop) = (order.kind.limit().map(decimal), order.kind.stop().map(decimal));
+        let trail = order.kind.trail().map(Trail::from);
+        let asked = ticket::Asked {
+            kind: order.kind.into(),
+            limit_price: self.limit_price.as_ref().or(limit.as_ref()),
+            stop_price: self.stop_price.as_ref().or(stop.as_ref()),
+            stop_trail: self.stop_trail.as_ref().or(trail.as_ref()),
+        };
+        let expires_at = self.expires_at.as_ref().map(|at| at.0.as_str());
+        let time_in_force = match (self.time_in_force, expires_at) {
+            (None, None) => order.time_in_force,
+            (time, at) => ticket::time_in_force(time.unwrap_or(TimeInForce::Gtd), at)?,
+        };
+        let levels = ticket::levels(self.stop_loss.as_ref(), self.take_profit.as_ref(), self.trail.as_ref())?;
+        Ok(Amendment { kind: asked.kind()?, time_in_force, levels })
+    }
+}
+
 /// Wants something done on an account, and answers what was decided.
 pub(super) async fn want(
     caller: &Caller,
@@ -391,5 +457,53 @@ impl Orders {
     ) -> Result<Json<Decision>, Refused> {
         let id = caller.account(caller.who.may(Operation::PlaceOrder)?, &account.0).await?.terms.id;
         want(&caller, id, wanted.0.intent(&caller)?).await
+    }
+
+    /// Change a working order
+    ///
+    /// Its price, its time and its levels; its kind, side and lots stay. Prices and time that are left out stay too; levels
+    /// are as they shall be, and one that is left out is taken away. The changed order passes limits and rules as a new one
+    /// would; the answer is the decision.
+    #[oai(path = "/orders/:order/amend", method = "post", operation_id = "amend_order", transform = "once")]
+    async fn amend_order(
+        &self,
+        caller: Caller,
+        /// The order's id.
+        order: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
+        _key: Header<String>,
+        /// The session's `csrf_token`; a program sends none.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<Option<String>>,
+        wanted: Json<ChangedOrder>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::AmendOrder)?;
+        let id: OrderId = order.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().order(whose, id).await?;
+        let to = wanted.0.amendment(&found)?;
+        want(&caller, found.account, Intent::Amend { order: id, to }).await
+    }
+
+    /// Cancel a working order
+    ///
+    /// What of it traded stays. The answer is the decision; it is denied when the order is not working any more.
+    #[oai(path = "/orders/:order/cancel", method = "post", operation_id = "cancel_order", transform = "once")]
+    async fn cancel_order(
+        &self,
+        caller: Caller,
+        /// The order's id.
+        order: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
+        _key: Header<String>,
+        /// The session's `csrf_token`; a program sends none.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<Option<String>>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::CancelOrder)?;
+        let id: OrderId = order.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().order(whose, id).await?;
+        want(&caller, found.account, Intent::Cancel { order: id }).await
     }
 }

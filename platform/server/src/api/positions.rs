@@ -10,14 +10,17 @@ use super::{
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,
+    text::{Decimal, Text},
+    ticket::{self, Trail},
 };
 use crate::{identity::Operation, problem::Problem, trading::View};
-use marque_domain::{decision::Intent, id::PositionId, order};
+use marque_domain::{decision::Intent, fixed::Lots, id::PositionId, order};
 use marque_store::Whose;
 use poem_openapi::{
     Enum, Object, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
+    types::Example,
 };
 
 pub(super) struct Positions;
@@ -49,9 +52,13 @@ pub(super) struct Position {
     instrument: String,
     /// Which way.
     side: Side,
-    /// How much.
+    /// How much is open; of a closed position, how much was closed last.
     lots: String,
-    /// At what price it was opened.
+    /// How much was closed before that.
+    closed_lots: String,
+    /// What those parts earned.
+    realised: String,
+    /// At what price it was opened; of several fills the average by lots.
     open_price: String,
     /// When, in market time.
     opened_at: String,
@@ -59,6 +66,8 @@ pub(super) struct Position {
     stop_loss: Option<String>,
     /// The venue closes it at this price with it.
     take_profit: Option<String>,
+    /// How the stop-loss follows the price.
+    trail: Option<Trail>,
     /// What it would bring now, while it is open and the desk runs.
     floating: Option<String>,
     /// How it ended, once it has.
@@ -75,10 +84,13 @@ impl Position {
             instrument: app.symbol(found.instrument),
             side: found.side.into(),
             lots: found.lots.to_string(),
+            closed_lots: found.closed_lots.to_string(),
+            realised: number::money(found.realised),
             open_price: found.open_price.to_string(),
             opened_at: found.opened_at.to_rfc3339(),
             stop_loss: found.stop_loss.map(|price| price.to_string()),
             take_profit: found.take_profit.map(|price| price.to_string()),
+            trail: found.trail.map(Trail::from),
             floating: floating.filter(|_| found.closed.is_none()).map(|worth| number::money(*worth)),
             closed: found.closed.map(|closed| Closed {
                 at: closed.at.to_rfc3339(),
@@ -87,6 +99,49 @@ impl Position {
                 origin: closed.origin.into(),
             }),
         }
+    }
+}
+
+/// How much of a position is to be closed.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct Part {
+    /// A decimal above zero, rounded down to the instrument's lot step.
+    lots: Decimal,
+}
+
+impl Example for Part {
+    fn example() -> Self {
+        Self { lots: "0.05".into() }
+    }
+}
+
+/// The position that another is closed against.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct Opposite {
+    /// Its id.
+    position: Text,
+}
+
+/// What is to guard a position.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct Guard {
+    /// Close it at this price against it.
+    #[oai(skip_serializing_if_is_none)]
+    stop_loss: Option<Decimal>,
+    /// Close it at this price with it.
+    #[oai(skip_serializing_if_is_none)]
+    take_profit: Option<Decimal>,
+    /// Let the stop-loss follow the price.
+    #[oai(skip_serializing_if_is_none)]
+    trail: Option<Trail>,
+}
+
+impl Example for Guard {
+    fn example() -> Self {
+        Self { stop_loss: Some("1.38200".into()), take_profit: None, trail: None }
     }
 }
 
@@ -165,5 +220,87 @@ impl Positions {
         let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
         let found = caller.db().position(whose, id).await?;
         want(&caller, found.account, Intent::Close { position: id }).await
+    }
+
+    /// Close a part of a position
+    ///
+    /// At the market. What the part earned is booked at once; the rest keeps its levels. The answer is the decision.
+    #[oai(path = "/positions/:position/reduce", method = "post", operation_id = "reduce_position", transform = "once")]
+    async fn reduce_position(
+        &self,
+        caller: Caller,
+        /// The position's id.
+        position: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
+        _key: Header<String>,
+        /// The session's `csrf_token`; a program sends none.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<Option<String>>,
+        part: Json<Part>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::ClosePosition)?;
+        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().position(whose, id).await?;
+        let lots: Lots = number::decimal("/lots", &part.0.lots.0)?;
+        want(&caller, found.account, Intent::Reduce { position: id, lots }).await
+    }
+
+    /// Close two positions by each other
+    ///
+    /// An opposite position in the same instrument on the same account, as far as the smaller one goes: at each other's
+    /// opening prices and without a charge. The answer is the decision.
+    #[oai(
+        path = "/positions/:position/close-by",
+        method = "post",
+        operation_id = "close_position_by",
+        transform = "once"
+    )]
+    async fn close_position_by(
+        &self,
+        caller: Caller,
+        /// The position's id.
+        position: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
+        _key: Header<String>,
+        /// The session's `csrf_token`; a program sends none.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<Option<String>>,
+        other: Json<Opposite>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::ClosePosition)?;
+        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().position(whose, id).await?;
+        let by: PositionId = other.0.position.0.parse().map_err(|_| Problem::not_found())?;
+        // Another's is not told apart from none.
+        caller.db().position(whose, by).await?;
+        want(&caller, found.account, Intent::CloseBy { position: id, by }).await
+    }
+
+    /// Change what guards a position
+    ///
+    /// Its levels as they shall be: one that is left out is taken away. A trail without a stop-loss begins at its distance
+    /// from the price of now. The answer is the decision.
+    #[oai(path = "/positions/:position/guard", method = "post", operation_id = "guard_position", transform = "once")]
+    async fn guard_position(
+        &self,
+        caller: Caller,
+        /// The position's id.
+        position: Path<String>,
+        /// A text of your own that no other request has.
+        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
+        _key: Header<String>,
+        /// The session's `csrf_token`; a program sends none.
+        #[oai(name = "X-CSRF-Token")]
+        _csrf: Header<Option<String>>,
+        levels: Json<Guard>,
+    ) -> Result<Json<Decision>, Refused> {
+        let whose = caller.who.may(Operation::GuardPosition)?;
+        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.db().position(whose, id).await?;
+        let wanted = &levels.0;
+        let levels = ticket::levels(wanted.stop_loss.as_ref(), wanted.take_profit.as_ref(), wanted.trail.as_ref())?;
+        want(&caller, found.account, Intent::Protect { position: id, levels }).await
     }
 }

@@ -121,10 +121,16 @@ operations! {
     ReadOrders, "read_orders", Read:                   OWN OWN ALL ALL ALL ALL / NO;
     /// Place an order by hand.
     PlaceOrder, "place_order", Trade:                  OWN OWN NO  NO  OWN OWN / NO;
+    /// Change a working order.
+    AmendOrder, "amend_order", Trade:                  OWN OWN NO  NO  OWN OWN / NO;
+    /// Withdraw a working order.
+    CancelOrder, "cancel_order", Trade:                OWN OWN NO  ALL ALL ALL / NO;
     /// See positions.
     ReadPositions, "read_positions", Read:             OWN OWN ALL ALL ALL ALL / NO;
     /// Close a position by hand.
     ClosePosition, "close_position", Trade:            OWN OWN NO  ALL ALL ALL / NO;
+    /// Change what guards a position.
+    GuardPosition, "guard_position", Trade:            OWN OWN NO  NO  OWN OWN / NO;
     /// See deployments and their logs.
     ReadDeployments, "read_deployments", Read:         OWN OWN ALL ALL ALL ALL / NO;
     /// Deploy a strategy.

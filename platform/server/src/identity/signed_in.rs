@@ -156,7 +156,12 @@ impl SignedIn {
 const fn needs_verified_address(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::OpenAccount | Operation::PlaceOrder | Operation::CreateDeployment | Operation::StartDeployment
+        Operation::OpenAccount
+            | Operation::PlaceOrder
+            | Operation::AmendOrder
+            | Operation::GuardPosition
+            | Operation::CreateDeployment
+            | Operation::StartDeployment
     )
 }
 

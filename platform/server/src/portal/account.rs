@@ -83,6 +83,8 @@ pub(super) async fn show_account(
     page.strategies = strategies(&scene, &who, account.terms.id).await?;
     page.rules = account.terms.rules.iter().map(RuleCard::of).collect();
     page.positions = source.positions(db, &view).await?;
+    page.working = source.working(&view);
+    page.order_url = who.may(Operation::PlaceOrder).is_ok().then(|| format!("/accounts/{}/order", account.terms.id));
     source.fill_lists(db, &mut page, older.before.as_deref()).await?;
     scene.page(&account.terms.name, &page)
 }
@@ -118,6 +120,7 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
         free: account.balance,
         positions: Vec::new(),
         floating: Default::default(),
+        orders: Vec::new(),
         status: account.status.clone(),
         distances: Vec::new(),
         objectives: Vec::new(),
@@ -216,6 +219,12 @@ impl RowSource {
         let mut open = db.positions(Whose::Account(self.account), Some(true), Page::first(200)).await?.items;
         open.reverse();
         Ok(open.iter().map(|p| PositionRow::of(p, None, &self.desk)).collect())
+    }
+
+    /// Orders that wait at the venue, newest first.
+    pub fn working(&self, view: &View) -> Vec<OrderRow> {
+        let orders = view.accounts.get(&self.account).map_or(&[][..], |now| &now.orders);
+        orders.iter().rev().map(|o| OrderRow::of(o, &self.desk)).collect()
     }
 
     /// Open positions as the desk has them; none while it recovers.

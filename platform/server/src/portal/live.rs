@@ -120,7 +120,7 @@ impl Follower {
         }
         let (themes, theme) = (self.scene.portal.themes(), &self.scene.tenant.definition.theme);
         let mut events = Vec::new();
-        let (deployments, mut positions) = (records.iter().any(is_of_a_deployment), false);
+        let (deployments, mut positions, mut orders) = (records.iter().any(is_of_a_deployment), false, false);
         if deployments {
             self.source = RowSource::of(&self.scene, &self.db, &self.account).await?;
         }
@@ -132,6 +132,7 @@ impl Follower {
                     events.push(patch(&PatchEvent::upsert(themes, theme, "decisions", &row)?)?);
                 }
                 Record::OrderPlaced(o) | Record::OrderMoved(o) if o.account == id => {
+                    orders = true;
                     events.push(patch(&PatchEvent::upsert(themes, theme, "orders", &OrderRow::of(o, &source.desk))?)?);
                 }
                 Record::PositionOpened(p) | Record::PositionChanged(p) if p.account == id => positions = true,
@@ -146,6 +147,10 @@ impl Follower {
         }
         if deployments {
             events.push(patch(&PatchEvent::rows(themes, theme, "deployments", &source.deployment_rows())?)?);
+        }
+        if orders {
+            let view = self.scene.portal.floor().desk(self.db.tenant()).await?.view();
+            events.push(patch(&PatchEvent::rows(themes, theme, "working", &source.working(&view))?)?);
         }
         if positions {
             let view = self.scene.portal.floor().desk(self.db.tenant()).await?.view();

@@ -28,6 +28,9 @@
 //! | `/dashboard` | [`Dashboard`] | |
 //! | `/accounts/new` | [`OpenAccount`] | `POST` to the same path: `name` |
 //! | `/accounts/{id}` | [`AccountPage`] | `POST /accounts/{id}/stop` (all strategies), `POST /deployments/{id}/start`, `POST /deployments/{id}/stop`, `POST /positions/{id}/close`, `POST /accounts/{id}/kill`: `mode`, `reason`; `POST /accounts/{id}/release` |
+//! | `/accounts/{id}/order` | [`ticket::TicketPage`] | `POST` to the same path: the fields of [`ticket::new_order`] |
+//! | `/orders/{id}/change` | [`ticket::TicketPage`] | `POST` to the same path: the fields of [`ticket::changed_order`]; `POST /orders/{id}/cancel` |
+//! | `/positions/{id}/guard` | [`ticket::TicketPage`] | `POST` to the same path: `stop_loss`, `take_profit`, `trail_distance`; `POST …/reduce`: `lots`; `POST …/close-by`: `by` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
 //! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
@@ -78,6 +81,7 @@ mod schema;
 mod security;
 mod shell;
 mod sso;
+pub mod ticket;
 
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
 pub use account::{

@@ -6,7 +6,7 @@ use marque_domain::{
     fixed::Money,
     id::{AccountId, InstrumentId, PositionId},
     kill::Kill,
-    order::Position,
+    order::{Order, Position},
     time::Millis,
 };
 use marque_engine::{Record, Shard, port::Objective, shard::Distance};
@@ -36,6 +36,8 @@ pub struct AccountNow {
     pub positions: Vec<Position>,
     /// What each of them would bring.
     pub floating: BTreeMap<PositionId, Money>,
+    /// Orders that wait at the venue, oldest first.
+    pub orders: Vec<Order>,
     /// Whether it may trade.
     pub status: AccountStatus,
     /// How far each rule's limit is, nearest first.
@@ -80,6 +82,7 @@ impl View {
                 equity: shard.equity(*id).unwrap_or(account.balance),
                 free: shard.free(*id).unwrap_or(account.balance),
                 positions: account.positions.clone(),
+                orders: account.orders.iter().filter(|o| o.is_working()).cloned().collect(),
                 floating: shard.floating(*id),
                 status: account.status.clone(),
                 distances: shard.distances(*id),

@@ -62,6 +62,10 @@ fn body(operation: &str) -> Value {
         "release_kill_switch" => json!({ "account": "" }),
         "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
+        "amend_order" => json!({ "limit_price": "1.0" }),
+        "reduce_position" => json!({ "lots": "0.01" }),
+        "close_position_by" => json!({ "position": "" }),
+        "guard_position" => json!({ "stop_loss": "0.5" }),
         "create_deployment" => json!({
             "account": "", "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M1",
             "settings": { "fast": 3, "slow": 8, "lots": 0.1 },

@@ -24,6 +24,7 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
         ":mail" => mail,
         ":account" => &ids.account,
         ":position" => &ids.position,
+        ":order" => &ids.order,
         ":decision" => &ids.decision,
         ":deployment" => &ids.deployment,
         ":person" => person,

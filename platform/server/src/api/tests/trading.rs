@@ -68,6 +68,80 @@ async fn from_an_account_to_a_closed_position() {
     assert_ne!(shown["balance"], "100000.00", "spread and commission are paid");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_wait_are_changed_paired_and_withdrawn() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    ann.until_prices().await;
+    let account = ann.account().await;
+    let orders = format!("/accounts/{account}/orders");
+    let wanted = |price: &str| json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.1", "kind": "limit", "limit_price": price });
+
+    let placed = ann.post(&orders, &wanted("0.5")).await.ok();
+    assert_eq!(
+        (&placed["outcome"], &placed["intent"]["kind"], &placed["intent"]["order_kind"]),
+        (&json!("approved"), &json!("place"), &json!("limit"))
+    );
+    let first = text(&placed["order"]);
+    ann.until(&format!("/orders/{first}"), |o| o["state"] == "acked").await;
+
+    let mut pair = wanted("0.4");
+    pair["oco"] = json!(first);
+    let second = text(&ann.post(&orders, &pair).await.ok()["order"]);
+    assert_eq!(ann.get(&format!("/orders/{second}")).await.ok()["oco"], json!(first));
+
+    let change = json!({ "limit_price": "0.6", "stop_loss": "0.2", "time_in_force": "day" });
+    let changed = ann.post(&format!("/orders/{first}/amend"), &change).await.ok();
+    assert_eq!((&changed["outcome"], &changed["order"]), (&json!("approved"), &json!(first)));
+    let now = ann.get(&format!("/orders/{first}")).await.ok();
+    assert_eq!(
+        (&now["limit_price"], &now["stop_loss"], &now["time_in_force"]),
+        (&json!("0.6"), &json!("0.2"), &json!("day"))
+    );
+    assert!(now["expires_at"].is_string());
+
+    let denied = ann.post(&orders, &wanted("9")).await.ok();
+    assert_eq!(denied["denial"]["code"], "price_on_wrong_side");
+    let odd = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.1", "limit_price": "0.5" });
+    assert_eq!(ann.post(&orders, &odd).await.refusal(), (422, "invalid"));
+
+    assert_eq!(ann.post(&format!("/orders/{first}/cancel"), &Value::Null).await.ok()["outcome"], "approved");
+    assert_eq!(ann.get(&format!("/orders/{first}")).await.ok()["state"], "cancelled");
+    let again = ann.post(&format!("/orders/{first}/cancel"), &Value::Null).await.ok();
+    assert_eq!(again["denial"]["code"], "order_not_working");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_is_guarded_reduced_and_closed_by_another() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let ids = ann.trade("M1").await;
+    let position = format!("/positions/{}", ids.position);
+
+    let guard = json!({ "stop_loss": "0.5", "trail": { "distance": "0.5" } });
+    assert_eq!(ann.post(&format!("{position}/guard"), &guard).await.ok()["outcome"], "approved");
+    assert_eq!(ann.get(&position).await.ok()["trail"]["distance"], "0.5");
+
+    assert_eq!(ann.post(&format!("{position}/reduce"), &json!({ "lots": "0.04" })).await.ok()["outcome"], "approved");
+    let rest = ann.until(&position, |p| p["lots"] == "0.06").await;
+    assert_eq!((&rest["closed_lots"], &rest["closed"]), (&json!("0.04"), &Value::Null));
+    let more = ann.post(&format!("{position}/reduce"), &json!({ "lots": "1" })).await.ok();
+    assert_eq!(more["denial"]["code"], "lots_above_position");
+
+    let sell = json!({ "instrument": "EURUSD", "side": "sell", "lots": "0.06" });
+    let opposite = text(&ann.post(&format!("/accounts/{}/orders", ids.account), &sell).await.ok()["order"]);
+    let by = opposite.replace("ord_", "pos_");
+    ann.until(&format!("/accounts/{}/positions?state=open", ids.account), |p| {
+        p["items"].as_array().unwrap().len() == 2
+    })
+    .await;
+    let closing = ann.post(&format!("{position}/close-by"), &json!({ "position": by })).await.ok();
+    assert_eq!((&closing["outcome"], &closing["intent"]["by"]), (&json!("approved"), &json!(by)));
+    for id in [ids.position, by] {
+        ann.until(&format!("/positions/{id}"), |p| p["closed"].is_object()).await;
+    }
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }

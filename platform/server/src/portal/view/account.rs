@@ -356,6 +356,10 @@ pub struct AccountPage {
     pub decisions: Vec<DecisionRow>,
     /// More of them.
     pub decisions_pager: Pager,
+    /// Where to place an order, for who may.
+    pub order_url: Option<String>,
+    /// Orders that wait at the venue, newest first.
+    pub working: Vec<OrderRow>,
     /// Orders, newest first.
     pub orders: Vec<OrderRow>,
     /// Closed trades, newest first.
@@ -391,6 +395,8 @@ impl AccountPage {
             positions: Vec::new(),
             decisions: Vec::new(),
             decisions_pager: Pager { newer: None, older: None },
+            order_url: None,
+            working: Vec::new(),
             orders: Vec::new(),
             trades: Vec::new(),
             zone: zone.to_owned(),

@@ -61,6 +61,7 @@ pub enum Placement {
 /// | `stats` | [`super::Stats`] | replace |
 /// | `positions` | [`super::PositionRow`]s | replace, with [`PatchEvent::rows`] |
 /// | `deployments` | [`super::DeploymentRow`]s | replace |
+/// | `working` | [`super::OrderRow`]s | replace, with [`PatchEvent::rows`] |
 /// | `orders` | [`super::OrderRow`] | upsert |
 /// | `decisions` | [`super::DecisionRow`] | upsert |
 /// | `trades` | [`super::TradeRow`] | upsert |

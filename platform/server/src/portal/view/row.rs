@@ -11,6 +11,7 @@ use marque_domain::{
     id::{DeploymentId, InstrumentId},
     instrument::{Currency, Instrument},
     order::{Order, OrderState, Origin, Position, Purpose, Side},
+    ticket::{OrderKind, TimeInForce},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -111,6 +112,8 @@ pub struct PositionRow {
     pub by: String,
     /// Where to close it, when the reader may.
     pub close_url: Option<String>,
+    /// Where to change its levels or close a part.
+    pub guard_url: String,
     /// For that form.
     pub csrf: String,
 }
@@ -133,6 +136,7 @@ impl PositionRow {
             opened_at: desk.clock.show(position.opened_at),
             by: desk.strategy(position.deployment).unwrap_or_else(|| "you".to_owned()),
             close_url: Some(format!("/positions/{}/close", position.id)),
+            guard_url: format!("/positions/{}/guard", position.id),
             csrf: desk.csrf.clone(),
         }
     }
@@ -201,6 +205,8 @@ pub struct OrderRow {
     pub symbol: String,
     /// How much.
     pub lots: String,
+    /// What it waits for, in words: `limit 1.38500 · day`; none for a market order.
+    pub waits: Option<String>,
     /// The price it traded at.
     pub price: Option<String>,
     /// Where it is in its life.
@@ -211,6 +217,12 @@ pub struct OrderRow {
     pub at: When,
     /// Who asked for it.
     pub by: String,
+    /// Where to change it, while it waits.
+    pub change_url: Option<String>,
+    /// Where to cancel it, while it waits.
+    pub cancel_url: Option<String>,
+    /// For that form.
+    pub csrf: String,
 }
 
 impl OrderRow {
@@ -223,13 +235,40 @@ impl OrderRow {
             purpose: if matches!(order.purpose, Purpose::Open) { "open" } else { "close" },
             symbol: desk.symbol(order.instrument),
             lots: lots_text(order.lots),
+            waits: waits(order, desk),
             price: order.fill_price.map(|price| desk.price(order.instrument, price)),
             state: order_badge(order.state),
             reason: order.reason.clone(),
             at: desk.clock.show(order.updated_at),
             by: desk.who(order.origin, order.deployment),
+            change_url: (order.is_working() && order.kind.is_pending() && order.filled.is_zero())
+                .then(|| format!("/orders/{}/change", order.id)),
+            cancel_url: order.is_working().then(|| format!("/orders/{}/cancel", order.id)),
+            csrf: desk.csrf.clone(),
         }
     }
+}
+
+/// What a pending order waits for, and until when.
+fn waits(order: &Order, desk: &Desk) -> Option<String> {
+    let price = |price| desk.price(order.instrument, price);
+    let at = match order.kind {
+        OrderKind::Market => return None,
+        OrderKind::Limit { price: limit } => format!("limit {}", price(limit)),
+        OrderKind::Stop { price: stop } => format!("stop {}", price(stop)),
+        OrderKind::StopLimit { stop, limit } => format!("stop {}, limit {}", price(stop), price(limit)),
+        OrderKind::TrailingStop { stop, trail } => {
+            format!("stop {}, following at {}", price(stop), price(trail.distance))
+        }
+    };
+    let until = match order.time_in_force {
+        TimeInForce::Gtc => "until cancelled",
+        TimeInForce::Gtd(_) => "until a time",
+        TimeInForce::Ioc | TimeInForce::Fok => "at once",
+        TimeInForce::Day => "today",
+    };
+    let pair = if order.oco.is_some() { ", one of a pair" } else { "" };
+    Some(format!("{at}, {until}{pair}"))
 }
 
 impl Fragment for OrderRow {

@@ -18,6 +18,7 @@ use super::{
     AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
     OpenAccount, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Shell, SignIn, SignInMore,
     UnknownHost, fields_of,
+    ticket::{self, TicketForm, TicketPage},
 };
 use crate::{
     identity::Role,
@@ -99,6 +100,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("sign-in-more", shell("One more step", "/sign-in/more", false), &SignInMore::second_factor(None)),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
         Sample::page("dashboard-empty", shell("Accounts", "/dashboard", true), &empty_dashboard()),
+        Sample::page("ticket", shell("New order", "/accounts/new", true), &ticket()),
         Sample::page("open-account", shell("Open an account", "/accounts/new", true), &open_account()),
         Sample::page("account", shell("Evaluation 100K", "/accounts/x", true), &account),
         Sample::page("account-empty", shell("Paper", "/accounts/x", true), &empty_account()),
@@ -223,6 +225,8 @@ fn account_page() -> AccountPage {
         positions: positions(),
         decisions: decisions(),
         decisions_pager: Pager { newer: None, older: Some("?before=dec_x".to_owned()) },
+        order_url: Some(format!("/accounts/{ACCOUNT}/order")),
+        working: orders().into_iter().take(1).collect(),
         orders: orders(),
         trades: trades(),
         ..AccountPage::new(&ACCOUNT.to_string(), "Evaluation 100K", &AccountStatus::Active, stats, "UTC", "csrf-token")
@@ -272,6 +276,25 @@ fn dashboard() -> Dashboard {
         ],
         recent: decisions(),
         zone: "UTC".to_owned(),
+    }
+}
+
+fn ticket() -> TicketPage {
+    let waiting = [("ord_0000000000001".to_owned(), "Buy 0.5 EURUSD limit 1.38500".to_owned())];
+    let form = TicketForm {
+        title: None,
+        action: "/accounts/acc_0000000000001/order".to_owned(),
+        fields: ticket::new_order(&["EURUSD".to_owned(), "XAUUSD".to_owned()], &waiting, &|_| String::new()),
+        submit: "Place the order",
+        kind: "primary",
+    };
+    TicketPage {
+        account: Link::new("Evaluation", "/accounts/acc_0000000000001"),
+        title: "New order".to_owned(),
+        intro: "It passes the platform's checks and the account's rules before it is sent.".to_owned(),
+        forms: vec![form],
+        error: Some("The limit at 1.39000 would trade at once: the price is 1.38727.".to_owned()),
+        csrf: "csrf-token".to_owned(),
     }
 }
 

@@ -269,7 +269,10 @@ pub(super) fn orders() -> Vec<OrderRow> {
         updated_at: NOW.plus(-id * 23 * MINUTE_MS),
     };
     [
-        order(1, Side::Buy, Purpose::Open, OrderState::Acked, None, None),
+        Order {
+            kind: OrderKind::Limit { price: price("1.38500") },
+            ..order(1, Side::Buy, Purpose::Open, OrderState::Acked, None, None)
+        },
         order(2, Side::Buy, Purpose::Open, OrderState::Filled, Some("1.38671"), None),
         order(3, Side::Sell, Purpose::Close(PositionId(20)), OrderState::Filled, Some("1.38702"), None),
         order(4, Side::Sell, Purpose::Open, OrderState::Rejected, None, Some("The venue has no price for this size.")),
