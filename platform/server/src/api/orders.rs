@@ -13,7 +13,14 @@ use super::{
     ticket::{self, OrderKind, TimeInForce, Trail},
 };
 use crate::{identity::Operation, problem::Problem, trading::requests};
-use marque_domain::{decision::Intent, fixed::Lots, id::OrderId, order, ticket::Ticket, time::Millis};
+use marque_domain::{
+    decision::Intent,
+    fixed::Lots,
+    id::OrderId,
+    order,
+    ticket::{Amendment, Ticket},
+    time::Millis,
+};
 use marque_engine::{Command, Record};
 use marque_store::Whose;
 use poem_openapi::{

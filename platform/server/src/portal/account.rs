@@ -224,7 +224,7 @@ impl RowSource {
     /// Orders that wait at the venue, newest first.
     pub fn working(&self, view: &View) -> Vec<OrderRow> {
         let orders = view.accounts.get(&self.account).map_or(&[][..], |now| &now.orders);
-        orders.iter().rev().map(|o| OrderRow::of(o, &self.desk)).collect()
+        orders.iter().rev().map(|o| OrderRow::waiting(o, &self.desk)).collect()
     }
 
     /// Open positions as the desk has them; none while it recovers.

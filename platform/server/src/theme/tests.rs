@@ -118,7 +118,7 @@ fn lists_without_rows_say_what_to_do() {
     let empty = samples().into_iter().find(|s| s.name == "account-empty").unwrap();
     let html = themes.render_sample("daybreak", &empty).unwrap();
     let lists: Vec<&str> = html.split("class=\"list\"").skip(1).collect();
-    assert_eq!(lists.len(), 5);
+    assert_eq!(lists.len(), 6);
     assert!(lists.iter().all(|list| list.contains("empty-title")));
     for gone in ["stop_url", "button-stop", "data-points"] {
         assert!(!html.contains(gone), "{gone}");

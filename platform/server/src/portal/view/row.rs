@@ -249,6 +249,15 @@ impl OrderRow {
     }
 }
 
+impl OrderRow {
+    /// The same in the list of waiting orders, where it stands besides the list of all.
+    #[must_use]
+    pub fn waiting(order: &Order, desk: &Desk) -> Self {
+        let row = Self::of(order, desk);
+        Self { id: format!("waiting-{}", row.id), ..row }
+    }
+}
+
 /// What a pending order waits for, and until when.
 fn waits(order: &Order, desk: &Desk) -> Option<String> {
     let price = |price| desk.price(order.instrument, price);

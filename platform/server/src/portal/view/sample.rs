@@ -16,7 +16,7 @@ use self::desk::{
 };
 use super::{
     AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
-    OpenAccount, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Shell, SignIn, SignInMore,
+    OpenAccount, OrderRow, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Shell, SignIn, SignInMore,
     UnknownHost, fields_of,
     ticket::{self, TicketForm, TicketPage},
 };
@@ -226,7 +226,7 @@ fn account_page() -> AccountPage {
         decisions: decisions(),
         decisions_pager: Pager { newer: None, older: Some("?before=dec_x".to_owned()) },
         order_url: Some(format!("/accounts/{ACCOUNT}/order")),
-        working: orders().into_iter().take(1).collect(),
+        working: orders().into_iter().take(1).map(|o| OrderRow { id: format!("waiting-{}", o.id), ..o }).collect(),
         orders: orders(),
         trades: trades(),
         ..AccountPage::new(&ACCOUNT.to_string(), "Evaluation 100K", &AccountStatus::Active, stats, "UTC", "csrf-token")
