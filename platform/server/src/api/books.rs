@@ -226,7 +226,7 @@ impl Next {
         stop_loss: Option<String>,
     ) -> Result<Option<Self>, Problem> {
         let wrong = |name: &str, what: &str| {
-            Problem::new(ProblemCode::BadRequest, "Correct the parameters that `errors` names.").field(name, what)
+            Problem::new(ProblemCode::Invalid, "Correct the parameters that `errors` names.").field(name, what)
         };
         let Some(symbol) = symbol else {
             let alone = side.is_some() || stop_loss.is_some();
