@@ -51,6 +51,7 @@ pub fn instrument() -> Result<Instrument> {
         contract_size: 100_000,
         quote: Currency::USD,
         calendar: CalendarId::Continuous,
+        swap: None,
     })
 }
 

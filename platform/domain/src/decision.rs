@@ -3,6 +3,7 @@
 use crate::{
     fixed::{Lots, Money, Price},
     id::{AccountId, DecisionId, DeploymentId, InstrumentId, OrderId, PositionId},
+    instrument::Currency,
     kill::Killed,
     order::{Origin, Side},
     ticket::{Amendment, Levels, Ticket},
@@ -96,7 +97,17 @@ pub enum Denial {
     /// The instrument is not in the catalogue.
     #[error("This instrument is not offered here. Choose one from the list of instruments.")]
     UnknownInstrument,
-    /// The account's currency is not the instrument's quote currency.
+    /// There is no quote to convert profit and margin at.
+    #[error(
+        "Profit in {from} cannot be converted into this account's {to} now: there is no fresh price for it. Try again when prices move, or choose an instrument quoted in {to}."
+    )]
+    NoConversionRate {
+        /// The currency of the instrument's profit.
+        from: Currency,
+        /// The account's currency.
+        to: Currency,
+    },
+    /// The account's currency is not the instrument's quote currency. Not answered any more: profits are converted.
     #[error(
         "This account is kept in another currency than the instrument's profit. Choose an instrument quoted in the account's currency."
     )]
@@ -277,6 +288,7 @@ impl Denial {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownInstrument => "unknown_instrument",
+            Self::NoConversionRate { .. } => "no_conversion_rate",
             Self::CurrencyMismatch => "currency_mismatch",
             Self::NoFreshQuote => "no_fresh_quote",
             Self::MarketClosed => "market_closed",

@@ -4,6 +4,7 @@ use crate::{
     calendar::CalendarId,
     fixed::{Lots, Price, SCALE},
     id::InstrumentId,
+    swap::SwapTerms,
 };
 use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,9 @@ pub struct Instrument {
     pub quote: Currency,
     /// When it trades.
     pub calendar: CalendarId,
+    /// What holding it overnight earns and costs; nothing when there is none.
+    #[serde(default)]
+    pub swap: Option<SwapTerms>,
 }
 
 /// An instrument that cannot be traded exactly.
@@ -98,6 +102,14 @@ pub struct InvalidInstrument {
 }
 
 impl Instrument {
+    /// The currency (or metal) that is bought and sold, where the symbol is a pair: the first three of six letters, when
+    /// the last three are the quote currency.
+    #[must_use]
+    pub fn base(&self) -> Option<Currency> {
+        let base = self.symbol.strip_suffix(self.quote.code())?;
+        base.parse().ok().filter(|base| *base != self.quote)
+    }
+
     /// Digits after the point in a price.
     #[must_use]
     pub fn digits(&self) -> usize {

@@ -17,6 +17,7 @@ pub mod kill;
 pub mod ledger;
 pub mod order;
 pub mod plugin;
+pub mod swap;
 pub mod tenant;
 pub mod ticket;
 pub mod time;

@@ -1,6 +1,7 @@
 //! What positions are worth and bind, at the market's last quotes.
 
 use crate::{
+    convert::Rate,
     market::Market,
     port::ExposureView,
     state::AccountState,
@@ -8,32 +9,43 @@ use crate::{
 };
 use marque_domain::{
     bar::Quote,
-    fixed::{FixedError, Lots, Money, Price, SCALE, move_value, mul_div},
+    fixed::{FixedError, Lots, Money, Price, SCALE},
     id::{InstrumentId, OrderId},
-    instrument::Instrument,
+    instrument::{Currency, Instrument},
     order::{Order, Position, Purpose, Side},
 };
 use std::collections::BTreeMap;
 
-/// What a position of this side earns between two prices.
-pub fn profit(side: Side, from: Price, to: Price, lots: Lots, instrument: &Instrument) -> Result<Money, FixedError> {
-    match side {
-        Side::Buy => move_value(from, to, lots, instrument.contract_size),
-        Side::Sell => move_value(to, from, lots, instrument.contract_size),
-    }
+/// What a position of this side earns between two prices, converted and rounded once.
+pub fn profit(
+    side: Side,
+    from: Price,
+    to: Price,
+    lots: Lots,
+    instrument: &Instrument,
+    rate: Rate,
+) -> Result<Money, FixedError> {
+    let (from, to) = match side {
+        Side::Buy => (from, to),
+        Side::Sell => (to, from),
+    };
+    let moved = i128::from(to.units()) - i128::from(from.units());
+    let quantity = i128::from(lots.units()) * i128::from(instrument.contract_size);
+    rate.convert(moved.checked_mul(quantity).ok_or(FixedError::Overflow)?, i128::from(SCALE))
 }
 
-/// What closing the position now would bring; nothing while there is no quote.
-pub fn floating(position: &Position, market: &Market) -> Money {
+/// What closing the position now would bring in the account's currency; nothing while there is no quote.
+pub fn floating(position: &Position, currency: Currency, market: &Market) -> Money {
     market
         .last(position.instrument)
-        .map_or(Money::ZERO, |q| floating_at(position, exit_price(position.side, q), market))
+        .map_or(Money::ZERO, |q| floating_at(position, exit_price(position.side, q), currency, market))
 }
 
 /// What closing the position at a price would bring.
-fn floating_at(position: &Position, to: Price, market: &Market) -> Money {
+fn floating_at(position: &Position, to: Price, currency: Currency, market: &Market) -> Money {
     let Some(instrument) = market.instrument(position.instrument) else { return Money::ZERO };
-    profit(position.side, position.open_price, to, position.lots, instrument)
+    let Some(rate) = market.rate(instrument.quote, currency) else { return Money::ZERO };
+    profit(position.side, position.open_price, to, position.lots, instrument, rate)
         .unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
 }
 
@@ -44,21 +56,21 @@ pub fn overflowed(side: Side, from: Price, to: Price) -> Money {
 
 /// Balance plus what all open positions would bring.
 pub fn equity(account: &AccountState, market: &Market) -> Money {
-    worth(account, |p| floating(p, market))
+    worth(account, |p| floating(p, account.terms.currency, market))
 }
 
 /// Equity if all positions were closed at these prices: for an account whose positions are in one instrument.
 pub fn equity_at(account: &AccountState, bid: Price, ask: Price, market: &Market) -> Money {
-    worth(account, |p| floating_at(p, if p.side == Side::Buy { bid } else { ask }, market))
+    worth(account, |p| floating_at(p, if p.side == Side::Buy { bid } else { ask }, account.terms.currency, market))
 }
 
 /// Equity if one instrument still stood at this quote.
 pub fn equity_before(account: &AccountState, before: &Quote, market: &Market) -> Money {
     worth(account, |p| {
         if p.instrument == before.instrument {
-            floating_at(p, exit_price(p.side, before), market)
+            floating_at(p, exit_price(p.side, before), account.terms.currency, market)
         } else {
-            floating(p, market)
+            floating(p, account.terms.currency, market)
         }
     })
 }
@@ -67,17 +79,26 @@ fn worth(account: &AccountState, floating: impl Fn(&Position) -> Money) -> Money
     account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(floating(p)))
 }
 
-/// The margin that `lots` bind at this price.
-pub fn margin(lots: Lots, price: Price, leverage: i64, instrument: &Instrument) -> Result<Money, FixedError> {
-    let units = lots.units().checked_mul(instrument.contract_size).ok_or(FixedError::Overflow)?;
-    mul_div(units, price.units(), SCALE.saturating_mul(leverage.max(1))).map(Money::from_units)
+/// The margin that `lots` bind at this price, converted and rounded once.
+pub fn margin(
+    lots: Lots,
+    price: Price,
+    leverage: i64,
+    instrument: &Instrument,
+    rate: Rate,
+) -> Result<Money, FixedError> {
+    let units = i128::from(lots.units()) * i128::from(instrument.contract_size);
+    let product = units.checked_mul(i128::from(price.units())).ok_or(FixedError::Overflow)?;
+    rate.convert(product, i128::from(SCALE) * i128::from(leverage.max(1)))
 }
 
 /// The margin that all open positions bind, at their opening prices.
 pub fn margin_used(account: &AccountState, market: &Market) -> Money {
     account.positions.iter().fold(Money::ZERO, |sum, p| {
-        let bound =
-            market.instrument(p.instrument).and_then(|i| margin(p.lots, p.open_price, account.terms.leverage, i).ok());
+        let bound = market.instrument(p.instrument).and_then(|i| {
+            let rate = market.rate(i.quote, account.terms.currency)?;
+            margin(p.lots, p.open_price, account.terms.leverage, i, rate).ok()
+        });
         sum.saturating_add(bound.unwrap_or(Money::MAX))
     })
 }
@@ -106,7 +127,8 @@ fn margin_of(account: &AccountState, market: &Market, order: &Order) -> Money {
     };
     let price = order.kind.price().unwrap_or_else(|| entry_price(order.side, quote));
     let added = added_lots(account, order.instrument, order.side, order.remaining());
-    margin(added, price, account.terms.leverage, instrument).unwrap_or(Money::MAX)
+    let Some(rate) = market.rate(instrument.quote, account.terms.currency) else { return Money::MAX };
+    margin(added, price, account.terms.leverage, instrument, rate).unwrap_or(Money::MAX)
 }
 
 /// The open positions as rules see them.
@@ -116,6 +138,6 @@ pub fn exposures(account: &AccountState, market: &Market, out: &mut Vec<Exposure
         instrument: p.instrument,
         side: p.side,
         lots: p.lots,
-        profit: floating(p, market),
+        profit: floating(p, account.terms.currency, market),
     }));
 }

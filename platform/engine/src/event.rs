@@ -243,6 +243,19 @@ pub enum Record {
         /// Orders that may open a position in a UTC day; none means no limit.
         per_day: Option<u32>,
     },
+    /// An account was called because of its margin, or is calm again.
+    MarginCalled {
+        /// Which.
+        account: AccountId,
+        /// Called, or calm again.
+        called: bool,
+        /// What it was worth.
+        equity: Money,
+        /// What its positions bind.
+        bound: Money,
+        /// When.
+        at: Millis,
+    },
     /// A kill switch was pressed, or became stronger.
     KillPressed(Kill),
     /// A kill switch was released.
@@ -269,6 +282,7 @@ impl Record {
             | Self::DayBegan { account, .. }
             | Self::Assessed { account, .. }
             | Self::TradesLimited { account, .. }
+            | Self::MarginCalled { account, .. }
             | Self::DaysKept { account, .. } => Some(*account),
             Self::Deployed(deployment) => Some(deployment.account),
             Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
@@ -302,6 +316,7 @@ impl Record {
             | Self::DaysKept { .. }
             | Self::Assessed { .. }
             | Self::TradesLimited { .. }
+            | Self::MarginCalled { .. }
             | Self::KillPressed(_)
             | Self::KillReleased { .. } => None,
         }

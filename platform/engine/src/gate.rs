@@ -219,9 +219,9 @@ impl Hearing<'_> {
         let day_end =
             (ticket.time_in_force == TimeInForce::Day).then(|| self.market.day_end(ticket.instrument)).flatten();
         let instrument = self.market.instrument(ticket.instrument).ok_or(Denial::UnknownInstrument)?;
-        if instrument.quote != self.account.terms.currency {
-            return Err(Denial::CurrencyMismatch);
-        }
+        let (from, to) = (instrument.quote, self.account.terms.currency);
+        let rate = if open { self.market.fresh_rate(from, to) } else { self.market.rate(from, to) };
+        let rate = rate.ok_or(Denial::NoConversionRate { from, to })?;
         // What is good beyond today may wait for the market to open.
         if !open
             && !matches!(
@@ -239,8 +239,8 @@ impl Hearing<'_> {
         let levels = shape::attached(ticket.levels, ticket.side, kind, quote, instrument)?;
         let price = kind.price().unwrap_or_else(|| entry_price(ticket.side, quote));
         let added = book::added_lots(self.account, ticket.instrument, ticket.side, lots);
-        let needed =
-            book::margin(added, price, self.account.terms.leverage, instrument).map_err(|_| Denial::NumberTooLarge)?;
+        let needed = book::margin(added, price, self.account.terms.leverage, instrument, rate)
+            .map_err(|_| Denial::NumberTooLarge)?;
         let bound = book::margin_used(self.account, self.market).saturating_add(book::margin_waiting(
             self.account,
             self.market,
@@ -292,10 +292,14 @@ impl Hearing<'_> {
         let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
         let quote = market.last(draft.instrument).ok_or(Denial::NoFreshQuote)?;
         let price = draft.kind.price().unwrap_or_else(|| entry_price(draft.side, quote));
+        let (from, to) = (instrument.quote, account.terms.currency);
+        let rate = market.rate(from, to).ok_or(Denial::NoConversionRate { from, to })?;
+        let point = i128::from(instrument.contract_size) * i128::from(SCALE);
+        let value_per_point = rate.convert(point, 1).map_err(|_| Denial::NumberTooLarge)?;
         let mut positions: Vec<ExposureView> = Vec::new();
         book::exposures(account, market, &mut positions);
         for (index, rule) in account.terms.rules.iter().enumerate() {
-            let risk = |level| book::profit(draft.side, level, price, draft.lots, instrument).ok();
+            let risk = |level| book::profit(draft.side, level, price, draft.lots, instrument, rate).ok();
             let order = OrderView {
                 instrument: draft.instrument,
                 side: draft.side,
@@ -303,7 +307,7 @@ impl Hearing<'_> {
                 price,
                 stop_loss: draft.levels.stop_loss,
                 risk: draft.levels.stop_loss.and_then(risk),
-                value_per_point: Money::from_units(instrument.contract_size.saturating_mul(SCALE)),
+                value_per_point,
             };
             let view = AccountView {
                 now: market.now(),
@@ -379,7 +383,9 @@ pub(crate) fn still_fits(account: &AccountState, market: &Market, order: &Order,
     let instrument = market.instrument(order.instrument).ok_or(Denial::UnknownInstrument)?;
     let quote = market.last(order.instrument).ok_or(Denial::NoFreshQuote)?;
     let added = book::added_lots(account, order.instrument, order.side, lots);
-    let needed = book::margin(added, entry_price(order.side, quote), account.terms.leverage, instrument)
+    let (from, to) = (instrument.quote, account.terms.currency);
+    let rate = market.rate(from, to).ok_or(Denial::NoConversionRate { from, to })?;
+    let needed = book::margin(added, entry_price(order.side, quote), account.terms.leverage, instrument, rate)
         .map_err(|_| Denial::NumberTooLarge)?;
     let free = book::equity(account, market).saturating_sub(book::margin_used(account, market));
     if needed > Money::ZERO && needed > free { Err(Denial::MarginTooSmall { needed, free }) } else { Ok(()) }

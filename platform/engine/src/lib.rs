@@ -10,10 +10,12 @@
 
 pub mod backtest;
 mod book;
+mod convert;
 pub mod desk;
 pub mod event;
 pub mod facts;
 pub mod gate;
+pub mod margin;
 pub mod market;
 mod monitor;
 pub mod port;

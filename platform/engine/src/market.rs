@@ -1,6 +1,6 @@
 //! What the shard knows of the market: the last quote of each instrument and the bars being built.
 
-use crate::event::ClosedBar;
+use crate::{convert::Routes, event::ClosedBar};
 use marque_domain::{
     bar::{Bar, BarBuilder, Quote, Timeframe},
     calendar::Calendar,
@@ -9,6 +9,7 @@ use marque_domain::{
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How old a quote may be, in market time, for an order to rely on it.
 pub const QUOTE_AGE_MS_MAX: i64 = 60_000;
@@ -99,6 +100,7 @@ struct Listing {
 #[derive(Debug, Clone)]
 pub struct Market {
     listings: Vec<Option<Listing>>,
+    routes: Arc<Routes>,
     /// The latest time seen in any quote: market time.
     now: Millis,
 }
@@ -118,7 +120,16 @@ impl Market {
                 moved: false,
             });
         }
-        Self { listings, now: Millis(0) }
+        Self { listings, routes: Arc::new(Routes::new(instruments.iter())), now: Millis(0) }
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Every instrument.
+    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
+        self.listings.iter().flatten().map(|l| &l.instrument)
     }
 
     /// Market time.

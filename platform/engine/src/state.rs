@@ -58,6 +58,10 @@ pub struct AccountState {
     pub funded: Money,
     /// Movements that people asked for, by their reference.
     pub movements: BTreeMap<String, Made>,
+    /// Until when open positions were charged for their nights.
+    pub swaps: BTreeMap<PositionId, Millis>,
+    /// Whether it was called because of its margin.
+    pub margin_called: bool,
     /// Open positions, oldest first.
     pub positions: Vec<Position>,
     /// Orders that are not final, oldest first.
@@ -113,6 +117,9 @@ impl AccountState {
         self.balance = self.balance.saturating_add(cash);
         if moved.kind().is_funding() {
             self.funded = self.funded.saturating_add(cash);
+        }
+        if moved.kind() == TransactionKind::Swap {
+            self.swaps.insert(PositionId(moved.reference()), moved.at());
         }
         if let Some(memo) = moved.memo() {
             let made = Made { transaction: moved.id(), kind: moved.kind(), cash };
@@ -196,7 +203,10 @@ impl State {
             Record::PositionChanged(position) => self.account(position.account, |a| a.changed(position)),
             Record::PositionClosed(position) => {
                 self.whereabouts.positions.remove(&position.id);
-                self.account(position.account, |a| a.positions.retain(|p| p.id != position.id));
+                self.account(position.account, |a| {
+                    a.positions.retain(|p| p.id != position.id);
+                    a.swaps.remove(&position.id);
+                });
             }
             Record::Moved(transaction) => {
                 self.last_id = self.last_id.max(transaction.id().0);
@@ -206,6 +216,7 @@ impl State {
             Record::Assessed { account, rule, assessment, .. } => {
                 self.rule(*account, *rule, |r| r.last = Some(assessment.clone()))
             }
+            Record::MarginCalled { account, called, .. } => self.account(*account, |a| a.margin_called = *called),
             Record::KillPressed(kill) => drop(self.kills.insert((kill.scope, kill.authority), kill.clone())),
             Record::KillReleased { scope, authority, .. } => drop(self.kills.remove(&(*scope, *authority))),
             Record::TradesLimited { account, per_day } => self.account(*account, |a| a.terms.trades_per_day = *per_day),
@@ -296,6 +307,8 @@ impl State {
             balance: Money::ZERO,
             funded: Money::ZERO,
             movements: BTreeMap::new(),
+            swaps: BTreeMap::new(),
+            margin_called: false,
             positions: Vec::new(),
             orders: Vec::new(),
             trade_day: 0,

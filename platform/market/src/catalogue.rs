@@ -3,9 +3,11 @@
 
 use marque_domain::{
     calendar::CalendarId,
-    fixed::{FixedError, Price},
+    fixed::{FixedError, Price, SCALE, mul_div},
     id::InstrumentId,
     instrument::{Currency, Instrument, InvalidInstrument},
+    swap::{SwapTerms, TripleDay},
+    time::Zone,
 };
 use serde::Deserialize;
 use std::{collections::HashMap, str::FromStr};
@@ -80,7 +82,16 @@ struct Entry {
     contract_size: i64,
     quote: Currency,
     calendar: CalendarId,
+    swap: Option<SwapEntry>,
     synthetic: SyntheticEntry,
+}
+
+/// Points that a lot earns for a night; paid, below zero.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwapEntry {
+    long: String,
+    short: String,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +188,33 @@ impl Entry {
             contract_size: self.contract_size,
             quote: self.quote,
             calendar: self.calendar,
+            swap: self.swap.as_ref().map(|swap| self.swap(swap)).transpose()?,
+        })
+    }
+
+    /// When positions roll follows from when the instrument trades.
+    fn swap(&self, swap: &SwapEntry) -> Result<SwapTerms, CatalogueError> {
+        let tick: Price = self.number("tick_size", &self.tick_size)?;
+        let points = |field, text: &str| {
+            let points: Price = self.number(field, text)?;
+            let fault =
+                |fault| CatalogueError::Number { symbol: self.symbol.clone(), field, text: text.to_owned(), fault };
+            mul_div(points.units(), tick.units(), SCALE).map(Price::from_units).map_err(fault)
+        };
+        let (long, short) = (points("swap.long", &swap.long)?, points("swap.short", &swap.short)?);
+        let new_york = || "America/New_York".parse().unwrap_or_else(|_| Zone::utc());
+        Ok(match self.calendar {
+            CalendarId::Forex | CalendarId::Metals => SwapTerms {
+                long,
+                short,
+                zone: new_york(),
+                minute: 17 * 60,
+                triple: TripleDay::Wednesday,
+                holidays: vec![(12, 25), (1, 1)],
+            },
+            CalendarId::Continuous => {
+                SwapTerms { long, short, zone: Zone::utc(), minute: 0, triple: TripleDay::None, holidays: Vec::new() }
+            }
         })
     }
 

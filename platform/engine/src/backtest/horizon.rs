@@ -7,7 +7,7 @@ use marque_domain::{
     order::{Position, Side},
 };
 
-use crate::{book, state::AccountState};
+use crate::{book, convert::Rate, state::AccountState};
 
 impl Test<'_> {
     /// The first quote from `next` to before `limit` that triggers a stop, reaches a rule's wake level or a
@@ -51,9 +51,14 @@ impl Test<'_> {
         };
         let top = self.quotes.get(self.next).map_or(i64::MAX / 4, |q: Quote| q.ask.units().saturating_mul(4));
         let shard = self.desk.shard_mut();
-        let levels: Vec<(Money, Money)> =
+        let mut levels: Vec<(Money, Money)> =
             shard.monitor().levels(self.setup.terms.id).iter().map(|l| (l.below, l.above)).collect();
         let account = shard.state().accounts.get(&self.setup.terms.id)?;
+        levels.push(crate::margin::levels(account, shard.market()));
+        if self.setup.instrument.quote != account.terms.currency && !account.positions.is_empty() {
+            // What is converted does not rise and fall with one price.
+            return None;
+        }
         let first = account.positions.first();
         for (below, above) in levels {
             let Some(first) = first else { continue };
@@ -95,7 +100,7 @@ fn account_equity<'a>(
     move |price| {
         let profit = |p: &Position| {
             let to = Price::from_units(price);
-            book::profit(p.side, p.open_price, to, p.lots, instrument)
+            book::profit(p.side, p.open_price, to, p.lots, instrument, Rate::ONE)
                 .unwrap_or_else(|_| book::overflowed(p.side, p.open_price, to))
         };
         account.positions.iter().fold(account.balance, |sum, p| sum.saturating_add(profit(p)))

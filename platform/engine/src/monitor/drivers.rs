@@ -4,13 +4,14 @@
 //! instrument is the net position and, for the part that is hedged, the spread: `L·bid − S·ask = (L − S)·bid − S·(ask −
 //! bid)`. So equity is a sum over drivers, up to one rounding in each position.
 
-use crate::{market::Market, state::AccountState};
+use crate::{convert::Route, market::Market, state::AccountState};
 use marque_domain::{
     bar::Quote,
     fixed::{Money, SCALE},
     id::InstrumentId,
     order::Side,
 };
+use std::collections::BTreeSet;
 
 /// A price of an instrument that positions are worth something by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,8 +141,14 @@ fn is_plain(account: &AccountState, market: &Market) -> bool {
 }
 
 /// The instruments whose quotes change what the account is worth.
-fn movers(nets: &[Net], _account: &AccountState, _market: &Market) -> Vec<InstrumentId> {
-    nets.iter().map(|net| net.instrument).collect()
+fn movers(nets: &[Net], account: &AccountState, market: &Market) -> Vec<InstrumentId> {
+    let mut movers: BTreeSet<InstrumentId> = nets.iter().map(|net| net.instrument).collect();
+    for net in nets {
+        let quoted = market.instrument(net.instrument).map(|i| i.quote);
+        let route = quoted.and_then(|quote| market.route(quote, account.terms.currency));
+        movers.extend(route.into_iter().flat_map(Route::legs).map(|leg| leg.instrument));
+    }
+    movers.into_iter().collect()
 }
 
 fn add_drivers(net: &Net, quote: &Quote, drivers: &mut Vec<Driver>) {

@@ -15,7 +15,7 @@ mod index;
 mod marks;
 
 use crate::{
-    book,
+    book, margin,
     market::Market,
     port::{AccountView, Assessment, DayAnchor, Fault, OrderView, PluginHost, RiskRule},
     state::{AccountState, RuleState},
@@ -142,8 +142,7 @@ impl RuleBench {
             self.settle(account, market);
             let Some(watched) = self.watched.get_mut(&id) else { continue };
             watched.stale = false;
-            // Without rules nobody asks what it is worth.
-            let shape = if watched.levels.is_empty() { None } else { drivers::shape(account, market) };
+            let shape = drivers::shape(account, market);
             let reach = reach(watched, account, market, matches!(shape, Some(Shape::Sum { follows: Some(_), .. })));
             self.index.place(id, &mut watched.footing, shape.as_ref(), &reach);
         }
@@ -327,9 +326,11 @@ fn reach(watched: &Watched, account: &AccountState, market: &Market, peak_follow
     let levels = &watched.levels;
     let above = levels.iter().map(|l| l.above).min().unwrap_or(Money::MAX);
     let next_peak = levels.iter().map(|l| l.peak).min().map_or(Money::MAX, |p| p.saturating_add(Money::from_units(1)));
+    let (call, calm) = margin::levels(account, market);
+    let above = above.min(calm);
     Reach {
         equity: book::equity(account, market),
-        below: levels.iter().map(|l| l.below).max().unwrap_or(Money::MIN),
+        below: levels.iter().map(|l| l.below).max().unwrap_or(Money::MIN).max(call),
         above: if peak_follows { above } else { above.min(next_peak) },
         positions: account.positions.len(),
     }

@@ -171,8 +171,13 @@ impl Shard {
     fn close(&mut self, id: PositionId, fill: Fill, commission: Money, fx: &mut Effects) {
         let Some(held) = self.state.position(id).cloned() else { return };
         let Some(instrument) = self.market.instrument(held.instrument) else { return };
-        let earned = book::profit(held.side, held.open_price, fill.price, fill.lots, instrument)
-            .unwrap_or_else(|_| book::overflowed(held.side, held.open_price, fill.price));
+        // What is open has its rate: nothing is opened without one, and the last one is kept.
+        let rate =
+            self.state.accounts.get(&held.account).and_then(|a| self.market.rate(instrument.quote, a.terms.currency));
+        let earned = rate.map_or(Money::ZERO, |rate| {
+            book::profit(held.side, held.open_price, fill.price, fill.lots, instrument, rate)
+                .unwrap_or_else(|_| book::overflowed(held.side, held.open_price, fill.price))
+        });
         let realised = held.realised.saturating_add(earned);
         let position = if fill.lots < held.lots {
             Position {

@@ -11,9 +11,11 @@ mod doubt;
 mod fills;
 mod kill;
 mod largest;
+mod margin;
 mod mark;
 mod money;
 mod orders;
+mod rollover;
 mod rules;
 mod strategies;
 mod working;
@@ -53,6 +55,8 @@ pub struct Shard {
     doubts: Vec<doubt::Doubt>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
+    /// When positions roll next, at the earliest.
+    next_roll: Millis,
     // Scratch space, empty between steps.
     closed: Vec<ClosedBar>,
     touched: Vec<AccountId>,
@@ -74,6 +78,7 @@ impl Shard {
             doubts: Vec::new(),
             host,
             history,
+            next_roll: Millis(i64::MIN),
             closed: Vec::new(),
             touched: Vec::new(),
             woken: Vec::new(),
@@ -144,8 +149,12 @@ impl Shard {
     /// What each open position of an account would bring now.
     #[must_use]
     pub fn floating(&self, account: AccountId) -> BTreeMap<PositionId, Money> {
-        let positions = self.state.accounts.get(&account).map_or(&[][..], |a| &a.positions);
-        positions.iter().map(|p| (p.id, crate::book::floating(p, &self.market))).collect()
+        let Some(account) = self.state.accounts.get(&account) else { return BTreeMap::new() };
+        account
+            .positions
+            .iter()
+            .map(|p| (p.id, crate::book::floating(p, account.terms.currency, &self.market)))
+            .collect()
     }
 
     /// Takes one event that happened at `at` (market time; the clock never goes back).
@@ -189,6 +198,7 @@ impl Shard {
         let mut closed = core::mem::take(&mut self.closed);
         closed.clear();
         let taken = self.market.take(quote, &mut closed);
+        self.roll_over(fx);
         self.roll_days(fx);
         for report in reports {
             self.report(report, fx);
@@ -208,6 +218,7 @@ impl Shard {
         fx: &mut Effects,
     ) {
         self.market.set_last(quote);
+        self.roll_over(fx);
         self.roll_days(fx);
         for report in reports {
             self.report(report, fx);
@@ -227,7 +238,7 @@ impl Shard {
 
     /// When the earliest rule or timer is due.
     pub(crate) fn next_due(&self) -> Millis {
-        self.runners.next_timer().min(self.rules.next_due())
+        self.runners.next_timer().min(self.rules.next_due()).min(self.next_roll.max(Millis(0)))
     }
 
     /// Which market events a running strategy wants, if it runs.

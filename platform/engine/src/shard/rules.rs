@@ -152,6 +152,7 @@ impl Shard {
             self.ask(account, &woken, fx);
         }
         self.woken = woken;
+        self.check_margin(account, fx);
     }
 
     /// Asks rules about an account and acts on their answers. A breach comes first: what else the same moment would

@@ -42,6 +42,7 @@ pub fn instrument() -> Instrument {
         contract_size: 100_000,
         quote: Currency::USD,
         calendar: CalendarId::Continuous,
+        swap: None,
     }
 }
 

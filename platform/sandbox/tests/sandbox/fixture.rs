@@ -99,6 +99,7 @@ pub fn eurusd() -> Instrument {
         contract_size: 100_000,
         quote: Currency::USD,
         calendar: CalendarId::Forex,
+        swap: None,
     }
 }
 

@@ -76,6 +76,7 @@ acts! {
     AccountChanged, "account-changed", "An account was held, failed or released";
     MoneyMoved, "money-moved", "Moved money into or out of an account";
     StatementExported, "statement-exported", "Exported an account's statement";
+    MarginCalled, "margin-called", "An account was called because of its margin, or is calm again";
     KillPressed, "kill-pressed", "Pressed a kill switch";
     KillReleased, "kill-released", "Released a kill switch";
     OrderPlaced, "order-placed", "Placed an order";

@@ -175,6 +175,7 @@ fn touches(record: &Record, id: AccountId) -> bool {
         Record::Deployed(d) => d.account == id,
         Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
         Record::Moved(moved) => moved.account() == id,
+        Record::MarginCalled { account, .. } => *account == id,
         Record::KillPressed(_) | Record::KillReleased { .. } => true,
         Record::AccountOpened { .. }
         | Record::AccountChanged { .. }

@@ -70,6 +70,10 @@ impl Step<'_> {
                 let origin = position.closed.as_ref().map_or(By::Rule, |closed| closed.origin);
                 self.of(origin, position.deployment, Act::PositionClosed, position_details(position))
             }
+            Record::MarginCalled { account, called, equity, bound, .. } => {
+                let details = json!({ "called": called, "equity": equity.to_text(2), "margin": bound.to_text(2) });
+                self.by_itself(Act::MarginCalled, account.to_string(), details)
+            }
             Record::KillPressed(kill) => {
                 let details = json!({
                     "stops": kill.scope.name(), "mode": kill.mode.name(), "in_the_name_of": kill.authority.name(),

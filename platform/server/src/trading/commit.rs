@@ -284,6 +284,7 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
             Record::DayBegan { .. }
             | Record::DaysKept { .. }
             | Record::Assessed { .. }
+            | Record::MarginCalled { .. }
             | Record::KillPressed(_)
             | Record::KillReleased { .. } => {}
         }

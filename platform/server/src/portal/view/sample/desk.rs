@@ -43,6 +43,7 @@ fn instrument(id: InstrumentId, symbol: &str, name: &str, tick: &str, calendar: 
         contract_size: 100_000,
         quote: Currency::USD,
         calendar,
+        swap: None,
     }
 }
 
