@@ -62,6 +62,7 @@ pub fn measure(samples: Samples) -> Result<Vec<Row>> {
 fn site() -> Result<Site> {
     let site = Site::empty()
         .with("MARQUE_PROXIES_TRUSTED", r#"["127.0.0.1/32"]"#)
+        .with("MARQUE_LIMITS_SIGN_IN_ATTEMPTS", "1000")
         .with("MARQUE_LIMITS_PASSWORDS", AT_ONCE.to_string())
         .with("MARQUE_LIMITS_PASSWORD_MEMORY_KIB", MEMORY_KIB.to_string())
         .with("MARQUE_LIMITS_PASSWORD_PASSES", PASSES.to_string())
