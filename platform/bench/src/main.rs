@@ -37,8 +37,12 @@ fn measure(cli: &Cli) -> anyhow::Result<Vec<Row>> {
     let samples = Samples::new(usize::from(cli.samples));
     let mut rows = Vec::new();
     for group in groups::ALL.iter().filter(|group| cli.filter.as_deref().is_none_or(|part| group.name.contains(part))) {
+        let began = std::time::Instant::now();
         eprintln!("measuring {} …", group.name);
-        rows.extend((group.measure)(samples)?);
+        let measured = (group.measure)(samples)?;
+        // At once: the next group may take long, or fail.
+        eprintln!("{}in {} s\n", table::rendered(&measured), began.elapsed().as_secs());
+        rows.extend(measured);
     }
     print!("{}", table::rendered(&rows));
     Ok(rows)

@@ -23,7 +23,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::wasm_target()?;
     let plugins = plugins::ensure()?;
-    let marque = build::release_server()?;
+    let marque = build::release()?;
     let mut bench = run::cargo();
     bench.args(["run", "--release", "--package", "marque-bench", "--"]).args(&options.filter);
     if let Some(samples) = options.samples {

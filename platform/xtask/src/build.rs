@@ -26,14 +26,12 @@ pub fn server() -> Result<PathBuf> {
     build(step, run::cargo().args(["build", "--workspace", "--bin", "marque"]), "Server built")
 }
 
-/// Builds the server as it ships, to be measured, and answers where the binary is.
-pub fn release_server() -> Result<PathBuf> {
-    let step = Step::begin("Building the server in the release profile (the first time takes a quarter of an hour)");
-    build(
-        step,
-        run::cargo().args(["build", "--release", "--package", "marque-server", "--bin", "marque"]),
-        "Server built",
-    )
+/// Builds the server as it ships together with what measures it, and answers where the server is. In one go, so that
+/// both have one set of features and their dependencies are compiled once.
+pub fn release() -> Result<PathBuf> {
+    let step = Step::begin("Building in the release profile (the first time takes a quarter of an hour)");
+    let packages = ["--package", "marque-server", "--package", "marque-bench", "--bins"];
+    build(step, run::cargo().args(["build", "--release"]).args(packages), "Server and bench built")
 }
 
 /// Builds the whole workspace and its tests in one go and answers where the `marque` binary is. One
