@@ -115,7 +115,9 @@ mod tests {
         let sql = concat!(
             include_str!("../sql/0001_spine.sql"),
             include_str!("../sql/0002_identity.sql"),
-            include_str!("../sql/0005_kill.sql")
+            include_str!("../sql/0005_kill.sql"),
+            include_str!("../sql/0008_registry.sql"),
+            include_str!("../sql/0010_backtests.sql")
         );
         let mut made: Vec<&str> =
             sql.lines().filter_map(|l| l.strip_prefix("CREATE TABLE ")?.strip_suffix(" (")).collect();

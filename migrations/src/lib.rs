@@ -12,6 +12,8 @@ mod m0002_identity;
 mod m0003_money;
 mod m0004_orders;
 mod m0005_kill;
+mod m0008_registry;
+mod m0010_backtests;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -22,7 +24,12 @@ pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifact
 
 /// Tables whose every row belongs to one tenant, by the migration that made them. PostgreSQL guards each with
 /// row-level security.
-pub const TENANT_TABLES: &[&[&str]] = &[m0001_spine::TENANT_TABLES, m0002_identity::TENANT_TABLES];
+pub const TENANT_TABLES: &[&[&str]] = &[
+    m0001_spine::TENANT_TABLES,
+    m0002_identity::TENANT_TABLES,
+    m0008_registry::TENANT_TABLES,
+    m0010_backtests::TENANT_TABLES,
+];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
 pub const APPEND_ONLY_TABLES: &[&[&str]] =
@@ -41,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_money::Migration),
             Box::new(m0004_orders::Migration),
             Box::new(m0005_kill::Migration),
+            Box::new(m0008_registry::Migration),
+            Box::new(m0010_backtests::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The demo runs in a workspace of its own: links to everything of this one, but its own `tenants/` and `var/`.
 
+use crate::disk::SmallDisk;
 use marque_testkit::site::{binary, workspace};
 use std::{
     fs,
@@ -218,28 +219,6 @@ impl Drop for Demo {
 fn children(of: u32) -> Vec<u32> {
     let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &of.to_string()]).output().expect("ps must start");
     String::from_utf8_lossy(&listed.stdout).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-/// A disk with little room, where this machine lets us have one; else the reason is printed.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn at(path: PathBuf, kib: u32) -> Option<Self> {
-        fs::create_dir_all(&path).expect("a folder");
-        let size = format!("size={kib}k");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output().ok()?;
-        if mounted.status.success() {
-            return Some(Self(path));
-        }
-        eprintln!("SKIPPED a full disk: {}", String::from_utf8_lossy(&mounted.stderr).trim());
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]

@@ -4,12 +4,18 @@
 //! what a single room can test by itself. `browser/` holds the tests of the pages, in the language of Playwright.
 #![cfg(test)]
 
+mod authors;
 mod demo;
+mod disk;
 mod fuzz;
+mod jumps;
 mod oracles;
+mod outage;
+mod races;
 mod recovery;
 mod rooms;
 mod rotation;
 mod running;
 mod storm;
+mod terms;
 mod visitor;

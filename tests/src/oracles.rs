@@ -1,17 +1,17 @@
 //! What must be true after any run, whatever failed in it. The numbers are those of the catalogue of tests: O2 venue orders
 //! equal our intents · O3 the books add up · O6 the audit chain verifies. O1, that what was acknowledged is present, needs
-//! to know what was acknowledged: `storm` holds its part of it.
+//! to know what was acknowledged: `storm` holds its part of it. The checks themselves are `marque_domain::oracle`, shared with
+//! the engine's simulations.
 
 use marque_domain::{
-    decision::{Decision, Outcome},
+    decision::Decision,
     fixed::Money,
-    id::OrderId,
     ledger::Book,
+    oracle,
     order::{Order, Position},
 };
 use marque_store::{Page, Store, TenantDb, Whose};
 use marque_testkit::site::Site;
-use std::collections::BTreeSet;
 
 /// The database of a site, and the part of it that is Aurora's.
 pub async fn aurora(site: &Site) -> (Store, TenantDb) {
@@ -76,22 +76,9 @@ pub async fn hold(site: &Site) -> Left {
     left
 }
 
-/// O2: each order once, and each explained by the decision that approved it.
+/// O2, our own side: each order once, and each explained by the decision that approved it.
 fn orders_equal_intents(left: &Left) {
-    let mut orders = BTreeSet::new();
-    for order in &left.orders {
-        assert!(orders.insert(order.id), "{} stands there twice", order.id);
-    }
-    let approved = |decision: &Decision| match decision.outcome {
-        Outcome::Approved { order, .. } => Some(order),
-        Outcome::Denied(_) => None,
-    };
-    for order in left.decisions.iter().filter_map(approved) {
-        assert!(orders.contains(&order), "{order} was approved and is not there");
-    }
-    let opened: BTreeSet<OrderId> = left.positions.iter().map(|position| OrderId(position.id.0)).collect();
-    assert_eq!(opened.len(), left.positions.len(), "a position stands there twice");
-    for order in opened {
-        assert!(orders.contains(&order), "nobody ordered position {order}");
-    }
+    let broken = oracle::orders_equal_intents(&left.orders, &left.decisions, &left.positions);
+    let broken: Vec<String> = broken.iter().take(20).map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

@@ -23,10 +23,17 @@ const ROOMS: &[(&str, &[&str])] = &[
             "marque-brokers",
             "marque-store",
             "marque-migrations",
+            // `marque plugin build` builds an author's crate as ours are built (decision 0061).
+            "marque-pluginbuild",
         ],
     ),
-    ("marque-plugin", &[]),
+    ("marque-plugin", &["marque-plugin-macros"]),
+    ("marque-plugin-macros", &[]),
     ("ema-cross", &["marque-plugin"]),
+    ("sma-cross", &["marque-plugin"]),
+    ("bos-retest", &["marque-plugin"]),
+    ("submarine-gold", &["marque-plugin"]),
+    ("ferrari-scalper", &["marque-plugin"]),
     ("consistency", &["marque-plugin"]),
     ("daily-loss", &["marque-plugin"]),
     ("exposure-cap", &["marque-plugin"]),
@@ -37,9 +44,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("profit-target", &["marque-plugin"]),
     ("trade-limit", &["marque-plugin"]),
     ("weekend", &["marque-plugin"]),
+    ("marque-pluginbuild", &[]),
+    // A plugin that the sandbox's tests build, as any author would.
+    ("clerk", &["marque-plugin"]),
     // Developers' tools: nobody ships them.
     ("marque-testkit", &["marque-pluginbuild"]),
-    ("marque-pluginbuild", &[]),
     // The bench also runs the shipped plugins as native code, to say what the sandbox costs over it, and a desk with its
     // database in its own process.
     (

@@ -26,16 +26,16 @@ const CLIENTS: usize = 4;
 
 /// A request to trade, as its client remembers it.
 #[derive(Debug, Clone)]
-struct Asked {
+pub struct Asked {
     path: String,
     key: String,
-    body: Value,
+    pub body: Value,
     /// The decision, once somebody had the answer in hand.
-    answered: Option<Value>,
+    pub answered: Option<Value>,
 }
 
 /// Somebody who trades, through all deaths of the server.
-struct Trader {
+pub struct Trader {
     cookie: String,
     csrf: String,
     account: String,
@@ -43,8 +43,22 @@ struct Trader {
 }
 
 impl Trader {
+    /// Who has these credentials, on their newest account.
+    pub async fn new(server: &Running, Credentials { session, csrf }: Credentials) -> Self {
+        let cookie = format!("__Host-marque={session}");
+        let mut trader = Self { cookie, csrf, account: String::new(), next: AtomicUsize::new(0) };
+        let accounts = trader.get(server, "/api/v1/accounts").await;
+        trader.account = accounts.pointer("/items/0/id").and_then(Value::as_str).expect("an account").to_owned();
+        trader
+    }
+
+    /// What their browser shows.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Each order has a take-profit that no other has: by it a decision is known again.
-    fn order(&self) -> Asked {
+    pub fn order(&self) -> Asked {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{}.{:05}", 2 + number / 100_000, number % 100_000);
         let body = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01", "take_profit": mark });
@@ -52,19 +66,30 @@ impl Trader {
         Asked { path, key: format!("storm-{number}"), body, answered: None }
     }
 
-    fn close(&self, order: &str) -> Asked {
+    /// An order that stays open: nothing guards it.
+    pub fn marked(&self, key: &str) -> Asked {
+        let body = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" });
+        Asked {
+            path: format!("/api/v1/accounts/{}/orders", self.account),
+            key: format!("held-{key}"),
+            body,
+            answered: None,
+        }
+    }
+
+    pub fn close(&self, order: &str) -> Asked {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = format!("/api/v1/positions/{}/close", order.replacen("ord_", "pos_", 1));
         Asked { path, key: format!("storm-{number}"), body: Value::Null, answered: None }
     }
 
-    fn request(&self, server: &Running, client: &Client, asked: &Asked) -> RequestBuilder {
+    pub fn request(&self, server: &Running, client: &Client, asked: &Asked) -> RequestBuilder {
         let request = client.post(server.url(HOST, &asked.path)).header("cookie", &self.cookie);
         let request = request.header("x-csrf-token", &self.csrf).header("idempotency-key", &asked.key);
         if asked.body.is_null() { request } else { request.json(&asked.body) }
     }
 
-    async fn get(&self, server: &Running, path: &str) -> Value {
+    pub async fn get(&self, server: &Running, path: &str) -> Value {
         let client = server.client(HOST).expect("a client");
         let answer = client.get(server.url(HOST, path)).header("cookie", &self.cookie).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), 200, "{path}");
@@ -98,7 +123,7 @@ async fn trade(trader: &Trader, server: &Running) -> Vec<Asked> {
 }
 
 /// Status and body; none when there is no whole answer.
-async fn answer(answer: reqwest::Result<Response>) -> Option<(u16, Value)> {
+pub async fn answer(answer: reqwest::Result<Response>) -> Option<(u16, Value)> {
     let answer = answer.ok()?;
     Some((answer.status().as_u16(), answer.json().await.ok()?))
 }
@@ -126,7 +151,7 @@ async fn acknowledged_is_present(trader: &Trader, server: &Running, all: &[Asked
 }
 
 /// No order counts twice, however often it was sent.
-fn once_each(left: &oracles::Left) -> usize {
+pub fn once_each(left: &oracles::Left) -> usize {
     let mut marks: BTreeMap<Price, usize> = BTreeMap::new();
     let ours = left.orders.iter().filter_map(|order| order.take_profit).filter(|mark| mark.units() >= 2 * SCALE);
     for mark in ours {
@@ -142,12 +167,8 @@ async fn storm(site: Site) {
     let kills = std::env::var(KILLS_SETTING).ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     let password = demo_password(&site);
     let mut server = site.serve().await;
-    let Credentials { session, csrf } = sign_in(&server, HOST, "trader@aurora.example", &password).await;
-    let mut trader =
-        Trader { cookie: format!("__Host-marque={session}"), csrf, account: String::new(), next: AtomicUsize::new(0) };
-    let accounts = trader.get(&server, "/api/v1/accounts").await;
-    trader.account = accounts.pointer("/items/0/id").and_then(Value::as_str).expect("an account").to_owned();
-    let trader = Arc::new(trader);
+    let credentials = sign_in(&server, HOST, "trader@aurora.example", &password).await;
+    let trader = Arc::new(Trader::new(&server, credentials).await);
     // Times of death from a fixed walk, 10 to 500 ms, so that a failure can be repeated.
     let (mut walk, mut answered, mut unknown, mut slowest) = (0x51_7C_C1_B7_u64, 0, 0, Duration::ZERO);
     for _ in 0..kills {

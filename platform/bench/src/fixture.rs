@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
+    account::{AccountTerms, Deployment, DeploymentStatus, MarginLevels, PositionMode},
     bar::Timeframe,
     calendar::CalendarId,
     fixed::{Lots, Money, Price},
@@ -65,6 +65,7 @@ pub fn terms(rules: Vec<PluginRef>) -> AccountTerms {
         initial_balance: Money::whole(1_000_000),
         leverage: 100,
         mode: PositionMode::Hedging,
+        margin: MarginLevels::default(),
         trades_per_day: None,
         rules,
     }

@@ -67,7 +67,7 @@ struct NativeStrategy {
 impl NativeStrategy {
     fn take(&mut self, acted: bool, actions: &mut Vec<Action>) {
         if acted {
-            actions.extend(self.runner.take_actions().into_iter().map(action));
+            actions.extend(self.runner.take_actions().into_iter().filter_map(action));
         }
     }
 }
@@ -215,13 +215,15 @@ fn told(update: &OrderUpdate) -> Option<sdk::OrderUpdate> {
             balance: money(balance),
         },
         OrderUpdate::Refused | OrderUpdate::Ended { .. } => sdk::OrderUpdate::Refused,
-        OrderUpdate::Working { .. } | OrderUpdate::Changed { .. } => return None,
+        // The strategy here trades at the market.
+        OrderUpdate::Working { .. } | OrderUpdate::Traded { .. } | OrderUpdate::Changed { .. } => return None,
     })
 }
 
-fn action(action: sdk::Action) -> Action {
+/// What the strategy here wishes for: it trades at the market and has no other words.
+fn action(action: sdk::Action) -> Option<Action> {
     let price = |price: sdk::Price| Price::from_units(price.units());
-    match action {
+    Some(match action {
         sdk::Action::Open { side, lots, stop_loss, take_profit } => Action::Open {
             side: match side {
                 sdk::Side::Buy => Side::Buy,
@@ -233,7 +235,8 @@ fn action(action: sdk::Action) -> Action {
         },
         sdk::Action::Close { position } => Action::Close { position: PositionId(position) },
         sdk::Action::SetTimer { at } => Action::SetTimer { at: Millis(at) },
-    }
+        _ => return None,
+    })
 }
 
 const fn side(side: Side) -> sdk::Side {

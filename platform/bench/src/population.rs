@@ -98,7 +98,13 @@ impl Venue for LastQuote {
         let order = order.order();
         if let Some(quote) = self.0.get(&order.instrument) {
             let price = entry_price(order.side, quote);
-            reports.push(VenueReport::Filled { order: order.id, lots: order.lots, price, commission: Money::ZERO });
+            reports.push(VenueReport::Filled {
+                order: order.id,
+                execution: None,
+                lots: order.lots,
+                price,
+                commission: Money::ZERO,
+            });
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 mod contract {
-    wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "strategy" });
+    wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "order-strategy" });
 }
 
 mod rule_contract {
@@ -28,9 +28,9 @@ mod rule_contract {
 }
 
 use contract::{
-    Strategy, StrategyPre,
+    OrderStrategy, OrderStrategyPre,
     marque::plugin::{
-        host, limits,
+        host, limits, order_strategy_types, order_types,
         strategy_types::{self, Start},
         types,
     },
@@ -38,7 +38,8 @@ use contract::{
 use rule_contract::{
     RiskRule, RiskRulePre,
     marque::plugin::{
-        account_facts, flattening, host as rule_host, market_facts, objectives, rule_types, types as rule_kinds,
+        account_facts, flattening, host as rule_host, market_facts, objectives, order_facts,
+        order_types as rule_orders, rule_types, types as rule_kinds,
     },
 };
 
@@ -57,6 +58,8 @@ impl host::Host for Quiet {
 
 impl types::Host for Quiet {}
 impl strategy_types::Host for Quiet {}
+impl order_types::Host for Quiet {}
+impl order_strategy_types::Host for Quiet {}
 
 impl rule_host::Host for Quiet {
     fn now(&mut self) -> i64 {
@@ -111,20 +114,30 @@ impl flattening::Host for Quiet {
     fn only(&mut self, _instrument: u32) {}
 }
 
+impl order_facts::Host for Quiet {
+    fn get_terms(&mut self) -> Option<order_facts::OrderTerms> {
+        None
+    }
+    fn get_waiting(&mut self) -> Vec<order_facts::WaitingOrder> {
+        Vec::new()
+    }
+}
+
 impl rule_kinds::Host for Quiet {}
+impl rule_orders::Host for Quiet {}
 impl rule_types::Host for Quiet {}
 
 /// A compiled strategy, ready to be instantiated.
 pub struct Raw {
     engine: Engine,
-    pre: StrategyPre<Quiet>,
+    pre: OrderStrategyPre<Quiet>,
     start: Start,
 }
 
 /// An instance of it.
 pub struct RawInstance {
     store: Store<Quiet>,
-    world: Strategy,
+    world: OrderStrategy,
 }
 
 impl Raw {
@@ -135,8 +148,8 @@ impl Raw {
     pub fn load(component: &[u8], instances: u32) -> Result<Self> {
         let engine = Engine::new(&profile(instances))?;
         let mut linker = Linker::new(&engine);
-        Strategy::add_to_linker::<_, HasSelf<Quiet>>(&mut linker, |host| host)?;
-        let pre = StrategyPre::new(linker.instantiate_pre(&Component::from_binary(&engine, component)?)?)?;
+        OrderStrategy::add_to_linker::<_, HasSelf<Quiet>>(&mut linker, |host| host)?;
+        let pre = OrderStrategyPre::new(linker.instantiate_pre(&Component::from_binary(&engine, component)?)?)?;
         let instrument = fixture::instrument()?;
         let start = Start {
             instrument: types::Instrument {
@@ -180,7 +193,7 @@ pub enum RawCall {
     /// Bars, and whether actions are taken afterwards.
     Bars(u32, Vec<i64>, bool),
     /// An order update, and whether actions are taken afterwards.
-    Update(i64, strategy_types::OrderUpdate, bool),
+    Update(i64, order_strategy_types::OrderEvent, bool),
     /// A question about an order.
     Check(rule_types::Order, rule_types::Account),
     /// A question about an account.
@@ -236,7 +249,7 @@ impl RawPlayer {
                 (world.call_on_bars(&mut *store, *count, columns)?.consumed, *acted)
             }
             RawCall::Update(at, update, acted) => {
-                world.call_on_order_update(&mut *store, *at, *update)?;
+                world.call_on_order_event(&mut *store, *at, *update)?;
                 (0, *acted)
             }
             RawCall::Check(order, account) => {
@@ -251,7 +264,7 @@ impl RawPlayer {
             }
         };
         if acted {
-            world.call_take_actions(store)?;
+            world.call_take_wishes(store)?;
         }
         Ok(bars)
     }
@@ -292,10 +305,10 @@ fn unbounded(engine: &Engine) -> Result<Store<Quiet>> {
     Ok(store)
 }
 
-const fn told(update: &OrderUpdate) -> strategy_types::OrderUpdate {
+const fn told(update: &OrderUpdate) -> order_strategy_types::OrderEvent {
     match *update {
         OrderUpdate::Opened { position, side, lots, price, balance } => {
-            strategy_types::OrderUpdate::Opened(strategy_types::Opened {
+            order_strategy_types::OrderEvent::Opened(strategy_types::Opened {
                 position: position.0,
                 side: match side {
                     Side::Buy => types::Side::Buy,
@@ -307,7 +320,7 @@ const fn told(update: &OrderUpdate) -> strategy_types::OrderUpdate {
             })
         }
         OrderUpdate::Closed { position, price, profit, origin, balance } => {
-            strategy_types::OrderUpdate::Closed(strategy_types::Closed {
+            order_strategy_types::OrderEvent::Closed(strategy_types::Closed {
                 position: position.0,
                 price: price.units(),
                 profit: profit.units(),
@@ -321,11 +334,12 @@ const fn told(update: &OrderUpdate) -> strategy_types::OrderUpdate {
                 balance: balance.units(),
             })
         }
-        // What the contract of this bench has no words for does not happen in it.
+        // The strategies of this bench trade at the market: nothing else happens in it.
         OrderUpdate::Refused
         | OrderUpdate::Ended { .. }
         | OrderUpdate::Working { .. }
-        | OrderUpdate::Changed { .. } => strategy_types::OrderUpdate::Refused,
+        | OrderUpdate::Traded { .. }
+        | OrderUpdate::Changed { .. } => order_strategy_types::OrderEvent::Refused,
     }
 }
 

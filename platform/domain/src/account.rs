@@ -63,7 +63,27 @@ impl PositionMode {
     }
 }
 
-/// What an account is opened with. Rules are pinned: what the brand changes later holds for later accounts. Only
+/// The margin levels at which something happens to an account: equity over the margin that its positions bind, in basis
+/// points. They rise in this order: stop-out, call, calm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarginLevels {
+    /// Below it the account is called.
+    pub call_bp: i64,
+    /// At or above it a called account is calm again.
+    pub calm_bp: i64,
+    /// At or below it positions are closed.
+    pub stop_out_bp: i64,
+}
+
+impl Default for MarginLevels {
+    /// A call below 100 %, calm from 110 %, a stop-out at 50 %: what the European regulator asks of brokers, and what
+    /// accounts have whose terms do not say.
+    fn default() -> Self {
+        Self { call_bp: 10_000, calm_bp: 11_000, stop_out_bp: 5_000 }
+    }
+}
+
+/// What an account is opened with. All of it is pinned: what the brand changes later holds for later accounts. Only
 /// the orders of a day follow the owner's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountTerms {
@@ -82,6 +102,9 @@ pub struct AccountTerms {
     /// How its positions in one instrument live together.
     #[serde(default)]
     pub mode: PositionMode,
+    /// The margin levels at which it is called and closed.
+    #[serde(default)]
+    pub margin: MarginLevels,
     /// Orders that may open a position in a UTC day, on all accounts of the owner together; none means no limit.
     pub trades_per_day: Option<u32>,
     /// The rules that watch it, in the order in which they are asked.

@@ -126,6 +126,31 @@ id!(
     /// A stored plugin artifact.
     PluginId, "plugin", "plg"
 );
+id!(
+    /// A public key that an author signs plugins with.
+    AuthorKeyId, "author key", "aky"
+);
+id!(
+    /// An Expert Advisor that a brand offers.
+    ProductId, "product", "prd"
+);
+id!(
+    /// The right of one person to run an Expert Advisor.
+    LicenceId, "licence", "lic"
+);
+id!(
+    /// A licence's seat: one account on one computer.
+    ActivationId, "activation", "act"
+);
+
+id!(
+    /// A backtest that somebody started.
+    BacktestId, "backtest", "bkt"
+);
+id!(
+    /// A key that a brand signs with.
+    SigningKeyId, "signing key", "key"
+);
 
 /// An instrument's number in the catalogue: small, dense, and an index in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

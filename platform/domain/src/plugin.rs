@@ -24,6 +24,73 @@ impl PluginKind {
     }
 }
 
+/// Through which a release reaches those who deploy it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// What everybody gets.
+    #[default]
+    Stable,
+    /// What those get who ask for it by name.
+    Beta,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Stable, Self::Beta];
+
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Beta => "beta",
+        }
+    }
+}
+
+/// Text that names no channel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such channel: write stable or beta")]
+pub struct UnknownChannel;
+
+impl FromStr for Channel {
+    type Err = UnknownChannel;
+    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
+        Self::ALL.into_iter().find(|channel| channel.name() == text).ok_or(UnknownChannel)
+    }
+}
+
+/// Where a release is on its way into a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseStatus {
+    /// The gate accepted it; nobody has decided.
+    Pending,
+    /// It may be deployed.
+    Approved,
+    /// Somebody decided against it.
+    Refused,
+    /// It was withdrawn: what runs goes on, nothing new starts with it.
+    Yanked,
+}
+
+impl ReleaseStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Approved, Self::Refused, Self::Yanked];
+
+    /// A stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Refused => "refused",
+            Self::Yanked => "yanked",
+        }
+    }
+}
+
 /// The SHA-256 of a plugin's component: its identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PluginDigest(pub [u8; 32]);

@@ -8,7 +8,7 @@ use crate::{
     port::{Venue, VenueReport},
     shard::Shard,
 };
-use marque_domain::{bar::Quote, time::Millis};
+use marque_domain::{bar::Quote, id::PositionId, order::OrderState, time::Millis};
 
 /// What makes effects durable and shows them to whoever watches. An error stops the desk: nothing that
 /// follows from uncommitted facts may leave it.
@@ -34,7 +34,8 @@ pub struct Desk<V> {
 impl<V: Venue> Desk<V> {
     /// Puts a shard and its venue together.
     #[must_use]
-    pub fn new(shard: Shard, venue: V) -> Self {
+    pub fn new(mut shard: Shard, venue: V) -> Self {
+        shard.trades_at_remote(venue.is_remote());
         Self { shard, venue, effects: Effects::default(), reports: Vec::new() }
     }
 
@@ -77,6 +78,18 @@ impl<V: Venue> Desk<V> {
     ) -> Result<(), C::Error> {
         self.venue.quote(quote, &mut self.reports);
         self.shard.quote_with_bars(quote, closed, core::mem::take(&mut self.reports), &mut self.effects);
+        self.settle(commit)
+    }
+
+    /// Takes what a remote venue has said, at a time at which no quote need have come: questions that are due go out.
+    ///
+    /// # Errors
+    /// The committer's.
+    pub fn listen<C: Commit>(&mut self, now: Millis, commit: &mut C) -> Result<(), C::Error> {
+        self.venue.listen(now, &mut self.reports);
+        let heard = Event::Heard(core::mem::take(&mut self.reports));
+        let taken = self.shard.step(now, heard, &mut self.effects);
+        debug_assert!(taken.is_ok(), "only commands are refused");
         self.settle(commit)
     }
 
@@ -144,6 +157,7 @@ impl<V: Venue> Desk<V> {
             let result = commit.commit(&mut self.shard, &self.effects);
             let orders = core::mem::take(&mut self.effects.orders);
             let queries = core::mem::take(&mut self.effects.queries);
+            let restated = core::mem::take(&mut self.effects.restated);
             if result.is_ok() {
                 follow(&mut self.venue, &self.effects.records);
             }
@@ -152,7 +166,13 @@ impl<V: Venue> Desk<V> {
             for approved in &orders {
                 let sent = self.step(Event::Sent(approved.order().id));
                 debug_assert!(sent.is_ok(), "only commands are refused");
-                self.venue.submit(approved, &mut self.reports);
+                // What was withdrawn in the meantime, or turned out to be there already, is not sent.
+                if self.shard.state().order(approved.order().id).is_some_and(|o| o.state == OrderState::Sending) {
+                    self.venue.submit(approved, &mut self.reports);
+                }
+            }
+            for order in restated.iter().filter_map(|id| self.shard.state().remembered(*id)) {
+                self.venue.restate(order, self.shard.state().position(PositionId(order.id.0)));
             }
             for order in queries {
                 self.venue.query(order, &mut self.reports);

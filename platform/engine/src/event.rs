@@ -3,13 +3,15 @@
 use crate::{
     gate::Approved,
     port::{Assessment, DayAnchor, VenueReport},
+    routed::{Asking, Dispute},
     state::State,
 };
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, EquityPoint},
     bar::{Bar, Quote, Timeframe},
     decision::{Decision, Intent},
-    fixed::Money,
+    execution::ExecutionId,
+    fixed::{Lots, Money, Price},
     id::{AccountId, DeploymentId, InstrumentId, OrderId, UserId},
     kill::{Authority, Kill, KillScope, Killed},
     ledger::{
@@ -33,6 +35,8 @@ pub enum Event {
     Sent(OrderId),
     /// The venue answered.
     Report(VenueReport),
+    /// Time went by without a quote, with what a remote venue said meanwhile.
+    Heard(Vec<VenueReport>),
     /// The shard was rebuilt from its journal: orders that may have been sent become unknown and are
     /// asked about.
     Recovered,
@@ -269,6 +273,52 @@ pub enum Record {
         /// When.
         at: Millis,
     },
+    /// An order goes to a venue that keeps its own books: what that says of it is remembered from here on.
+    Routed {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        order: OrderId,
+    },
+    /// An execution that such a venue told is counted.
+    Executed {
+        /// Whose.
+        account: AccountId,
+        /// Of which order; of a level that closed a position, the order that opened it.
+        order: OrderId,
+        /// The venue's name for it.
+        execution: ExecutionId,
+        /// How much traded.
+        lots: Lots,
+        /// At what price.
+        price: Price,
+        /// When it was told.
+        at: Millis,
+    },
+    /// A question about an order goes out or will, or nobody asks any more and a person has to look.
+    Asked {
+        /// Whose.
+        account: AccountId,
+        /// About which.
+        order: OrderId,
+        /// How often by now, and when again.
+        asking: Asking,
+        /// When.
+        at: Millis,
+    },
+    /// The venue answered a question about an order.
+    Answered {
+        /// Whose.
+        account: AccountId,
+        /// About which.
+        order: OrderId,
+        /// Whether the venue said that the order is over. Of one that it never heard of it has not: it may still be on its way.
+        over: bool,
+        /// When.
+        at: Millis,
+    },
+    /// A venue did something other than it was asked to; a person should look at it.
+    Disputed(Dispute),
 }
 
 impl Record {
@@ -283,7 +333,12 @@ impl Record {
             | Self::Assessed { account, .. }
             | Self::TradesLimited { account, .. }
             | Self::MarginCalled { account, .. }
+            | Self::Routed { account, .. }
+            | Self::Executed { account, .. }
+            | Self::Asked { account, .. }
+            | Self::Answered { account, .. }
             | Self::DaysKept { account, .. } => Some(*account),
+            Self::Disputed(dispute) => dispute.account,
             Self::Deployed(deployment) => Some(deployment.account),
             Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
             Self::Decided(decision) => Some(decision.account),
@@ -318,7 +373,12 @@ impl Record {
             | Self::TradesLimited { .. }
             | Self::MarginCalled { .. }
             | Self::KillPressed(_)
-            | Self::KillReleased { .. } => None,
+            | Self::KillReleased { .. }
+            | Self::Routed { .. }
+            | Self::Executed { .. }
+            | Self::Asked { .. }
+            | Self::Answered { .. }
+            | Self::Disputed(_) => None,
         }
     }
 }
@@ -344,6 +404,8 @@ pub struct Effects {
     pub orders: Vec<Approved>,
     /// Orders to ask the venue about.
     pub queries: Vec<OrderId>,
+    /// Orders that a remote venue must be told again, with their positions.
+    pub restated: Vec<OrderId>,
     /// Points of equity curves.
     pub points: Vec<EquityPoint>,
     /// What strategies logged.
@@ -357,6 +419,7 @@ impl Effects {
         self.records.is_empty()
             && self.orders.is_empty()
             && self.queries.is_empty()
+            && self.restated.is_empty()
             && self.points.is_empty()
             && self.logs.is_empty()
     }
@@ -366,6 +429,7 @@ impl Effects {
         self.records.clear();
         self.orders.clear();
         self.queries.clear();
+        self.restated.clear();
         self.points.clear();
         self.logs.clear();
     }

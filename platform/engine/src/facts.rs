@@ -10,11 +10,11 @@ use crate::{
 };
 use marque_domain::{
     calendar::{Calendar, Closure},
-    fixed::Money,
+    fixed::{Lots, Money},
     id::{AccountId, InstrumentId},
     instrument::Instrument,
     ledger::Transaction,
-    order::{Origin, Purpose},
+    order::{Order, Origin, Purpose},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,13 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn executions(&self) -> &'a [Execution] {
         self.known.map_or(&[], |(account, _, _)| &account.facts.executions)
+    }
+
+    /// The account's orders that would open a position and have not traded, oldest first: they stand at the venue, or are on
+    /// their way.
+    pub fn waiting(&self) -> impl Iterator<Item = &'a Order> {
+        let orders = self.known.map_or(&[][..], |(account, _, _)| &account.orders);
+        orders.iter().filter(|o| o.purpose == Purpose::Open && o.remaining() > Lots::ZERO)
     }
 
     /// An instrument of the catalogue.

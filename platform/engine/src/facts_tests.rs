@@ -1,7 +1,7 @@
 use super::*;
 use crate::port::DayAnchor;
 use marque_domain::{
-    account::{AccountTerms, PositionMode},
+    account::{AccountTerms, MarginLevels, PositionMode},
     fixed::Lots,
     id::{OrderId, PositionId, TransactionId, UserId},
     instrument::Currency,
@@ -28,6 +28,7 @@ fn opened() -> State {
         initial_balance: money(100_000),
         leverage: 30,
         mode: PositionMode::Hedging,
+        margin: MarginLevels::default(),
         trades_per_day: Some(5),
         rules: vec![rule.clone(), rule],
     };

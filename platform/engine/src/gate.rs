@@ -308,6 +308,9 @@ impl Hearing<'_> {
                 stop_loss: draft.levels.stop_loss,
                 risk: draft.levels.stop_loss.and_then(risk),
                 value_per_point,
+                kind: draft.kind,
+                time_in_force: draft.time_in_force,
+                group: draft.oco,
             };
             let view = AccountView {
                 now: market.now(),
@@ -342,7 +345,7 @@ fn unkilled(
 /// Whether the account may open anything at all.
 fn standing(state: &State, account: &AccountState, now: Millis) -> Result<(), Denial> {
     active(account)?;
-    if account.orders.iter().any(|o| o.state == OrderState::Unknown) {
+    if account.is_uncertain() {
         return Err(Denial::AccountUncertain);
     }
     let trades = |limit: &u32| state.trades_of(account.terms.user, now) >= *limit;

@@ -9,6 +9,7 @@ use marque_domain::{
     account::Deployment,
     bar::{Quote, Timeframe},
     decision::Verdict,
+    execution::ExecutionId,
     fixed::{Lots, Money, Price},
     id::{InstrumentId, OrderId, PositionId},
     instrument::Instrument,
@@ -182,7 +183,7 @@ pub enum OrderUpdate {
         /// Closed balance of the account.
         balance: Money,
     },
-    /// A position has more or fewer lots than before, and is still open.
+    /// A position has other lots or levels than before, and is still open.
     Changed {
         /// Its id.
         position: PositionId,
@@ -193,16 +194,31 @@ pub enum OrderUpdate {
         /// Closed balance of the account.
         balance: Money,
     },
-    /// A pending order stands at the venue.
+    /// A pending order stands at the venue, as it is now: new, or amended.
     Working {
         /// Its id.
         order: OrderId,
         /// Which way.
         side: Side,
+        /// How much of it has not traded.
+        lots: Lots,
+        /// At which price.
+        kind: OrderKind,
+        /// For how long.
+        time_in_force: TimeInForce,
+        /// What will guard the position it opens.
+        levels: Levels,
+    },
+    /// Some or all of a pending order traded. What that did to positions has been told before.
+    Traded {
+        /// Its id.
+        order: OrderId,
         /// How much.
         lots: Lots,
-        /// The price it waits for.
+        /// At what price.
         price: Price,
+        /// How much of it has not traded; at nothing it stands at the venue no more.
+        left: Lots,
     },
     /// A pending order ended before all of it traded.
     Ended {
@@ -211,6 +227,21 @@ pub enum OrderUpdate {
     },
     /// A wish was denied or its market order ended untraded.
     Refused,
+}
+
+impl OrderUpdate {
+    /// A pending order as it stands at the venue.
+    #[must_use]
+    pub const fn working(order: &Order) -> Self {
+        Self::Working {
+            order: order.id,
+            side: order.side,
+            lots: order.remaining(),
+            kind: order.kind,
+            time_in_force: order.time_in_force,
+            levels: order.levels(),
+        }
+    }
 }
 
 /// Which hooks a strategy wants. The others are never called.
@@ -378,7 +409,7 @@ pub struct OrderView {
     pub side: Side,
     /// How much, after rounding and earlier rules.
     pub lots: Lots,
-    /// The price it would trade at now.
+    /// The price it would trade at: that of its kind, or the market's now.
     pub price: Price,
     /// Attached stop-loss.
     pub stop_loss: Option<Price>,
@@ -386,6 +417,12 @@ pub struct OrderView {
     pub risk: Option<Money>,
     /// What one lot earns when the price moves by 1.
     pub value_per_point: Money,
+    /// At which price it may trade.
+    pub kind: OrderKind,
+    /// For how long.
+    pub time_in_force: TimeInForce,
+    /// The group of working orders that it joins or changes: it would trade instead of them.
+    pub group: Option<OrderId>,
 }
 
 /// What a rule thinks of an account.
@@ -526,6 +563,9 @@ pub enum VenueReport {
     Filled {
         /// Which.
         order: OrderId,
+        /// The venue's name for it, by which it counts once however often it is told; none from a venue that keeps no
+        /// books of its own and says nothing twice.
+        execution: Option<ExecutionId>,
         /// How much of it.
         lots: Lots,
         /// At what price.
@@ -568,6 +608,9 @@ pub enum VenueReport {
     Exited {
         /// Which position.
         position: PositionId,
+        /// The venue's name for it and how much of the position it closed; none, and all of it, from a venue that keeps
+        /// no books of its own.
+        execution: Option<(ExecutionId, Lots)>,
         /// [`Origin::StopLoss`] or [`Origin::TakeProfit`].
         origin: Origin,
         /// At what price.
@@ -592,10 +635,36 @@ pub enum VenueReport {
         /// Which order.
         order: OrderId,
     },
+    /// Asked about an order, it knows it: all that it has to say of it, in one piece.
+    Found {
+        /// Which order.
+        order: OrderId,
+        /// Everything that happened to it and to the position it opened, oldest first, also what was told before.
+        said: Vec<VenueReport>,
+        /// The price it waits for, if it still waits there; none when it is over.
+        waits: Option<OrderKind>,
+    },
+    /// Reports may have been missed: the connection was gone for a while.
+    Gap,
 }
 
 /// A venue: takes approved orders after their intent is committed, and answers by reports.
+///
+/// A venue keeps the shard's books (the simulated one: what stands there stands as the journal has it) or its own
+/// ([`Venue::is_remote`]). What a remote one says may be late, twice, out of order or lost, and what it is told may be too.
+/// An adapter therefore holds to three rules. Whatever is no definite answer (a time-out, a reset, an error of a server on
+/// the way, something that it cannot read, a refusal because the order is there already) is [`VenueReport::Lost`] and
+/// never a rejection. It sends an order once for each call of [`Venue::submit`] and never again by itself. An
+/// answer to a question is given only to the last one that was asked about the order.
 pub trait Venue: Send {
+    /// Whether it keeps books of its own.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// What it has said since it was last listened to, at this time. A venue that answers at once says nothing here.
+    fn listen(&mut self, _now: Millis, _reports: &mut Vec<VenueReport>) {}
+
     /// What it quotes its customers where the market quotes this.
     fn price(&self, quote: &Quote) -> Quote {
         *quote
@@ -615,4 +684,7 @@ pub trait Venue: Send {
 
     /// A position is committed as it is here, with its levels.
     fn position(&mut self, _position: &Position) {}
+
+    /// Tells a remote venue again how an order and its position stand here, because it seems not to have heard.
+    fn restate(&mut self, _order: &Order, _position: Option<&Position>) {}
 }

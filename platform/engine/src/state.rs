@@ -5,6 +5,7 @@ use crate::{
     event::Record,
     facts::{AccountFacts, DayTally},
     port::{Assessment, DayAnchor, Room},
+    routed::{Asking, ENDED_KEPT, Routed},
 };
 use marque_domain::{
     account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, PositionMode},
@@ -12,7 +13,7 @@ use marque_domain::{
     id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId, TransactionId, UserId},
     kill::{Authority, Kill, KillMode, KillScope},
     ledger::{Transaction, TransactionKind},
-    order::{Order, Position, Purpose},
+    order::{Order, OrderState, Position, Purpose},
     time::{DAY_MS, Millis},
 };
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct AccountState {
     pub positions: Vec<Position>,
     /// Orders that are not final, oldest first.
     pub orders: Vec<Order>,
+    /// What is remembered of orders that went to a venue with books of its own.
+    pub routed: BTreeMap<OrderId, Routed>,
     /// The UTC day that `trades_today` counts, in days since 1970.
     pub trade_day: i64,
     /// Opening orders approved on that day.
@@ -87,6 +90,13 @@ impl AccountState {
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<&Order> {
         self.orders.iter().find(|o| o.id == id)
+    }
+
+    /// Whether it is not known what an order of it did: no answer came, and perhaps nobody asks any more.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        self.orders.iter().any(|o| o.state == OrderState::Unknown)
+            || self.routed.values().any(|r| r.asking.is_some_and(|asking| asking.is_given_up()))
     }
 
     /// Whether an order is on its way that closes this position.
@@ -130,6 +140,9 @@ impl AccountState {
     fn moved(&mut self, order: &Order) {
         if order.state.is_final() {
             self.orders.retain(|o| o.id != order.id);
+            if let Some(routed) = self.routed.get_mut(&order.id) {
+                routed.ended = Some(order.clone());
+            }
         } else if let Some(known) = self.orders.iter_mut().find(|o| o.id == order.id) {
             known.clone_from(order);
         }
@@ -158,6 +171,10 @@ struct Whereabouts {
     orders: BTreeMap<OrderId, AccountId>,
     /// The accounts of open positions.
     positions: BTreeMap<PositionId, AccountId>,
+    /// The accounts of orders of which something is remembered.
+    routed: BTreeMap<OrderId, AccountId>,
+    /// Questions that go out again, by when.
+    questions: BTreeSet<(Millis, OrderId)>,
     /// Each person's accounts.
     owned: BTreeMap<UserId, BTreeSet<AccountId>>,
 }
@@ -195,10 +212,18 @@ impl State {
                     self.whereabouts.orders.remove(&order.id);
                 }
                 self.account(order.account, |a| a.moved(order));
+                if order.state.is_final() {
+                    self.forget(order.account);
+                }
             }
             Record::PositionOpened(position) => {
                 self.whereabouts.positions.insert(position.id, position.account);
-                self.account(position.account, |a| a.positions.push(position.clone()));
+                self.account(position.account, |a| {
+                    a.positions.push(position.clone());
+                    if let Some(routed) = a.routed.get_mut(&OrderId(position.id.0)) {
+                        routed.closed = None;
+                    }
+                });
             }
             Record::PositionChanged(position) => self.account(position.account, |a| a.changed(position)),
             Record::PositionClosed(position) => {
@@ -206,6 +231,9 @@ impl State {
                 self.account(position.account, |a| {
                     a.positions.retain(|p| p.id != position.id);
                     a.swaps.remove(&position.id);
+                    if let Some(routed) = a.routed.get_mut(&OrderId(position.id.0)) {
+                        routed.closed = Some(position.clone());
+                    }
                 });
             }
             Record::Moved(transaction) => {
@@ -220,6 +248,19 @@ impl State {
             Record::KillPressed(kill) => drop(self.kills.insert((kill.scope, kill.authority), kill.clone())),
             Record::KillReleased { scope, authority, .. } => drop(self.kills.remove(&(*scope, *authority))),
             Record::TradesLimited { account, per_day } => self.account(*account, |a| a.terms.trades_per_day = *per_day),
+            Record::Routed { account, order } => {
+                self.whereabouts.routed.insert(*order, *account);
+                self.account(*account, |a| drop(a.routed.insert(*order, Routed::default())));
+            }
+            Record::Executed { account, order, execution, .. } => {
+                self.account(*account, |a| a.routed.get_mut(order).map_or((), |r| r.count(execution)));
+            }
+            Record::Asked { account, order, asking, .. } => self.ask(*account, *order, Some(*asking)),
+            Record::Answered { account, order, over, .. } => {
+                self.account(*account, |a| a.routed.get_mut(order).map_or((), |r| r.over = *over));
+                self.ask(*account, *order, None);
+            }
+            Record::Disputed(_) => {}
         }
         self.apply_to_facts(record);
     }
@@ -284,6 +325,60 @@ impl State {
         self.accounts.get(self.whereabouts.positions.get(&id)?)?.position(id)
     }
 
+    /// What is remembered of an order that went to a venue with books of its own, and on which account.
+    #[must_use]
+    pub fn routed(&self, id: OrderId) -> Option<(AccountId, &Routed)> {
+        let account = *self.whereabouts.routed.get(&id)?;
+        Some((account, self.accounts.get(&account)?.routed.get(&id)?))
+    }
+
+    /// An order that is not final, or one that ended and is remembered.
+    #[must_use]
+    pub fn remembered(&self, id: OrderId) -> Option<&Order> {
+        self.order(id).or_else(|| self.routed(id)?.1.ended.as_ref())
+    }
+
+    /// When the next question to a venue goes out again.
+    #[must_use]
+    pub fn next_question(&self) -> Millis {
+        self.whereabouts.questions.first().map_or(Millis(i64::MAX), |(at, _)| *at)
+    }
+
+    /// The questions that are due, up to `most` of them, the oldest first.
+    #[must_use]
+    pub fn questions_due(&self, now: Millis, most: usize) -> Vec<OrderId> {
+        let due = self.whereabouts.questions.iter().take_while(|(at, _)| *at <= now);
+        due.take(most).map(|(_, order)| *order).collect()
+    }
+
+    fn ask(&mut self, account: AccountId, order: OrderId, asking: Option<Asking>) {
+        let Some(routed) = self.accounts.get_mut(&account).and_then(|a| a.routed.get_mut(&order)) else { return };
+        let before = core::mem::replace(&mut routed.asking, asking);
+        let due = |asking: Option<Asking>| asking.and_then(|a| a.next_at).map(|at| (at, order));
+        if let Some(before) = due(before) {
+            self.whereabouts.questions.remove(&before);
+        }
+        self.whereabouts.questions.extend(due(asking));
+        if asking.is_none() {
+            self.forget(account);
+        }
+    }
+
+    /// Of what is remembered the oldest goes, when there is too much: of orders that ended, that nobody asks about and of
+    /// which no position is open.
+    fn forget(&mut self, account: AccountId) {
+        let Some(account) = self.accounts.get_mut(&account).filter(|a| a.routed.len() > ENDED_KEPT) else { return };
+        let open: BTreeSet<i64> = account.positions.iter().map(|p| p.id.0).collect();
+        let over = |(id, routed): &(&OrderId, &Routed)| {
+            routed.ended.is_some() && routed.asking.is_none() && !open.contains(&id.0)
+        };
+        let ended: Vec<OrderId> = account.routed.iter().filter(over).map(|(id, _)| *id).collect();
+        for id in ended.iter().take(ended.len().saturating_sub(ENDED_KEPT)) {
+            account.routed.remove(id);
+            self.whereabouts.routed.remove(id);
+        }
+    }
+
     fn account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountState)) {
         if let Some(account) = self.accounts.get_mut(&id) {
             change(account);
@@ -311,6 +406,7 @@ impl State {
             margin_called: false,
             positions: Vec::new(),
             orders: Vec::new(),
+            routed: BTreeMap::new(),
             trade_day: 0,
             trades_today: 0,
             rules: vec![RuleState::default(); terms.rules.len()],

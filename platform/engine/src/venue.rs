@@ -63,6 +63,8 @@ struct Listing {
 #[derive(Debug, Default)]
 pub struct SimulatedVenue {
     model: VenueModel,
+    /// Of instruments that have terms of their own.
+    models: BTreeMap<InstrumentId, VenueModel>,
     listings: BTreeMap<InstrumentId, Listing>,
     quotes: BTreeMap<InstrumentId, Quote>,
     /// The latest time of any quote.
@@ -92,6 +94,17 @@ impl SimulatedVenue {
         Self { model, listings, ..Self::default() }
     }
 
+    /// The same, with terms of their own for some instruments: a spread in points is another price for each of them.
+    #[must_use]
+    pub fn with_own(self, models: impl IntoIterator<Item = (InstrumentId, VenueModel)>) -> Self {
+        Self { models: models.into_iter().collect(), ..self }
+    }
+
+    /// The terms on which an instrument trades here.
+    fn terms(&self, instrument: InstrumentId) -> &VenueModel {
+        self.models.get(&instrument).unwrap_or(&self.model)
+    }
+
     /// Takes up what stood here before a restart: the quotes, positions and working orders of a restored shard.
     pub fn restore(&mut self, shard: &Shard) {
         self.quotes.extend(shard.market().quotes().map(|q| (q.instrument, *q)));
@@ -114,9 +127,10 @@ impl SimulatedVenue {
         self.expiries.first().map_or(Millis(i64::MAX), |(at, _)| *at)
     }
 
-    fn commission(&self, lots: Lots) -> Money {
+    fn commission(&self, instrument: InstrumentId, lots: Lots) -> Money {
         // Overflow would need more lots than any instrument allows.
-        mul_div(self.model.commission_per_lot.units(), lots.units(), SCALE).map_or(Money::ZERO, Money::from_units)
+        mul_div(self.terms(instrument).commission_per_lot.units(), lots.units(), SCALE)
+            .map_or(Money::ZERO, Money::from_units)
     }
 
     fn is_open(&self, instrument: InstrumentId, at: Millis) -> bool {
@@ -124,8 +138,8 @@ impl SimulatedVenue {
     }
 
     /// Whether the order's latency has passed.
-    const fn is_ready(&self, order: &Order) -> bool {
-        self.now.0 >= order.created_at.plus(self.model.latency_ms).0
+    fn is_ready(&self, order: &Order) -> bool {
+        self.now.0 >= order.created_at.plus(self.terms(order.instrument).latency_ms).0
     }
 
     /// Whether the order is looked at on every quote, rather than when its price comes.
@@ -172,11 +186,11 @@ impl SimulatedVenue {
             Some(_) => market,
             None => {
                 let tick = listing.map_or(Price::from_units(1), |l| l.tick);
-                self.model.slip(market, order.side, tick, quote, order.id.0)
+                self.terms(order.instrument).slip(market, order.side, tick, quote, order.id.0)
             }
         };
         let step = listing.map_or(Lots::from_units(1), |l| l.lot_step);
-        let lots = self.model.portion(order.remaining(), step);
+        let lots = self.terms(order.instrument).portion(order.remaining(), step);
         let whole = lots == order.remaining();
         (whole || order.time_in_force != TimeInForce::Fok).then_some((lots, price))
     }
@@ -186,7 +200,7 @@ impl SimulatedVenue {
         let mut left = order.remaining();
         if let Some((lots, price)) = self.offer(order, quote) {
             left = left.saturating_sub(lots);
-            let commission = self.commission(lots);
+            let commission = self.commission(order.instrument, lots);
             reports.push(VenueReport::Triggered { order: order.id, lots, price, commission });
         }
         if order.time_in_force.is_immediate() && left > Lots::ZERO {
@@ -227,10 +241,13 @@ impl SimulatedVenue {
         let market = exit_price(position.side, quote);
         let price = match origin {
             Origin::TakeProfit => market,
-            _ => self.model.slip(market, position.side.opposite(), self.tick(position.instrument), quote, id.0),
+            _ => {
+                let tick = self.tick(position.instrument);
+                self.terms(position.instrument).slip(market, position.side.opposite(), tick, quote, id.0)
+            }
         };
-        let commission = self.commission(position.lots);
-        reports.push(VenueReport::Exited { position: id, origin, price, commission });
+        let commission = self.commission(position.instrument, position.lots);
+        reports.push(VenueReport::Exited { position: id, execution: None, origin, price, commission });
     }
 
     fn tick(&self, instrument: InstrumentId) -> Price {
@@ -265,7 +282,7 @@ impl SimulatedVenue {
 
 impl Venue for SimulatedVenue {
     fn price(&self, quote: &Quote) -> Quote {
-        self.model.price(quote)
+        self.terms(quote.instrument).price(quote)
     }
 
     fn submit(&mut self, order: &Approved, reports: &mut Vec<VenueReport>) {
@@ -284,7 +301,13 @@ impl Venue for SimulatedVenue {
         if let Purpose::CloseBy { .. } = order.purpose {
             // Two positions against each other: no price of the market, and no charge.
             let (lots, price) = (order.lots, exit_price(order.side, &quote));
-            return reports.push(VenueReport::Filled { order: order.id, lots, price, commission: Money::ZERO });
+            return reports.push(VenueReport::Filled {
+                order: order.id,
+                execution: None,
+                lots,
+                price,
+                commission: Money::ZERO,
+            });
         }
         let now_or_never = order.kind.price().is_none() || order.time_in_force.is_immediate();
         if !open || !now_or_never || !self.is_ready(order) {
@@ -293,7 +316,8 @@ impl Venue for SimulatedVenue {
         let mut left = order.remaining();
         if let Some((lots, price)) = self.offer(order, &quote) {
             left = left.saturating_sub(lots);
-            reports.push(VenueReport::Filled { order: order.id, lots, price, commission: self.commission(lots) });
+            let commission = self.commission(order.instrument, lots);
+            reports.push(VenueReport::Filled { order: order.id, execution: None, lots, price, commission });
         }
         if order.time_in_force.is_immediate() && left > Lots::ZERO {
             reports.push(VenueReport::Ended { order: order.id, reason: NOT_AT_ONCE.to_owned() });

@@ -16,7 +16,7 @@ use marque_engine::{
     venue::{Slippage, Spread, VenueModel},
 };
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 use support::{Journal, NativeHost, START, deployment, instrument, plugin, terms};
 
 fn any_setup() -> impl Strategy<Value = (VenueModel, PositionMode)> {
@@ -200,4 +200,97 @@ fn a_gap_through_the_stop_fills_at_the_first_price() {
         assert_eq!(exits, stopped, "each exit has its order");
     }
     assert!(found, "no seed had a long position with a stop: the test tests nothing");
+}
+
+/// Quotes of four days that rise and fall, a quote a minute.
+fn waves() -> [Vec<i64>; 3] {
+    let mut columns: [Vec<i64>; 3] = Default::default();
+    for minute in 0..4 * 24 * 60_i64 {
+        let bid = 138_000_000 + (minute * 37 % 101) * 1_000 - (minute * 11 % 263) * 1_000;
+        columns[0].push(START.0 + minute * 60_000);
+        columns[1].push(bid);
+        columns[2].push(bid + 2_000);
+    }
+    columns
+}
+
+#[test]
+fn who_watches_hears_how_far_it_is_and_can_end_it() {
+    let [at, bid, ask] = &waves();
+    let recording = || Recording::Ticks(TickRun { at, bid, ask });
+    let setup = setup("dice-bars", "7 3", Timeframe::M5, None);
+    for pace in [Pace::Steps, Pace::Runs] {
+        let mut heard = Vec::new();
+        let mut watch = |progress: backtest::Progress| {
+            heard.push(progress.done);
+            if heard.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let host = Arc::new(NativeHost);
+        let ended =
+            backtest::run_watched(&setup, recording(), pace, host, &mut Journal::default(), &mut watch).unwrap_err();
+        assert!(matches!(ended, backtest::BacktestError::Cancelled), "{pace:?}: {ended}");
+        assert!(heard.len() == 2 && heard[0] == 0 && heard[1] > 0, "{pace:?}: {heard:?}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_test_adds_up() {
+    let [at, bid, ask] = &waves();
+    let recording = || Recording::Ticks(TickRun { at, bid, ask });
+    for (name, mode) in [("clerk-bars", PositionMode::Hedging), ("clerk-bars", PositionMode::Netting)] {
+        let mut setup = setup(name, "11 4", Timeframe::M5, None);
+        setup.terms.mode = mode;
+        let mut recorder = backtest::Recorder::default();
+        let host = Arc::new(NativeHost);
+        let summary = backtest::run(&setup, recording(), Pace::Runs, host, &mut recorder).unwrap();
+        let outcome = recorder.outcome(setup.terms.initial_balance, summary.clone());
+        // The balance is what was put in, what closed trades earned, and what open ones have cost so far.
+        let open = |t: &backtest::Trade| t.swap.saturating_sub(t.commission);
+        let earned = outcome.trades.iter().map(|t| t.net().unwrap_or_else(|| open(t)));
+        let partly = go(&setup, recording(), Pace::Runs).0.iter().fold(Money::ZERO, |sum, record| match record {
+            Record::Moved(moved) => sum.saturating_add(moved.cash()),
+            _ => sum,
+        });
+        assert_eq!(partly, outcome.balance, "the records say the same");
+        let whole = earned.fold(outcome.initial, Money::saturating_add);
+        let still: Money = outcome.trades.iter().filter(|t| t.closed.is_none()).fold(Money::ZERO, |sum, t| {
+            let parts = go(&setup, recording(), Pace::Runs).0.into_iter().rev().find_map(|record| match record {
+                Record::PositionChanged(p) | Record::PositionOpened(p) if p.id == t.position => Some(p.realised),
+                _ => None,
+            });
+            sum.saturating_add(parts.unwrap_or(Money::ZERO))
+        });
+        assert_eq!(whole.saturating_add(still), outcome.balance, "{mode:?}");
+        assert!(outcome.trades.len() > 5, "the test tests nothing: {}", outcome.trades.len());
+        let days: Vec<_> = summary.days.iter().map(|(at, _)| (at.0 - START.0) / 86_400_000).collect();
+        assert_eq!(days, [0, 1, 2, 3]);
+        assert!(summary.days.iter().all(|(at, _)| (at.0 - START.0) % 86_400_000 == 86_340_000));
+        assert_eq!(summary.days.last().map(|d| d.1), Some(outcome.equity));
+    }
+}
+
+/// What a fixed test comes to, as numbers. When this differs, results differ: raise [`backtest::ENGINE_VERSION`] with it, or
+/// certificates of the version before would be checked against other arithmetic.
+#[test]
+fn results_change_only_with_the_engines_version() {
+    let [at, bid, ask] = &waves();
+    let mut told = format!("engine {}\n", backtest::ENGINE_VERSION);
+    let rule = Some(("daily-floor", "9990"));
+    for (name, settings, rule) in
+        [("dice-bars", "5 3", None), ("dice-ticks", "5 40", rule), ("clerk-bars", "11 4", None)]
+    {
+        let setup = setup(name, settings, Timeframe::M5, rule);
+        let mut recorder = backtest::Recorder::default();
+        let host = Arc::new(NativeHost);
+        let recording = Recording::Ticks(TickRun { at, bid, ask });
+        let summary = backtest::run(&setup, recording, Pace::Runs, host, &mut recorder).unwrap();
+        let outcome = recorder.outcome(setup.terms.initial_balance, summary);
+        // FNV-1a, 64 bits: a name for many bytes.
+        let mut sum = 0xCBF2_9CE4_8422_2325_u64;
+        outcome.canonical(|bytes| {
+            bytes.iter().for_each(|b| sum = (sum ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01B3));
+        });
+        told += &format!("{name}: {} trades, equity {}, {sum:016x}\n", outcome.trades.len(), outcome.equity);
+    }
+    insta::assert_snapshot!(told);
 }

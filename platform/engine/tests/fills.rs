@@ -694,3 +694,24 @@ fn f36_a_changed_order_waits_at_its_new_price_only() {
     stage.quote(3_000, -150, 10);
     assert_eq!((stage.state(gone), stage.open().len()), (OrderState::Cancelled, 1));
 }
+
+#[test]
+fn f37_an_instrument_may_trade_on_its_own_terms() {
+    let own = VenueModel {
+        commission_per_lot: Money::whole(7),
+        spread: Spread::Markup(points(3)),
+        slippage: Slippage::Fixed(points(2)),
+        ..VenueModel::default()
+    };
+    for (id, at, paid) in [(instrument().id, p(15), Money::whole(7)), (InstrumentId(99), p(10), Money::ZERO)] {
+        let mut stage = Stage::new();
+        let venue = SimulatedVenue::with_model(VenueModel::default(), &[instrument()]).with_own([(id, own)]);
+        let shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
+        (stage.desk, stage.journal) = (Desk::new(shard, venue), Journal::default());
+        stage.quote(0, 0, 10);
+        stage.desk.command(Command::OpenAccount(terms(vec![])), &mut stage.journal).unwrap().unwrap();
+        let before = stage.balance();
+        let bought = stage.market(Side::Buy, "1");
+        assert_eq!((stage.filled_at(bought), before.saturating_sub(stage.balance())), (at, paid));
+    }
+}

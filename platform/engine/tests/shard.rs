@@ -99,7 +99,7 @@ proptest! {
                     let order = approved.order().clone();
                     let price = shard.market().last(order.instrument).unwrap().bid;
                     let now = shard.market().now();
-                    let filled = marque_engine::port::VenueReport::Filled { order: order.id, lots: order.lots, price, commission: Money::ZERO };
+                    let filled = marque_engine::port::VenueReport::Filled { order: order.id, execution: None, lots: order.lots, price, commission: Money::ZERO };
                     shard.step(now, Event::Sent(order.id), &mut fx).unwrap();
                     shard.step(now, Event::Report(filled), &mut fx).unwrap();
                 }

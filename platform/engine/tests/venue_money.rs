@@ -4,6 +4,7 @@
 mod support;
 
 use marque_domain::{
+    account::{AccountTerms, MarginLevels},
     bar::Quote,
     decision::{Denial, Outcome},
     fixed::{Lots, Money, Price, SCALE, round_div},
@@ -68,11 +69,13 @@ struct Bench {
 
 impl Bench {
     fn new(currency: Currency, instruments: &[Instrument]) -> Self {
+        Self::of(AccountTerms { currency, ..terms(vec![]) }, instruments)
+    }
+
+    fn of(terms: AccountTerms, instruments: &[Instrument]) -> Self {
         let shard = Shard::new(instruments, Arc::new(NativeHost), Box::new(NoHistory));
         let desk = Desk::new(shard, SimulatedVenue::new(Money::ZERO));
         let mut bench = Self { desk, journal: Journal::default(), at: TUESDAY };
-        let mut terms = terms(vec![]);
-        terms.currency = currency;
         bench.desk.command(Command::OpenAccount(terms), &mut bench.journal).unwrap().unwrap();
         bench
     }
@@ -217,6 +220,28 @@ fn a_stop_out_closes_the_largest_loser_first_until_above_the_level() {
     // On it goes: 30,000 bind now and 40,000 is there; at 15,000 the next.
     bench.quote(EURUSD, "0.98400", "0.98400");
     assert_eq!(bench.account().positions.iter().map(|p| p.id).collect::<Vec<_>>(), [least]);
+}
+
+#[test]
+fn margin_levels_are_the_accounts_own() {
+    let margin = MarginLevels { call_bp: 8_000, calm_bp: 9_000, stop_out_bp: 2_000 };
+    let mut bench = Bench::of(AccountTerms { margin, ..terms(vec![]) }, &instruments(0, 0));
+    bench.quote(EURUSD, "1.00000", "1.00000");
+    // 90 lots bind 90,000 of 100,000.
+    bench.trade(EURUSD, Side::Buy, "90");
+    for (bid, calls, open) in [
+        ("0.99700", &[][..], 1), // 73,000: 81 %
+        ("0.99680", &[true], 1), // 71,200: 79 %
+        ("0.99700", &[true], 1),
+        ("0.99800", &[true, false], 1),       // 82,000: 91 %
+        ("0.99101", &[true, false, true], 1), // 19,090: 21 %
+        ("0.99089", &[true, false, true], 1), // 18,010: above 20 %
+    ] {
+        bench.quote(EURUSD, bid, bid);
+        assert_eq!((bench.calls().as_slice(), bench.account().positions.len()), (calls, open), "at {bid}");
+    }
+    bench.quote(EURUSD, "0.99088", "0.99088");
+    assert_eq!(bench.account().positions.len(), 0, "17,920 is less than a fifth");
 }
 
 #[test]

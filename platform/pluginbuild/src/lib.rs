@@ -1,4 +1,4 @@
-//! Builds the crates under `plugins/` into WebAssembly components.
+//! Builds plugin crates into WebAssembly components: those under `plugins/`, and an author's own.
 //!
 //! Owns: one cargo run for `wasm32-unknown-unknown` in a target folder of its own (so that it never waits for the
 //! cargo that runs the tests), the encoding into components, and the check that nothing is to do.
@@ -15,6 +15,10 @@ use std::{
     process::Command,
 };
 use wit_component::ComponentEncoder;
+
+mod author;
+
+pub use author::build_crate;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "plugin";
@@ -51,6 +55,14 @@ pub enum BuildError {
     /// The compiler refused a plugin.
     #[error("The plugins do not compile:\n{0}")]
     Compile(String),
+    /// The author's folder is no crate.
+    #[error("{} is no plugin crate: {cause}. Run this in the folder that `marque plugin new` made.", path.display())]
+    NotACrate {
+        /// Which.
+        path: PathBuf,
+        /// What is missing.
+        cause: String,
+    },
     /// A module that is no plugin.
     #[error("{name} cannot be made into a component: {cause}. Does it call export_strategy! or export_rule! once?")]
     Encode {
@@ -69,10 +81,18 @@ pub enum BuildError {
 /// # Errors
 /// [`BuildError`] says what to do.
 pub fn build(workspace_root: &Path, out_dir: &Path) -> Result<Vec<BuiltPlugin>, BuildError> {
-    let names = plugin_names(&workspace_root.join("plugins"))?;
+    build_folder(workspace_root, "plugins", out_dir)
+}
+
+/// As [`build`], of the plugins under another folder of the workspace.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_folder(workspace_root: &Path, folder: &str, out_dir: &Path) -> Result<Vec<BuiltPlugin>, BuildError> {
+    let names = plugin_names(&workspace_root.join(folder))?;
     let built: Vec<BuiltPlugin> =
         names.into_iter().map(|name| BuiltPlugin { path: out_dir.join(format!("{name}.wasm")), name }).collect();
-    let (stamp, sources) = (out_dir.join("sources.stamp"), fingerprint(workspace_root)?);
+    let (stamp, sources) = (out_dir.join("sources.stamp"), fingerprint(workspace_root, folder)?);
     let same_sources = fs::read_to_string(&stamp).is_ok_and(|last| last == sources);
     if same_sources && built.iter().all(|plugin| plugin.path.is_file()) {
         return Ok(built);
@@ -102,9 +122,9 @@ fn plugin_names(folder: &Path) -> Result<Vec<String>, BuildError> {
 
 /// What goes into the plugins, by name, size and time: it differs when they may have to be built again. The root is part of
 /// it, because several working copies may share a target folder.
-fn fingerprint(root: &Path) -> Result<String, BuildError> {
+fn fingerprint(root: &Path, folder: &str) -> Result<String, BuildError> {
     let mut found = Vec::new();
-    let mut open: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", "plugins", "sdk"].map(|part| root.join(part)).into();
+    let mut open: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", folder, "sdk"].map(|part| root.join(part)).into();
     while let Some(path) = open.pop() {
         let file_error = |cause| BuildError::File { path: path.clone(), cause };
         let meta = fs::metadata(&path).map_err(file_error)?;
@@ -130,6 +150,10 @@ fn compile(root: &Path, target_dir: &Path, plugins: &[BuiltPlugin]) -> Result<()
     for plugin in plugins {
         cargo.args(["--package", &plugin.name]);
     }
+    run(cargo, root)
+}
+
+fn run(mut cargo: Command, root: &Path) -> Result<(), BuildError> {
     // A component's digest is its identity: what the machine's folders are called must not be in it.
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(root).join("\u{1f}"));
     let output = cargo.output().map_err(BuildError::NoCargo)?;
@@ -216,14 +240,14 @@ mod tests {
         write("target/plugins/a.wasm", "old");
         write("target/plugins/b.wasm", "old");
         let out_dir = root.path().join("target/plugins");
-        let sources = fingerprint(root.path()).unwrap();
+        let sources = fingerprint(root.path(), "plugins").unwrap();
         fs::write(out_dir.join("sources.stamp"), &sources).unwrap();
         let built = build(root.path(), &out_dir).unwrap();
         assert_eq!(built.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 
         write("sdk/a.wit", "changed");
-        assert_ne!(fingerprint(root.path()).unwrap(), sources);
+        assert_ne!(fingerprint(root.path(), "plugins").unwrap(), sources);
         fs::remove_file(root.path().join("sdk/a.wit")).unwrap();
-        assert_ne!(fingerprint(root.path()).unwrap(), sources);
+        assert_ne!(fingerprint(root.path(), "plugins").unwrap(), sources);
     }
 }

@@ -3,7 +3,7 @@
 //! Compiled code is not kept on disk: to load it back is to trust the file as one trusts the program itself. A plugin
 //! of the SDK compiles in a fraction of a second, once per process; see `platform/decisions`.
 
-use crate::{contract::rule::RiskRulePre, contract::strategy::StrategyPre, host::HostState, inspect::Description};
+use crate::{contract::rule::RiskRulePre, host::HostState, inspect::Description, strategy::StrategyPre};
 use marque_domain::plugin::PluginDigest;
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ pub(crate) struct Compiled {
 
 /// Which of the contract's worlds it fills.
 pub(crate) enum World {
-    Strategy(StrategyPre<HostState>),
+    Strategy(StrategyPre),
     Rule(RiskRulePre<HostState>),
 }
 

@@ -3,12 +3,12 @@
 
 use crate::{
     contract::{
-        ACCOUNT_FACTS, FLATTENING, HOST, LIMITS, MARKET_FACTS, OBJECTIVES, account_facts as facts, limits as room,
-        market_facts, objectives, types,
+        ACCOUNT_FACTS, FLATTENING, HOST, LIMITS, MARKET_FACTS, OBJECTIVES, ORDER_FACTS, account_facts as facts,
+        limits as room, market_facts, objectives, order_facts, types,
     },
     limits::Limits,
-    strategy::wire_instrument,
     text::clean,
+    wire::wire_instrument,
 };
 use marque_domain::{
     id::InstrumentId,
@@ -55,6 +55,9 @@ pub(crate) struct Asked {
     pub days: Vec<facts::DayTally>,
     pub executions: Vec<facts::Execution>,
     pub instruments: Vec<Instrument>,
+    /// How the order at hand would trade, and the orders that wait.
+    pub terms: Option<order_facts::OrderTerms>,
+    pub waiting: Vec<order_facts::WaitingOrder>,
     /// Reported goals, while an assessment is being made.
     pub objectives: Option<Vec<objectives::Objective>>,
     /// The instruments that a flattening is restricted to.
@@ -160,6 +163,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<HostS
     })?;
     link_facts(&mut linker)?;
     link_market(&mut linker)?;
+    link_orders(&mut linker)?;
     linker.instance(LIMITS)?.func_wrap("get-room", |mut store: StoreContextMut<'_, HostState>, (): ()| {
         charge(&mut store, size_of::<room::Room>())?;
         let Room { floor, resets_at, balance } = store.data().room;
@@ -202,6 +206,19 @@ fn link_facts(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         let executions = store.data().asked.executions.clone();
         charge(&mut store, size_of_val(executions.as_slice()))?;
         Ok((executions,))
+    })
+}
+
+fn link_orders(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(ORDER_FACTS)?;
+    instance.func_wrap("get-terms", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        charge(&mut store, size_of::<order_facts::OrderTerms>())?;
+        Ok((store.data().asked.terms,))
+    })?;
+    instance.func_wrap("get-waiting", |mut store: StoreContextMut<'_, HostState>, (): ()| {
+        let waiting = store.data().asked.waiting.clone();
+        charge(&mut store, size_of_val(waiting.as_slice()))?;
+        Ok((waiting,))
     })
 }
 

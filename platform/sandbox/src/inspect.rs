@@ -2,13 +2,14 @@
 
 use crate::{
     cache::{Compiled, World},
-    contract::{RULE_EXPORT, STRATEGY_EXPORT, is_offered, rule, rule_types, strategy, strategy_types},
+    contract::{ORDER_EXPORTS, RULE_EXPORT, STRATEGY_EXPORT, is_offered, rule, rule_types, strategy_types},
     error::Refused,
     host::HostState,
     instance::Instance,
     limits::Limits,
     sandbox::Shared,
     settings::{SettingsError, SettingsSchema},
+    strategy::StrategyPre,
     text::clean,
 };
 use marque_domain::plugin::{PluginDigest, PluginKind};
@@ -86,7 +87,7 @@ fn cause(error: &wasmtime::Error) -> String {
 }
 
 /// What the first bytes give away, before anything reads the rest.
-fn check_format(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
+pub(crate) fn check_format(bytes: &[u8], limits: &Limits) -> Result<(), Refused> {
     if bytes.len() > limits.module_bytes {
         return Err(Refused::TooLarge { bytes: bytes.len(), limit: limits.module_bytes });
     }
@@ -118,10 +119,14 @@ fn kind_of(engine: &Engine, component: &Component) -> Result<PluginKind, Refused
 }
 
 fn strategy_of(shared: &Arc<Shared>, pre: InstancePre<HostState>, digest: PluginDigest) -> Result<Compiled, Refused> {
-    let pre = strategy::StrategyPre::new(pre).map_err(|e| Refused::WrongShape(cause(&e)))?;
+    let component = pre.component().component_type();
+    // One of them without the other is a mistake, which the contract's types then name.
+    let with_orders = component.exports(&shared.engine).any(|(name, _)| ORDER_EXPORTS.contains(&name));
+    let pre = StrategyPre::new(pre, with_orders).map_err(|e| Refused::WrongShape(cause(&e)))?;
     let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store)).map_err(Refused::Silent)?;
-    let told =
-        instance.call(shared.limits.init(), |world, store| world.call_describe(store)).map_err(Refused::Silent)?;
+    let told = instance
+        .call(shared.limits.init(), |guest, store| guest.hooks.call_describe(store))
+        .map_err(Refused::Silent)?;
     let strategy_types::Description { name, version, summary, hooks, settings_schema } = told;
     let kind = PluginKind::Strategy;
     let hooks = Hooks { bars: hooks.bars, ticks: hooks.ticks, history_bars: hooks.history_bars };

@@ -22,6 +22,8 @@ pub(crate) struct Instance<W> {
     world: W,
     /// The first fault. A guest that was stopped halfway is never entered again.
     dead: Option<Fault>,
+    /// Fuel that all calls together have used.
+    used: u64,
     /// Keeps the engine's ticker alive as long as there is anything to stop.
     shared: Arc<Shared>,
 }
@@ -38,7 +40,7 @@ impl<W> Instance<W> {
         store.epoch_deadline_callback(overtime);
         arm(&mut store, shared.limits.init()).map_err(|e| fault_of(&e))?;
         let world = instantiate(&mut store).map_err(|e| fault_of(&e))?;
-        Ok(Self { store, world, dead: None, shared: Arc::clone(shared) })
+        Ok(Self { store, world, dead: None, used: 0, shared: Arc::clone(shared) })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -59,6 +61,7 @@ impl<W> Instance<W> {
             return Err(fault.clone());
         }
         let answer = arm(&mut self.store, allowance).and_then(|()| work(&self.world, &mut self.store));
+        self.used = self.used.saturating_add(allowance.fuel.saturating_sub(self.fuel_left()));
         answer.map_err(|error| self.kill(fault_of(&error)))
     }
 
@@ -66,6 +69,11 @@ impl<W> Instance<W> {
     pub(crate) fn fuel_left(&self) -> u64 {
         // It fails only in an engine that counts no fuel.
         self.store.get_fuel().unwrap_or_default()
+    }
+
+    /// Fuel that all calls together have used.
+    pub(crate) const fn fuel_used(&self) -> u64 {
+        self.used
     }
 
     /// As [`Instance::call`], for an answer of up to `bytes`.
@@ -106,16 +114,26 @@ const fn ticks(ms: u64) -> u64 {
     ms.div_ceil(TICK_MS) + 1
 }
 
+/// Deadlines up to this are of hooks, which hold a desk up; longer ones are of starts, which hold nobody up.
+const HOOK_DEADLINE_MS: u64 = 50;
+/// Processor time that a hook has after its deadline: with the ticks of the epoch it is stopped within fifty milliseconds.
+const HOOK_GRACE_MS: u64 = 30;
+
+const fn grace_ms(deadline_ms: u64) -> u64 {
+    if deadline_ms <= HOOK_DEADLINE_MS && deadline_ms > HOOK_GRACE_MS { HOOK_GRACE_MS } else { deadline_ms }
+}
+
 /// The deadline has passed on the wall clock. On a busy machine that says nothing of the guest, so it is stopped only
-/// once it has used as much processor time again; a thread that was waiting for its turn goes on.
+/// once it has used as much processor time again, or the grace of a hook; a thread that was waiting for its turn goes on.
 fn overtime(mut store: StoreContextMut<'_, HostState>) -> wasmtime::Result<UpdateDeadline> {
     let used = ThreadTime::now().as_duration();
     let host = store.data_mut();
-    let allowed = Duration::from_millis(host.deadline_ms);
+    let grace = grace_ms(host.deadline_ms);
+    let allowed = Duration::from_millis(grace);
     Ok(match host.overtime {
         None => {
             host.overtime = Some(used);
-            UpdateDeadline::Continue(ticks(host.deadline_ms))
+            UpdateDeadline::Continue(ticks(grace))
         }
         Some(since) if used.saturating_sub(since) >= allowed => UpdateDeadline::Interrupt,
         Some(_) => UpdateDeadline::Continue(1),

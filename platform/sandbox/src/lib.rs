@@ -15,6 +15,7 @@
 mod cache;
 mod contract;
 mod error;
+pub mod gate;
 mod host;
 mod inspect;
 mod instance;
@@ -26,9 +27,27 @@ mod settings;
 mod strategy;
 mod text;
 mod ticker;
+mod wire;
 
 pub use error::{Refused, SandboxError};
 pub use inspect::Description;
 pub use limits::Limits;
 pub use sandbox::{Plugins, Sandbox};
 pub use settings::SettingsError;
+
+/// The version of the plugin contract that this host offers, as `sdk/wit` names it: `1.1.0`.
+#[must_use]
+pub fn contract_version() -> &'static str {
+    const PACKAGE: &str = "package marque:plugin@";
+    let line = include_str!("../../../sdk/wit/types.wit").lines().find_map(|line| line.strip_prefix(PACKAGE));
+    line.and_then(|rest| rest.strip_suffix(';')).unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_contract_has_a_version() {
+        let parts = super::contract_version().split('.').map(str::parse::<u32>);
+        assert_eq!(parts.filter(Result::is_ok).count(), 3, "{}", super::contract_version());
+    }
+}

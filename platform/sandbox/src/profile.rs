@@ -4,10 +4,10 @@ use crate::limits::Limits;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// A component of the SDK has a main module, a shim and a fix-up module.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+pub(crate) const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 4;
 /// A function table has an entry per function whose address is taken.
-const TABLE_ELEMENTS: usize = 8_192;
+pub(crate) const TABLE_ELEMENTS: usize = 8_192;
 const INSTANCE_BYTES: usize = 256 << 10;
 const GUARD_BYTES: u64 = 64 << 10;
 

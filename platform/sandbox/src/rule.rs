@@ -2,20 +2,21 @@
 
 use crate::{
     contract::{
-        ACCOUNT_FACTS, MARKET_FACTS, account_facts as facts, objectives,
+        ACCOUNT_FACTS, MARKET_FACTS, ORDER_FACTS, account_facts as facts, is_import_of, objectives,
+        order_facts as orders,
         rule::{self, RiskRulePre},
         rule_types as wire,
     },
     host::HostState,
     instance::Instance,
     sandbox::Shared,
-    strategy::wire_side,
     text::clean,
+    wire::{wire_kind, wire_side, wire_time},
 };
 use marque_domain::{
     decision::Verdict,
     fixed::{Lots, Money, Price},
-    id::InstrumentId,
+    order::Order,
     time::{Millis, Zone},
 };
 use marque_engine::{
@@ -26,6 +27,8 @@ use std::sync::Arc;
 
 const REASON_BYTES: usize = 500;
 const MINUTES_OF_A_DAY: u16 = 1_440;
+/// Waiting orders that a rule is told of: as many as an account may have.
+const WAITING_MAX: usize = marque_engine::gate::WORKING_MAX as usize;
 
 /// A started rule.
 pub(crate) struct RuleInstance {
@@ -34,6 +37,7 @@ pub(crate) struct RuleInstance {
     /// Which facts it imports; the others are not prepared.
     wants_facts: bool,
     wants_market: bool,
+    wants_orders: bool,
     /// The account of a call; kept for the room of its positions.
     account: wire::Account,
 }
@@ -41,8 +45,9 @@ pub(crate) struct RuleInstance {
 impl RuleInstance {
     pub(crate) fn start(shared: &Arc<Shared>, pre: &RiskRulePre<HostState>, settings: &str) -> Result<Self, Fault> {
         let component = pre.instance_pre().component().component_type();
-        let imports = |wanted: &str| component.imports(&shared.engine).any(|(name, _)| name == wanted);
+        let imports = |wanted: &str| component.imports(&shared.engine).any(|(name, _)| is_import_of(name, wanted));
         let (wants_facts, wants_market) = (imports(ACCOUNT_FACTS), imports(MARKET_FACTS));
+        let wants_orders = imports(ORDER_FACTS);
         let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store))?;
         let limits = instance.limits().init();
         let info = instance
@@ -52,11 +57,16 @@ impl RuleInstance {
             None => None,
             Some(reset) => Some(day_reset(&reset).map_err(|what| instance.nonsense(&what))?),
         };
-        Ok(Self { instance, day_reset, wants_facts, wants_market, account: empty_account() })
+        Ok(Self { instance, day_reset, wants_facts, wants_market, wants_orders, account: empty_account() })
+    }
+
+    /// Fuel that all calls together have used.
+    pub(crate) const fn fuel_used(&self) -> u64 {
+        self.instance.fuel_used()
     }
 
     /// Prepares a call: the record that every rule gets, and what this one imports.
-    fn show(&mut self, account: &AccountView<'_>, ordered: Option<InstrumentId>) {
+    fn show(&mut self, account: &AccountView<'_>, order: Option<&OrderView>) {
         let wire = &mut self.account;
         wire.now = account.now.0;
         wire.initial_balance = account.initial_balance.units();
@@ -71,7 +81,7 @@ impl RuleInstance {
         };
         wire.positions.clear();
         wire.positions.extend(account.positions.iter().map(wire_exposure));
-        let (wants_facts, wants_market) = (self.wants_facts, self.wants_market);
+        let (wants_facts, wants_market, wants_orders) = (self.wants_facts, self.wants_market, self.wants_orders);
         let host = self.instance.host();
         host.set_times(std::iter::once(account.now.0));
         host.asked.objectives = None;
@@ -88,11 +98,18 @@ impl RuleInstance {
             let held = account.positions.iter().map(|p| p.instrument);
             let filled = account.facts.executions().iter().map(|e| e.instrument);
             host.asked.instruments.clear();
-            for id in held.chain(filled).chain(ordered) {
+            for id in held.chain(filled).chain(order.map(|o| o.instrument)) {
                 if host.asked.instruments.iter().all(|known| known.id != id) {
                     host.asked.instruments.extend(account.facts.instrument(id).cloned());
                 }
             }
+        }
+        if wants_orders {
+            let replaced = order.and_then(|o| o.group);
+            let waiting = account.facts.waiting().filter(|o| Some(o.group()) != replaced);
+            host.asked.terms = order.map(wire_terms);
+            host.asked.waiting.clear();
+            host.asked.waiting.extend(waiting.take(WAITING_MAX).map(wire_waiting));
         }
     }
 
@@ -132,7 +149,7 @@ impl RiskRule for RuleInstance {
     }
 
     fn check(&mut self, order: &OrderView, account: &AccountView<'_>) -> Result<Verdict, Fault> {
-        self.show(account, Some(order.instrument));
+        self.show(account, Some(order));
         let (allowance, wire, account) = (self.instance.limits().check(), wire_order(order), &self.account);
         match self.instance.call(allowance, |world, store| world.call_check(store, wire, account))? {
             wire::Verdict::Allow => Ok(Verdict::Allow),
@@ -248,4 +265,19 @@ const fn wire_day(day: &DayTally) -> facts::DayTally {
 
 const fn wire_execution(fill: &Execution) -> facts::Execution {
     facts::Execution { at: fill.at.0, instrument: fill.instrument.0, opening: fill.opening }
+}
+
+const fn wire_terms(order: &OrderView) -> orders::OrderTerms {
+    orders::OrderTerms { kind: wire_kind(order.kind), time_in_force: wire_time(order.time_in_force) }
+}
+
+fn wire_waiting(order: &Order) -> orders::WaitingOrder {
+    orders::WaitingOrder {
+        instrument: order.instrument.0,
+        side: wire_side(order.side),
+        lots: order.remaining().units(),
+        kind: wire_kind(order.kind),
+        stop_loss: order.stop_loss.map(Price::units),
+        group: order.group().0,
+    }
 }

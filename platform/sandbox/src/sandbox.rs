@@ -52,7 +52,11 @@ impl Sandbox {
         self.compile(component).map(|compiled| compiled.description.clone())
     }
 
-    fn compile(&self, component: &[u8]) -> Result<Arc<Compiled>, Refused> {
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn compile(&self, component: &[u8]) -> Result<Arc<Compiled>, Refused> {
         // Before anything is computed over it.
         if component.len() > self.shared.limits.module_bytes {
             return Err(Refused::TooLarge { bytes: component.len(), limit: self.shared.limits.module_bytes });

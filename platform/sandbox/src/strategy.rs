@@ -2,8 +2,9 @@
 
 use crate::{
     contract::{
-        strategy::{self, StrategyPre},
-        strategy_types as wire, types,
+        orders::{OrderHooks, OrderHooksIndices},
+        strategy::{Strategy as Hooked, StrategyIndices},
+        strategy_types as wire,
     },
     host::HostState,
     inspect::{Description, HISTORY_BARS_MAX},
@@ -11,16 +12,12 @@ use crate::{
     limits::Allowance,
     sandbox::Shared,
     text::clean,
+    wire::{action_of, wire_event, wire_instrument, wire_update, wish_of},
 };
-use marque_domain::{
-    fixed::{Lots, Price},
-    id::PositionId,
-    instrument::Instrument,
-    order::{Origin, Side},
-    time::Millis,
-};
+use marque_domain::time::Millis;
 use marque_engine::port::{Action, BarRun, Fault, Hooks, OrderUpdate, Room, Strategy, StrategyStart, TickRun};
 use std::sync::Arc;
+use wasmtime::{Store, component::InstancePre};
 
 /// First byte of a snapshot: the host's part is the place of the random sequence, the rest is the guest's.
 const SNAPSHOT_FORMAT: u8 = 1;
@@ -59,9 +56,38 @@ impl Pace {
     }
 }
 
+/// A compiled strategy: what every strategy exports, and what one that uses orders of every kind exports besides.
+pub(crate) struct StrategyPre {
+    pre: InstancePre<HostState>,
+    hooks: StrategyIndices,
+    orders: Option<OrderHooksIndices>,
+}
+
+/// The exports of an instance.
+pub(crate) struct Guest {
+    pub(crate) hooks: Hooked,
+    orders: Option<OrderHooks>,
+}
+
+impl StrategyPre {
+    /// Of a component; `with_orders` when it exports what a strategy with orders does.
+    pub(crate) fn new(pre: InstancePre<HostState>, with_orders: bool) -> wasmtime::Result<Self> {
+        let hooks = StrategyIndices::new(&pre)?;
+        let orders = with_orders.then(|| OrderHooksIndices::new(&pre)).transpose()?;
+        Ok(Self { pre, hooks, orders })
+    }
+
+    pub(crate) fn instantiate(&self, store: &mut Store<HostState>) -> wasmtime::Result<Guest> {
+        let instance = self.pre.instantiate(&mut *store)?;
+        let hooks = self.hooks.load(&mut *store, &instance)?;
+        let orders = self.orders.as_ref().map(|orders| orders.load(&mut *store, &instance)).transpose()?;
+        Ok(Guest { hooks, orders })
+    }
+}
+
 /// A started strategy.
 pub(crate) struct StrategyInstance {
-    instance: Instance<strategy::Strategy>,
+    instance: Instance<Guest>,
     hooks: wire::Hooks,
     timeframe_ms: i64,
     bar_pace: Pace,
@@ -73,7 +99,7 @@ pub(crate) struct StrategyInstance {
 impl StrategyInstance {
     pub(crate) fn start(
         shared: &Arc<Shared>,
-        pre: &StrategyPre<HostState>,
+        pre: &StrategyPre,
         description: &Description,
         start: &StrategyStart<'_>,
     ) -> Result<Self, Fault> {
@@ -91,7 +117,7 @@ impl StrategyInstance {
         let limits = instance.limits().init();
         let settings = &start.deployment.plugin.settings;
         let hooks = instance
-            .call(limits, |world, store| world.call_init(store, settings, &on, restore))?
+            .call(limits, |guest, store| guest.hooks.call_init(store, settings, &on, restore))?
             .map_err(|reason| Fault::Plugin(clean(&reason, 500)))?;
         let described = description.hooks;
         if hooks.history_bars > HISTORY_BARS_MAX {
@@ -102,6 +128,11 @@ impl StrategyInstance {
         }
         let (bar_pace, tick_pace) = (Pace::START, Pace::START);
         Ok(Self { instance, hooks, timeframe_ms, bar_pace, tick_pace, columns: Vec::new() })
+    }
+
+    /// Fuel that all calls together have used.
+    pub(crate) const fn fuel_used(&self) -> u64 {
+        self.instance.fuel_used()
     }
 
     /// Fills the columns with the first `events` of each, back to back.
@@ -139,12 +170,20 @@ impl StrategyInstance {
             return Ok(());
         }
         let (allowance, most) = (self.instance.limits().tick(), self.instance.limits().actions);
-        let taken = self.instance.call(allowance, |world, store| world.call_take_actions(store))?;
-        if taken.len() > most {
-            let what = format!("it wants {} actions at one event; the limit is {most}", taken.len());
+        let before = actions.len();
+        self.instance.call(allowance, |guest, store| {
+            match &guest.orders {
+                Some(orders) => actions.extend(orders.call_take_wishes(store)?.into_iter().map(wish_of)),
+                None => actions.extend(guest.hooks.call_take_actions(store)?.into_iter().map(action_of)),
+            }
+            Ok(())
+        })?;
+        let taken = actions.len() - before;
+        if taken > most {
+            actions.truncate(before);
+            let what = format!("it wants {taken} actions at one event; the limit is {most}");
             return Err(self.instance.nonsense(&what));
         }
-        actions.extend(taken.into_iter().map(action_of));
         Ok(())
     }
 }
@@ -174,7 +213,7 @@ impl Strategy for StrategyInstance {
         self.pack_bars(bars, events)?;
         let (allowance, count) = (self.instance.limits().init(), wire_count(events));
         let columns = &self.columns;
-        self.instance.call(allowance, |world, store| world.call_on_history(store, count, columns))
+        self.instance.call(allowance, |guest, store| guest.hooks.call_on_history(store, count, columns))
     }
 
     fn on_bars(&mut self, bars: BarRun<'_>, actions: &mut Vec<Action>) -> Result<usize, Fault> {
@@ -185,7 +224,7 @@ impl Strategy for StrategyInstance {
         let (events, allowance) = self.bar_pace.plan(bars.len(), each);
         self.pack_bars(bars, events)?;
         let (columns, count) = (&self.columns, wire_count(events));
-        let progress = self.instance.call(allowance, |world, store| world.call_on_bars(store, count, columns))?;
+        let progress = self.instance.call(allowance, |guest, store| guest.hooks.call_on_bars(store, count, columns))?;
         let used = allowance.fuel.saturating_sub(self.instance.fuel_left());
         let consumed = self.consumed(progress, events)?;
         self.bar_pace.learn(each, used, consumed);
@@ -202,7 +241,8 @@ impl Strategy for StrategyInstance {
         self.pack(&[ticks.at, ticks.bid, ticks.ask], events)?;
         self.instance.host().set_times(ticks.at.iter().take(events).copied());
         let (columns, count) = (&self.columns, wire_count(events));
-        let progress = self.instance.call(allowance, |world, store| world.call_on_ticks(store, count, columns))?;
+        let progress =
+            self.instance.call(allowance, |guest, store| guest.hooks.call_on_ticks(store, count, columns))?;
         let used = allowance.fuel.saturating_sub(self.instance.fuel_left());
         let consumed = self.consumed(progress, events)?;
         self.tick_pace.learn(each, used, consumed);
@@ -214,10 +254,13 @@ impl Strategy for StrategyInstance {
         if !self.hooks.order_updates {
             return Ok(());
         }
-        let Some(update) = wire_update(update) else { return Ok(()) };
         self.instance.host().set_times(std::iter::once(at.0));
         let allowance = self.instance.limits().tick();
-        let acted = self.instance.call(allowance, |world, store| world.call_on_order_update(store, at.0, update))?;
+        let acted = self.instance.call(allowance, |guest, store| match (&guest.orders, wire_update(update)) {
+            (Some(orders), _) => orders.call_on_order_event(store, at.0, wire_event(update)),
+            (None, Some(update)) => guest.hooks.call_on_order_update(store, at.0, update),
+            (None, None) => Ok(false),
+        })?;
         self.take_actions(acted, actions)
     }
 
@@ -227,7 +270,7 @@ impl Strategy for StrategyInstance {
         }
         self.instance.host().set_times(std::iter::once(at.0));
         let allowance = self.instance.limits().bar();
-        let acted = self.instance.call(allowance, |world, store| world.call_on_timer(store, at.0))?;
+        let acted = self.instance.call(allowance, |guest, store| guest.hooks.call_on_timer(store, at.0))?;
         self.take_actions(acted, actions)
     }
 
@@ -237,7 +280,7 @@ impl Strategy for StrategyInstance {
 
     fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
         let (allowance, most) = (self.instance.limits().init(), self.instance.limits().snapshot_bytes);
-        let state = self.instance.call_large(allowance, most, |world, store| world.call_snapshot(store))?;
+        let state = self.instance.call_large(allowance, most, |guest, store| guest.hooks.call_snapshot(store))?;
         if state.len() > most {
             let what = format!("its saved state has {} bytes; the limit is {most}", state.len());
             return Err(self.instance.nonsense(&what));
@@ -263,74 +306,6 @@ fn open_snapshot(snapshot: &[u8]) -> Option<(u64, &[u8])> {
 /// Runs are bounded far below this.
 fn wire_count(events: usize) -> u32 {
     u32::try_from(events).unwrap_or(u32::MAX)
-}
-
-pub(crate) fn wire_instrument(instrument: &Instrument) -> types::Instrument {
-    types::Instrument {
-        symbol: instrument.symbol.clone(),
-        tick_size: instrument.tick_size.units(),
-        pip: instrument.pip.units(),
-        lot_step: instrument.lot_step.units(),
-        lot_max: instrument.lot_max.units(),
-        contract_size: instrument.contract_size,
-        quote_currency: instrument.quote.code().to_owned(),
-    }
-}
-
-pub(crate) const fn wire_side(side: Side) -> types::Side {
-    match side {
-        Side::Buy => types::Side::Buy,
-        Side::Sell => types::Side::Sell,
-    }
-}
-
-const fn wire_origin(origin: Origin) -> types::Origin {
-    match origin {
-        Origin::Strategy => types::Origin::Strategy,
-        Origin::Trader => types::Origin::Trader,
-        // The contract knows no others: to a strategy, all of them are the platform.
-        Origin::Rule | Origin::KillSwitch | Origin::StopOut => types::Origin::Rule,
-        Origin::StopLoss => types::Origin::StopLoss,
-        Origin::TakeProfit => types::Origin::TakeProfit,
-    }
-}
-
-/// The update in the words of contract 1.0; none for what it has no words for.
-const fn wire_update(update: &OrderUpdate) -> Option<wire::OrderUpdate> {
-    Some(match *update {
-        OrderUpdate::Opened { position, side, lots, price, balance } => wire::OrderUpdate::Opened(wire::Opened {
-            position: position.0,
-            side: wire_side(side),
-            lots: lots.units(),
-            price: price.units(),
-            balance: balance.units(),
-        }),
-        OrderUpdate::Closed { position, price, profit, origin, balance } => wire::OrderUpdate::Closed(wire::Closed {
-            position: position.0,
-            price: price.units(),
-            profit: profit.units(),
-            origin: wire_origin(origin),
-            balance: balance.units(),
-        }),
-        OrderUpdate::Refused | OrderUpdate::Ended { .. } => wire::OrderUpdate::Refused,
-        OrderUpdate::Working { .. } | OrderUpdate::Changed { .. } => return None,
-    })
-}
-
-fn action_of(action: wire::Action) -> Action {
-    match action {
-        wire::Action::Open(open) => Action::Open {
-            side: match open.side {
-                types::Side::Buy => Side::Buy,
-                types::Side::Sell => Side::Sell,
-            },
-            lots: Lots::from_units(open.lots),
-            stop_loss: open.stop_loss.map(Price::from_units),
-            take_profit: open.take_profit.map(Price::from_units),
-        },
-        wire::Action::Close(position) => Action::Close { position: PositionId(position) },
-        wire::Action::SetTimer(at) => Action::SetTimer { at: Millis(at) },
-    }
 }
 
 #[cfg(test)]

@@ -3,31 +3,27 @@
 //! Owns: names, defaults and ranges. `defaults.toml` beside this file *is* the defaults, so that what
 //! `marque config` prints cannot differ from what runs. Refuses to know what the settings do.
 
+mod check;
+mod source;
+
 use crate::{
     outbound::Reach,
     secrets::{MasterSource, Secret},
 };
 use core::net::SocketAddr;
 use figment::{
-    Figment, Metadata, Profile, Provider,
-    error::Kind,
+    Figment,
     providers::{Format as _, Toml},
-    util::nest,
-    value::{Dict, Map, Value},
 };
 use ipnet::IpNet;
 use serde::Deserialize;
+use source::{Named, Variable, explain};
 use std::path::{Path, PathBuf};
-use tracing_subscriber::EnvFilter;
 
 /// The commented defaults.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 /// The file that is read when no other is named.
 pub const DEFAULT_FILE: &str = "marque.toml";
-/// What an environment variable's name starts with.
-const PREFIX: &str = "MARQUE_";
-/// `MARQUE_` variables that are not settings: they say where the settings are.
-const NOT_SETTINGS: &[&str] = &["CONFIG"];
 
 /// All settings. What each means stands in `defaults.toml`.
 #[derive(Clone, Deserialize)]
@@ -335,143 +331,6 @@ impl Config {
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let l = &self.limits;
-        let numbers = [
-            ("limits.body_bytes", l.body_bytes, 1_024, 16 << 20),
-            ("limits.upload_bytes", l.upload_bytes, 1_024, 256 << 20),
-            ("limits.connections", l.connections, 1, 1_000_000),
-            ("limits.body_s", l.body_s, 1, 600),
-            ("limits.request_s", l.request_s, 1, 600),
-            ("limits.idle_s", l.idle_s, 5, 3_600),
-            ("limits.shutdown_s", l.shutdown_s, 1, 600),
-            ("limits.hosts", l.hosts, 1, 10_000_000),
-            ("limits.host_known_s", l.host_known_s, 1, 3_600),
-            ("limits.host_unknown_s", l.host_unknown_s, 1, 3_600),
-            ("limits.passwords", l.passwords, 1, 64),
-            ("limits.password_queue", l.password_queue, 1, 10_000),
-            ("limits.password_memory_kib", l.password_memory_kib, 8_192, 1 << 20),
-            ("limits.password_passes", l.password_passes, 1, 20),
-            ("limits.sign_in_attempts", l.sign_in_attempts, 1, 1_000),
-            ("limits.sign_in_window_s", l.sign_in_window_s, 1, 86_400),
-            ("limits.registrations_per_hour", l.registrations_per_hour, 1, 10_000),
-            ("limits.resets_per_hour", l.resets_per_hour, 1, 10_000),
-            ("limits.api_per_minute", l.api_per_minute, 1, 10_000_000),
-            ("limits.trading_per_minute", l.trading_per_minute, 1, 10_000_000),
-            ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
-            ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
-        ];
-        for (key, value, min, max) in numbers {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::Range {
-                    key,
-                    value: value.to_string(),
-                    range: format!("from {min} to {max}"),
-                });
-            }
-        }
-        if !(0.0..=1e9).contains(&self.feed.speed) {
-            let value = self.feed.speed.to_string();
-            return Err(ConfigError::Range { key: "feed.speed", value, range: "from 0 to 1000000000".to_owned() });
-        }
-        let contact = &self.security_contact;
-        if !contact.is_empty() && !is_contact(contact) {
-            let (value, range) = (format!("{contact:?}"), "mailto:… or https://… on one line".to_owned());
-            return Err(ConfigError::Range { key: "security_contact", value, range });
-        }
-        if self.feed.symbols.is_empty() {
-            let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
-            return Err(ConfigError::Range { key: "feed.symbols", value, range });
-        }
-        if !self.mail.from.is_empty() && crate::identity::mail_address(&self.mail.from).is_none() {
-            let (value, range) = (format!("{:?}", self.mail.from), "empty or an address".to_owned());
-            return Err(ConfigError::Range { key: "mail.from", value, range });
-        }
-        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
-            let (value, range) = (format!("{:?}", self.log.filter), format!("a filter such as info ({error})"));
-            return Err(ConfigError::Range { key: "log.filter", value, range });
-        }
-        Ok(())
-    }
-}
-
-/// Only what RFC 9116 takes, and nothing that could begin another line.
-fn is_contact(text: &str) -> bool {
-    let body = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("https://"));
-    body.is_some_and(|body| body.len() > 2 && body.bytes().all(|b| b.is_ascii_graphic()))
-}
-
-/// A provider under the name a person knows it by.
-struct Named<'a, P> {
-    name: &'a str,
-    inner: P,
-}
-
-impl<P: Provider> Provider for Named<'_, P> {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.to_owned())
-    }
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        self.inner.data()
-    }
-}
-
-/// One environment variable.
-struct Variable {
-    name: String,
-    key: String,
-    value: Value,
-}
-
-impl Variable {
-    fn of(name: &str, text: &str) -> Option<Self> {
-        let short = name.strip_prefix(PREFIX).filter(|short| !NOT_SETTINGS.contains(short))?;
-        let key = dotted_key(&short.to_ascii_lowercase());
-        // Figment reads `true`, `12`, `[a, b]` and leaves the rest a string; it never fails.
-        let value = text.parse().unwrap_or_else(|never| match never {});
-        Some(Self { name: name.to_owned(), key, value })
-    }
-}
-
-impl Provider for Variable {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.clone())
-    }
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let dict = nest(&self.key, self.value.clone()).into_dict().unwrap_or_default();
-        Ok(Profile::Default.collect(dict))
-    }
-}
-
-/// `limits_body_bytes` → `limits.body_bytes`, by the sections that exist; other names stay as they are.
-fn dotted_key(name: &str) -> String {
-    let defaults: toml::Table = DEFAULTS.parse().unwrap_or_default();
-    defaults
-        .iter()
-        .filter(|(_, value)| value.is_table())
-        .find_map(|(section, _)| Some(format!("{section}.{}", name.strip_prefix(section.as_str())?.strip_prefix('_')?)))
-        .unwrap_or_else(|| name.to_owned())
-}
-
-fn explain(error: figment::Error) -> ConfigError {
-    let place = error.metadata.as_ref().map_or_else(|| "the defaults".to_owned(), |m| m.name.to_string());
-    let path = error.path.join(".");
-    match error.kind {
-        Kind::UnknownField(field, known) => {
-            // Figment's path holds the field itself when it knows it.
-            let key = match error.path.last() {
-                Some(last) if *last == field => path,
-                Some(_) => format!("{path}.{field}"),
-                None => field,
-            };
-            ConfigError::Unknown { key, place, known: known.join(", ") }
-        }
-        kind => ConfigError::Wrong {
-            place,
-            what: if path.is_empty() { kind.to_string() } else { format!("`{path}`: {kind}") },
-        },
     }
 }
 

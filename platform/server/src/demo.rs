@@ -15,7 +15,7 @@ use crate::{
         requests::{self, NewDeployment},
     },
 };
-use marque_domain::{bar::Timeframe, id::UserId};
+use marque_domain::{bar::Timeframe, id::UserId, plugin::Channel};
 use marque_store::{Page, Store, StoreError, TenantDb, Whose};
 use serde_json::{Value, json};
 use std::{
@@ -204,6 +204,7 @@ async fn open(
         let wanted = NewDeployment {
             account: terms.id,
             strategy: "ema-cross".to_owned(),
+            channel: Channel::Stable,
             symbol: (*symbol).to_owned(),
             timeframe: *timeframe,
             settings: settings.clone(),

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod portal;
 pub mod problem;
 pub mod secrets;
 pub mod serve;
+pub mod signing;
 pub mod sso;
 pub mod tenants;
 pub mod theme;

@@ -8,6 +8,7 @@ mod account;
 mod actions;
 mod admin;
 mod audit;
+mod backtests;
 mod brand;
 mod credentials;
 mod decision;
@@ -22,6 +23,7 @@ mod open;
 mod overview;
 mod passkeys;
 mod problems;
+mod releases;
 mod scene;
 mod security;
 mod ticket;
@@ -135,9 +137,9 @@ fn pages(sign_in: RenderSignIn) -> Pages {
         .at("/decisions/:decision", may(Operation::ReadDecisions).get(decision::show_decision));
     let pages = ticket::pages(pages);
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
-    let pages = passkeys::pages(security::pages(pages));
+    let pages = backtests::pages(passkeys::pages(security::pages(pages)));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
-    kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages)))))
+    releases::pages(kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages))))))
 }
 
 /// Every page with who may ask for it, for the tests that ask for each.

@@ -100,7 +100,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
     let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
+    let backtests = tokio::spawn(floor.backtests().clone().look_after());
     let operator = tokio::spawn(trading::operator::run(store.clone(), Arc::clone(&floor), clock.clone()));
+    let terms = tokio::spawn(trading::terms::run(store.clone(), Arc::clone(&floor)));
+    let clock_watch = tokio::spawn(crate::clock::watch());
     let tidying = tokio::spawn(housekeeping::run(store.clone(), clock));
     let (stop_postman, stopped) = tokio::sync::oneshot::channel::<()>();
     // A sender that is gone ends it too.
@@ -108,6 +111,9 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let served = run(listener, app, &config, stop_signal()).await;
     tidying.abort();
     operator.abort();
+    terms.abort();
+    clock_watch.abort();
+    backtests.abort();
     drop(stop_postman);
     // A mail that is still being carried after that is tried again at the next start.
     let patience = Duration::from_secs(config.limits.shutdown_s.into());

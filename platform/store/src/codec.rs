@@ -2,9 +2,11 @@
 
 mod mail;
 mod order;
+mod registry;
 
 pub(crate) use mail::{mail, mail_row, one_time, one_time_row};
 pub(crate) use order::{order, order_row};
+pub(crate) use registry::{release, release_row};
 
 use crate::{
     entity::{
@@ -29,7 +31,7 @@ use marque_domain::{
     },
     ledger::{Book, Transaction, TransactionKind, movement::Memo},
     order::{Closed, Origin, Position, Side},
-    plugin::{PluginDigest, PluginKind, PluginRef},
+    plugin::{Channel, PluginDigest, PluginKind, PluginRef},
     tenant::TenantStatus,
     time::Millis,
 };
@@ -160,7 +162,8 @@ pub(crate) fn plugin(row: plugins::Model) -> Decoded<Plugin> {
         size: u64::try_from(row.size).map_err(|fault| StoreError::corrupt("plugin", fault))?,
         description: row.description,
     };
-    Ok(Plugin { plugin, enabled: row.enabled, created_at: Millis(row.created_at) })
+    let channel = named("plugin", &Channel::ALL, Channel::name, &row.channel)?;
+    Ok(Plugin { plugin, channel, published: row.published, enabled: row.enabled, created_at: Millis(row.created_at) })
 }
 
 pub(crate) fn account(row: accounts::Model) -> Decoded<Account> {

@@ -7,8 +7,9 @@ use marque_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
     sqlx::{
+        self, Connection as _,
         postgres::PgConnectOptions,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -19,6 +20,8 @@ const SQLITE_READERS: u32 = 4;
 pub(crate) const POSTGRES_POOL: u32 = 10;
 /// How long a call waits for a connection, or SQLite for another process's write.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long a call waits for a connection to PostgreSQL: whoever asks is told soon that it is away.
+const POSTGRES_WAIT: Duration = Duration::from_secs(4);
 /// How long PostgreSQL works on one statement.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Key of the advisory lock that lets one process migrate at a time: "marque" in ASCII.
@@ -135,6 +138,7 @@ async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<Da
         .acquire_timeout(WAIT)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(is_clean(connection)))
         .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
             let sqlite = sqlite
                 .create_if_missing(!query_only)
@@ -148,11 +152,23 @@ async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<Da
     Ok(Database::connect(options).await?)
 }
 
+/// Whether nothing is left open of what the connection did before. After a fault of the disk SQLite has rolled back by
+/// itself, which sqlx does not see: it would take the next transaction for a nested one, whose end commits nothing.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Behind the rollback that a dropped transaction has queued.
+    connection.ping().await?;
+    let clean = !connection.is_in_transaction();
+    if !clean {
+        tracing::warn!("gave a database connection up whose transaction could not be ended");
+    }
+    Ok(clean)
+}
+
 async fn open_postgres(url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
-        .acquire_timeout(WAIT)
+        .acquire_timeout(POSTGRES_WAIT)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .set_application_name("marque")

@@ -60,11 +60,14 @@ mod factors;
 
 pub(crate) use factors::{authenticators, backup_codes, passkeys, proof_tries, spent_proofs};
 mod audit;
+mod registry;
 mod vault;
 
 pub(crate) use audit::{audit_entries, audit_heads};
+pub(crate) use registry::{author_keys, plugin_releases};
 pub(crate) use vault::{
-    SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_sso_attempts, sealed_sso_connections,
+    SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_signing_keys, sealed_sso_attempts,
+    sealed_sso_connections,
 };
 
 entity!(tenants, "tenants", key { id: i64 }, {
@@ -104,7 +107,7 @@ entity!(idempotency, "idempotency", key { tenant_id: i64, user_id: i64, key: Str
 });
 entity!(plugins, "plugins", key { tenant_id: i64, id: i64 }, {
     name: String, version: String, kind: String, digest: Vec<u8>, size: i64, description: String, enabled: bool,
-    created_at: i64,
+    created_at: i64, channel: String, published: bool,
 });
 entity!(accounts, "accounts", key { tenant_id: i64, id: i64 }, {
     user_id: i64, name: String, currency: String, initial_balance: i64, balance: i64, leverage: i64, status: String,
@@ -151,7 +154,9 @@ entity!(shard_checkpoints, "shard_checkpoints", key { tenant_id: i64, shard: i64
 mod sso;
 pub(crate) use sso::{sso_attempts, sso_connections, sso_identities};
 mod access;
+mod backtest;
 pub(crate) use access::{api_grants, api_tokens, devices, personal_tokens};
+pub(crate) use backtest::{backtest_reports, backtests, signing_keys};
 
 of_tenant!(
     users,

@@ -11,9 +11,13 @@ mod factors;
 
 pub use factors::{Authenticator, BackupCode, Passkey, SecondFactors};
 mod audit;
+mod backtest;
+mod registry;
 mod vault;
 
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
+pub use backtest::{Backtest, BacktestReport, BacktestStatus, SigningKey};
+pub use registry::{AuthorKey, Release};
 pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
 mod access;
 mod device;
@@ -26,7 +30,7 @@ use marque_domain::{
     account::{AccountStatus, AccountTerms},
     fixed::Money,
     id::{PluginId, SessionId, TenantId, UserId},
-    plugin::{PluginDigest, PluginKind},
+    plugin::{Channel, PluginDigest, PluginKind},
     tenant::{Slug, TenantStatus},
     time::Millis,
 };
@@ -206,10 +210,22 @@ pub struct NewPlugin {
 pub struct Plugin {
     /// What it is.
     pub plugin: NewPlugin,
+    /// Through which channel it is offered.
+    pub channel: Channel,
+    /// Whether an author published it and the brand let it in; else the operator added it.
+    pub published: bool,
     /// Whether it may be newly deployed.
     pub enabled: bool,
     /// When it entered the catalogue.
     pub created_at: Millis,
+}
+
+impl Plugin {
+    /// Whether a brand whose file lists these names offers it: what was let in by approval needs no line there.
+    #[must_use]
+    pub fn is_offered(&self, listed: &[String]) -> bool {
+        self.enabled && (self.published || listed.contains(&self.plugin.name))
+    }
 }
 
 /// An account as it stands.

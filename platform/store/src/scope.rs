@@ -238,6 +238,15 @@ impl SystemTx {
         Ok(rows.one(&self.tx).await?)
     }
 
+    /// Every row of chosen columns.
+    pub(crate) async fn tuples<E, T>(&self, rows: Select<E>) -> Result<Vec<T>, StoreError>
+    where
+        E: EntityTrait,
+        T: sea_orm::TryGetableMany + Send,
+    {
+        Ok(rows.into_tuple::<T>().all(&self.tx).await?)
+    }
+
     /// Every row.
     pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
         Ok(rows.all(&self.tx).await?)

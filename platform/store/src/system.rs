@@ -9,7 +9,7 @@ use crate::{
     tenant_db::TenantDb,
 };
 use marque_domain::{id::TenantId, plugin::PluginDigest, time::Millis};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -110,6 +110,21 @@ impl SystemDb {
                 codec::tenant(row, hosts)
             })
             .collect()
+    }
+
+    /// When each tenant changed last, for a server that watches for changes. Two that differ say that it did, whatever the
+    /// clocks of those who applied it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn tenant_versions(&self) -> Result<Vec<(TenantId, Millis)>, StoreError> {
+        tracing::debug!(target: "marque::audit", operation = "tenant_versions", reason = self.reason, "system access");
+        let tx = self.pools.system(Access::Read).await?;
+        let versions =
+            tx.find::<tenants::Entity>().select_only().columns([tenants::Column::Id, tenants::Column::UpdatedAt]);
+        let rows = tx.tuples::<_, (i64, i64)>(versions).await?;
+        tx.end().await;
+        Ok(rows.into_iter().map(|(id, at)| (TenantId(id), Millis(at))).collect())
     }
 
     /// Applies one tenant; see [`SystemDb::apply_tenants`]. A new one gets `id_if_new`.

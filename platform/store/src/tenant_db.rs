@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod backtests;
 mod catalogue;
 mod credentials;
 mod devices;
@@ -13,6 +14,7 @@ mod mail;
 mod one_time;
 mod passkeys;
 mod people;
+mod registry;
 mod roster;
 mod sso;
 mod vault;
@@ -25,6 +27,7 @@ use crate::{
     shard::{self, ShardImage},
 };
 pub use audit::AUDIT_PAGE_MAX;
+pub use backtests::BACKTESTS_UNFINISHED_MAX;
 pub use credentials::Registered;
 pub use idempotency::KeyUse;
 pub use ledger::{STATEMENT_PAGE_MAX, StatementLine};
@@ -34,6 +37,7 @@ use marque_domain::id::TenantId;
 pub use one_time::TOKENS_OF_A_KIND_MAX;
 pub use passkeys::PASSKEYS_MAX;
 pub use people::SESSIONS_MAX;
+pub use registry::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
 pub use roster::{PeopleFilter, Standing};
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
 pub use sso::SSO_LIST_MAX;

@@ -5,11 +5,11 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
-        Mutex, OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -35,31 +35,46 @@ pub enum PostgresError {
     Sql(String),
 }
 
-/// Makes the cluster in a fresh directory, reports `ready <directory>`, then waits for its input to end. Durability is
-/// off because no test takes the power away. Runs as the user that owns the files: PostgreSQL refuses root.
+/// Makes the cluster in a fresh directory, reports `ready <directory>`, then takes orders, `stop` and `start`, until its input
+/// ends. Stopped it is as after a fall of the machine's power, with what it had written. Durability is off because no test
+/// takes the power away. Runs as the user that owns the files: PostgreSQL refuses root.
 const SUPERVISOR: &str = r#"
 set -eu
 trap 'exit 1' INT TERM HUP
-bin=$1 port=$2
+bin=$1 port=$2 server=
 dir=$(mktemp -d "${TMPDIR:-/tmp}/marque-postgres.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
+trap 'halt; rm -rf "$dir"' EXIT
 cd "$dir"
+halt() {
+    [ -n "$server" ] || return 0
+    kill -QUIT $server 2>/dev/null || :
+    wait $server 2>/dev/null || :
+    server=
+}
+launch() {
+    "$bin/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c fsync=off \
+        -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB </dev/null >"$dir/log" 2>&1 &
+    server=$!
+    for attempt in $(seq 300); do
+        if "$bin/psql" -X -q -h "$dir" -p "$port" -U postgres -c 'SELECT 1' postgres </dev/null >/dev/null 2>&1; then
+            return 0
+        fi
+        kill -0 $server 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$dir/log" >&2
+    exit 1
+}
 "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-"$bin/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c fsync=off \
-    -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB </dev/null >"$dir/log" 2>&1 &
-server=$!
-trap 'kill -QUIT $server 2>/dev/null || :; wait $server 2>/dev/null || :; rm -rf "$dir"' EXIT
-for attempt in $(seq 300); do
-    if "$bin/psql" -X -q -h "$dir" -p "$port" -U postgres -c 'SELECT 1' postgres >/dev/null 2>&1; then
-        echo "ready $dir"
-        cat >/dev/null
-        exit 0
-    fi
-    kill -0 $server 2>/dev/null || break
-    sleep 0.1
+launch
+echo "ready $dir"
+while read -r order; do
+    case $order in
+    stop) halt ;;
+    start) launch ;;
+    esac
+    echo done
 done
-cat "$dir/log" >&2
-exit 1
 "#;
 
 /// A running cluster. Dropping it ends the server and removes its files.
@@ -67,8 +82,16 @@ exit 1
 pub struct Cluster {
     binaries: PathBuf,
     port: u16,
-    supervisor: Mutex<Option<(Child, ChildStdin)>>,
+    supervisor: Mutex<Option<Supervisor>>,
     databases: AtomicU32,
+}
+
+/// The script that watches over a cluster, its orders and what it says.
+#[derive(Debug)]
+struct Supervisor {
+    child: Child,
+    orders: ChildStdin,
+    said: BufReader<ChildStdout>,
 }
 
 /// An empty database with a role of its own that is no superuser and cannot bypass row-level security.
@@ -128,16 +151,16 @@ impl Cluster {
     fn try_start(binaries: &Path) -> Result<Self, String> {
         let port = crate::free_port().map_err(|fault| fault.to_string())?;
         let mut supervisor = supervisor(binaries, port).spawn().map_err(|fault| fault.to_string())?;
-        let (input, output) = (supervisor.stdin.take(), supervisor.stdout.take());
+        let (orders, mut said) = (supervisor.stdin.take(), supervisor.stdout.take().map(BufReader::new));
         let mut line = String::new();
-        if let Some(output) = output {
-            BufReader::new(output).read_line(&mut line).map_err(|fault| fault.to_string())?;
+        if let Some(said) = &mut said {
+            said.read_line(&mut line).map_err(|fault| fault.to_string())?;
         }
-        match input {
-            Some(input) if line.starts_with("ready ") => Ok(Self {
+        match (orders, said) {
+            (Some(orders), Some(said)) if line.starts_with("ready ") => Ok(Self {
                 binaries: binaries.to_owned(),
                 port,
-                supervisor: Mutex::new(Some((supervisor, input))),
+                supervisor: Mutex::new(Some(Supervisor { child: supervisor, orders, said })),
                 databases: AtomicU32::new(0),
             }),
             _ => {
@@ -149,6 +172,32 @@ impl Cluster {
                 Err(detail)
             }
         }
+    }
+
+    /// Ends the server at once, as a machine that fails would: whoever is connected is cut off.
+    ///
+    /// # Errors
+    /// [`PostgresError::Start`] with what its supervisor said.
+    pub fn stop(&self) -> Result<(), PostgresError> {
+        self.order("stop")
+    }
+
+    /// Starts the server again at the address that it had, with what it held.
+    ///
+    /// # Errors
+    /// [`PostgresError::Start`].
+    pub fn restart(&self) -> Result<(), PostgresError> {
+        self.order("start")
+    }
+
+    fn order(&self, order: &str) -> Result<(), PostgresError> {
+        let failed = |detail: String| PostgresError::Start { binaries: self.binaries.display().to_string(), detail };
+        let mut held = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        let supervisor = held.as_mut().ok_or_else(|| failed("its supervisor is gone".to_owned()))?;
+        writeln!(supervisor.orders, "{order}").map_err(|fault| failed(fault.to_string()))?;
+        let mut line = String::new();
+        supervisor.said.read_line(&mut line).map_err(|fault| failed(fault.to_string()))?;
+        if line.trim() == "done" { Ok(()) } else { Err(failed(format!("it did not {order}"))) }
     }
 
     /// A new empty database, owned by a new role of the same name.
@@ -182,10 +231,10 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let held = self.supervisor.get_mut().ok().and_then(Option::take);
-        if let Some((mut supervisor, input)) = held {
-            drop(input);
+        if let Some(Supervisor { mut child, orders, .. }) = held {
+            drop(orders);
             // Nothing can be done about a supervisor that is gone already.
-            let _ = supervisor.wait();
+            let _ = child.wait();
         }
     }
 }

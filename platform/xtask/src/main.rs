@@ -36,7 +36,8 @@ enum Command {
     Demo(demo::Options),
     /// Sets everything up and runs every test; ends with the line `N passed, N failed, N skipped`.
     Test(test::Options),
-    /// Runs the tests that know more than each commit's size, at any size: deaths under load, examples of the fuzzer.
+    /// Runs the tests that know more than each commit's size, at any size: deaths under load, examples of the fuzzer, seeds of
+    /// the simulation and of venue faults.
     Soak(test::Sizes),
     /// Measures in the release profile; each row is a median and its ratio to a limit of the same run.
     Bench(bench::Options),

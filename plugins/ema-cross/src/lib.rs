@@ -6,12 +6,22 @@ use marque_plugin::{About, Bar, Bracket, Context, Decimal, Ema, Hooks, Lots, Sid
 use serde::{Deserialize, Serialize};
 
 /// What a trader sets.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Serialize, marque_plugin::Settings)]
 pub struct Settings {
+    /// Bars of the fast average.
+    #[setting(title = "Fast average", min = 1, max = 500, suggest = 12)]
     fast: u32,
+    /// Bars of the slow average; more than the fast one.
+    #[setting(title = "Slow average", min = 2, max = 2000, suggest = 26)]
     slow: u32,
+    /// Size of each position.
+    #[setting(above = 0, max = 1000, suggest = 0.1)]
     lots: Lots,
+    /// Distance of the stop-loss in pips; none if left out.
+    #[setting(title = "Stop-loss", above = 0, max = 100000)]
     stop_pips: Option<Decimal>,
+    /// Distance of the take-profit in pips; none if left out.
+    #[setting(title = "Take-profit", above = 0, max = 100000)]
     target_pips: Option<Decimal>,
 }
 
@@ -29,7 +39,7 @@ impl Strategy for EmaCross {
 
     fn about() -> About {
         const SUMMARY: &str = "Holds long while the fast average is above the slow one, short while it is below.";
-        About::strategy("ema-cross", env!("CARGO_PKG_VERSION"), SUMMARY, include_str!("settings.json"))
+        About::strategy("ema-cross", env!("CARGO_PKG_VERSION"), SUMMARY, Settings::SCHEMA)
             .with_hooks(Hooks::BARS.with_history(8_000))
     }
 
@@ -113,6 +123,12 @@ mod tests {
         // It would buy at the ask of 12.2; fifteen pips are 1.5.
         let (stop_loss, take_profit) = (price("10.7"), price("15.25"));
         assert_eq!(acted, [(2, Action::Open { side: Side::Buy, lots: Lots::whole(2), stop_loss, take_profit })]);
+    }
+
+    #[test]
+    fn its_form_is_the_one_that_brokers_know() {
+        let form = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(form(Settings::SCHEMA), form(include_str!("settings.json")));
     }
 
     #[test]

@@ -2,11 +2,9 @@
 //! stop-loss.
 
 use marque_plugin::{About, Account, Assessment, Decimal, Lots, Money, Order, RiskRule, Verdict, limit::percent};
-use serde::Deserialize;
 
 /// What the risk is a share of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, marque_plugin::Settings)]
 pub enum Basis {
     /// Closed balance.
     Balance,
@@ -17,16 +15,17 @@ pub enum Basis {
 }
 
 /// What a broker sets.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, marque_plugin::Settings)]
 pub struct Settings {
+    /// Percent that an order may lose at its stop-loss.
+    #[setting(title = "Risk of one order", above = 0, max = 100, suggest = 1)]
     risk_percent: Decimal,
+    /// What the percentage is taken of.
+    #[setting(title = "Percent of", suggest = Basis::Equity)]
     basis: Basis,
-    #[serde(default = "yes")]
+    /// Refuse orders without a stop-loss: nobody can say what they risk.
+    #[setting(title = "Stop-loss required", default = true)]
     require_stop: bool,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 /// The rule.
@@ -49,7 +48,7 @@ impl RiskRule for PositionSize {
     fn about() -> About {
         const SUMMARY: &str =
             "Shrinks an order to the size that loses at most a share of the account at its stop-loss.";
-        About::rule("position-size", env!("CARGO_PKG_VERSION"), SUMMARY, include_str!("settings.json"))
+        About::rule("position-size", env!("CARGO_PKG_VERSION"), SUMMARY, Settings::SCHEMA)
     }
 
     fn new(settings: Settings) -> Result<Self, String> {
@@ -112,6 +111,12 @@ mod tests {
             value_per_point: Money::ZERO,
         };
         marque_plugin::run::start_rule::<PositionSize>(settings).unwrap().check(&order, &account)
+    }
+
+    #[test]
+    fn its_form_is_the_one_that_brokers_know() {
+        let form = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(form(Settings::SCHEMA), form(include_str!("settings.json")));
     }
 
     #[test]

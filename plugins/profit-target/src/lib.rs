@@ -5,11 +5,9 @@
 use marque_plugin::{
     About, Account, Assessment, Decimal, Money, Objective, Order, RiskRule, Unit, Verdict, limit::percent,
 };
-use serde::Deserialize;
 
 /// What the target is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, marque_plugin::Settings)]
 pub enum TargetBasis {
     /// A percentage of what the account was funded with.
     PercentOfInitial,
@@ -18,9 +16,13 @@ pub enum TargetBasis {
 }
 
 /// What a broker sets.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, marque_plugin::Settings)]
 pub struct Settings {
+    /// A percentage of the initial balance, or an amount when fixed.
+    #[setting(title = "Profit target", above = 0, max = 1000000000, suggest = 10)]
     target: Decimal,
+    /// Whether the target is a percentage of the initial balance or a fixed amount.
+    #[setting(title = "The target is", suggest = TargetBasis::PercentOfInitial)]
     target_basis: TargetBasis,
 }
 
@@ -35,7 +37,7 @@ impl RiskRule for ProfitTarget {
 
     fn about() -> About {
         const SUMMARY: &str = "Shows how far closed profit is from the target; it is met with no position open.";
-        About::rule("profit-target", env!("CARGO_PKG_VERSION"), SUMMARY, include_str!("settings.json"))
+        About::rule("profit-target", env!("CARGO_PKG_VERSION"), SUMMARY, Settings::SCHEMA)
     }
 
     fn new(settings: Settings) -> Result<Self, String> {
@@ -102,6 +104,12 @@ mod tests {
             },
             positions: vec![held; open],
         }
+    }
+
+    #[test]
+    fn its_form_is_the_one_that_brokers_know() {
+        let form = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(form(Settings::SCHEMA), form(include_str!("settings.json")));
     }
 
     #[test]

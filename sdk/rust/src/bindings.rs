@@ -4,7 +4,7 @@
 pub mod strategy {
     wit_bindgen::generate!({
         path: "../wit",
-        world: "strategy",
+        world: "order-strategy",
         pub_export_macro: true,
         export_macro_name: "export_strategy_world",
         default_bindings_module: "marque_plugin::bindings::strategy",
@@ -20,10 +20,11 @@ pub mod risk_rule {
         export_macro_name: "export_rule_world",
         default_bindings_module: "marque_plugin::bindings::risk_rule",
         with: {
-            "marque:plugin/host@1.1.0": crate::bindings::strategy::marque::plugin::host,
-            "marque:plugin/types@1.1.0": crate::bindings::strategy::marque::plugin::types,
+            "marque:plugin/host@1.2.0": crate::bindings::strategy::marque::plugin::host,
+            "marque:plugin/types@1.2.0": crate::bindings::strategy::marque::plugin::types,
+            "marque:plugin/order-types@1.2.0": crate::bindings::strategy::marque::plugin::order_types,
         },
     });
 }
 
-pub use strategy::marque::plugin::{host, types};
+pub use strategy::marque::plugin::{host, order_types, types};

@@ -1,75 +1,15 @@
 //! What a strategy sees of itself while it handles an event, and how it says what it wants.
 
-use crate::{Decimal, Instrument, Lots, Money, OrderUpdate, Origin, Price, Room, SCALE, Side, Start, host};
-use serde::{Deserialize, Serialize};
+use crate::{
+    Action, Bracket, Decimal, Instrument, Lots, Money, Position, Price, Room, SCALE, Side, Start, book::Book, host,
+};
 
 /// How long a wish may stay unanswered before [`Context::is_waiting`] gives it up, in market time.
 const ANSWER_TIMEOUT_MS: i64 = 60_000;
 
-/// A wish. The host's risk gate decides what becomes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Opens a position at the market.
-    Open {
-        /// Which way.
-        side: Side,
-        /// How much.
-        lots: Lots,
-        /// The venue closes it at this price at a loss.
-        stop_loss: Option<Price>,
-        /// The venue closes it at this price at a profit.
-        take_profit: Option<Price>,
-    },
-    /// Closes one of its own positions, wholly.
-    Close {
-        /// Its id.
-        position: i64,
-    },
-    /// Calls `on_timer` at this time; replaces an earlier timer.
-    SetTimer {
-        /// When, in milliseconds.
-        at: i64,
-    },
-}
-
-/// Stop-loss and take-profit as distances from the price at which a position would open now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Bracket {
-    /// Distance of the stop-loss.
-    pub stop: Option<Price>,
-    /// Distance of the take-profit.
-    pub target: Option<Price>,
-}
-
-/// An open position of this strategy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Its id.
-    pub id: i64,
-    /// Which way.
-    pub side: Side,
-    /// How much.
-    pub lots: Lots,
-    /// At what price it was opened.
-    pub price: Price,
-}
-
-/// What must survive a restart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Book {
-    start: Start,
-    bid: Price,
-    ask: Price,
-    positions: Vec<Position>,
-    balance: Option<Money>,
-    /// Wishes without an answer, and when the last one was made.
-    waiting: u32,
-    waiting_since: i64,
-}
-
 /// What a strategy sees of itself while it handles an event, and how it says what it wants.
 ///
-/// Positions and balance change by order updates, never by price alone.
+/// Positions, orders and balance change by order updates, never by price alone.
 #[derive(Debug)]
 pub struct Context {
     pub(crate) book: Book,
@@ -81,15 +21,7 @@ pub struct Context {
 
 impl Context {
     pub(crate) const fn new(start: Start) -> Self {
-        Self::resume(Book {
-            start,
-            bid: Price::ZERO,
-            ask: Price::ZERO,
-            positions: Vec::new(),
-            balance: None,
-            waiting: 0,
-            waiting_since: 0,
-        })
+        Self::resume(Book::new(start))
     }
 
     pub(crate) const fn resume(book: Book) -> Self {
@@ -177,6 +109,23 @@ impl Context {
         lots.max(Lots::ZERO).min(instrument.lot_max)
     }
 
+    /// The most lots that lose no more than this when the price runs this far against them, in whole steps and at most the
+    /// instrument's largest order; nothing when that is less than a step.
+    #[must_use]
+    pub fn lots_for(&self, risk: Money, stop: Price) -> Lots {
+        let instrument = self.instrument();
+        let per_lot = self.value(Lots::whole(1), stop);
+        if per_lot <= Money::ZERO || risk <= Money::ZERO {
+            return Lots::ZERO;
+        }
+        let step = instrument.lot_step.units().max(1);
+        let lots = Lots::whole(1).times(risk.units(), per_lot.units()).units();
+        let lots = Lots::from_units(lots - lots % step);
+        // The division rounds, so it may be one step too many.
+        let lots = if self.value(lots, stop) > risk { lots - instrument.lot_step } else { lots };
+        lots.max(Lots::ZERO).min(instrument.lot_max)
+    }
+
     /// What a move of the price is worth for so many lots.
     fn value(&self, lots: Lots, moved: Price) -> Money {
         let units = lots.units().saturating_mul(self.instrument().contract_size);
@@ -220,13 +169,8 @@ impl Context {
 
     /// Opens one more position, whatever is held or waited for.
     pub fn open(&mut self, side: Side, lots: Lots, bracket: Bracket) {
-        let away = |distance: Price, up: bool| {
-            let entry = if side == Side::Buy { self.book.ask } else { self.book.bid };
-            if up { entry + distance } else { entry - distance }
-        };
-        let stop_loss = bracket.stop.map(|distance| away(distance, side == Side::Sell));
-        let take_profit = bracket.target.map(|distance| away(distance, side == Side::Buy));
-        self.wish(Action::Open { side, lots, stop_loss, take_profit });
+        let levels = bracket.around(side, if side == Side::Buy { self.book.ask } else { self.book.bid });
+        self.wish(Action::Open { side, lots, stop_loss: levels.stop_loss, take_profit: levels.take_profit });
     }
 
     /// Closes one position, whatever is waited for.
@@ -259,7 +203,7 @@ impl Context {
         }
     }
 
-    fn wish(&mut self, action: Action) {
+    pub(crate) fn wish(&mut self, action: Action) {
         if self.muted {
             return;
         }
@@ -272,25 +216,5 @@ impl Context {
         self.now = at;
         self.book.bid = bid;
         self.book.ask = ask;
-    }
-
-    /// Takes an update into the book.
-    pub(crate) fn learn(&mut self, update: &OrderUpdate) {
-        let answered = match *update {
-            OrderUpdate::Opened { position, side, lots, price, balance } => {
-                self.book.positions.push(Position { id: position, side, lots, price });
-                self.book.balance = Some(balance);
-                true
-            }
-            OrderUpdate::Closed { position, origin, balance, .. } => {
-                self.book.positions.retain(|held| held.id != position);
-                self.book.balance = Some(balance);
-                origin == Origin::Strategy
-            }
-            OrderUpdate::Refused => true,
-        };
-        if answered {
-            self.book.waiting = self.book.waiting.saturating_sub(1);
-        }
     }
 }

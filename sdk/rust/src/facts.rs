@@ -1,6 +1,6 @@
 //! What a rule may ask beyond the account it is given. A rule that asks for nothing costs its host nothing more.
 
-use crate::{Account, Instrument, Money, host};
+use crate::{Account, Instrument, Lots, Money, OrderKind, Price, Side, TimeInForce, host};
 
 /// Marks and counts. Deposits and withdrawals move every mark by their amount and are never profit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +56,32 @@ pub struct Closure {
     pub ends_at: i64,
 }
 
+/// How the order at hand would trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderTerms {
+    /// At which price.
+    pub kind: OrderKind,
+    /// For how long.
+    pub time_in_force: TimeInForce,
+}
+
+/// What is left of an order that would open a position and has not traded: it stands at the venue, or is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingOrder {
+    /// In what.
+    pub instrument: u32,
+    /// Which way.
+    pub side: Side,
+    /// How much of it has not traded.
+    pub lots: Lots,
+    /// At which price.
+    pub kind: OrderKind,
+    /// Attached stop-loss.
+    pub stop_loss: Option<Price>,
+    /// Of the orders of a group only one can trade; an order alone has a group of its own.
+    pub group: i64,
+}
+
 /// What binds a strategy's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
@@ -84,6 +110,19 @@ impl Account {
     #[must_use]
     pub fn executions(&self) -> Vec<Execution> {
         host::executions()
+    }
+
+    /// How the order at hand would trade; none outside `check`.
+    #[must_use]
+    pub fn terms(&self) -> Option<OrderTerms> {
+        host::terms()
+    }
+
+    /// The account's orders that wait, oldest first, at most 200. In a `check` without those that the order at hand would
+    /// replace: the one that it changes, and those of its group.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<WaitingOrder> {
+        host::waiting()
     }
 
     /// What an instrument is, of those that the account holds, has just traded, or is about to.

@@ -20,6 +20,8 @@ impl fmt::Display for NumberError {
     }
 }
 
+impl core::error::Error for NumberError {}
+
 /// `a · b / c`, rounded half to even once and held at the limits of `i64`. Nothing when `c` is zero.
 pub(crate) fn mul_div(a: i64, b: i64, c: i64) -> i64 {
     let (product, divisor) = (i128::from(a) * i128::from(b), i128::from(c));
@@ -121,6 +123,12 @@ macro_rules! fixed {
             #[must_use]
             pub const fn to_f64(self) -> f64 {
                 self.0 as f64 / SCALE as f64
+            }
+
+            /// The nearest to a float, which an indicator made: held at the limits of the type, and nothing for no number.
+            #[must_use]
+            pub fn from_f64(value: f64) -> Self {
+                Self((value * SCALE as f64).round_ties_even() as i64)
             }
 
             /// `self · part / whole`, rounded once; nothing when `whole` is zero.

@@ -1,17 +1,18 @@
-//! From the contract's types to the author's and back.
+//! The author's type behind the functions that the contract exports.
 //!
 //! A component has one instance of one type: it lives in a slot that the export macro makes. A call before a
 //! successful `init` is a mistake of the host and traps.
 
 use crate::{
-    Account, Action, Assessment, DayAnchor, Exposure, Instrument, Lots, Money, Order, OrderUpdate, Origin, Price,
-    RiskRule, Side, Standing, Start, Strategy, Verdict,
-    bindings::{risk_rule, strategy, types},
+    Account, Assessment, DayAnchor, Exposure, Lots, Money, Order, OrderUpdate, Price, RiskRule, Standing, Start,
+    Strategy, Verdict,
+    bindings::{risk_rule, strategy},
     run::{StrategyRunner, start_rule},
+    wire::{closed, instrument_of, opened, side, update_of, wire_action, wire_wish},
 };
 use risk_rule::marque::plugin::rule_types as rules;
 use std::cell::RefCell;
-use strategy::marque::plugin::strategy_types as wire;
+use strategy::marque::plugin::{order_strategy_types as orders, strategy_types as wire};
 
 /// Where a component keeps its instance.
 pub type Slot<T> = RefCell<Option<T>>;
@@ -54,13 +55,6 @@ fn ready<C: RuleSlot, T>(work: impl FnOnce(&C::Rule) -> T) -> T {
     C::with(|slot| slot.as_ref().map_or_else(|| not_started(), work))
 }
 
-fn side(side: types::Side) -> Side {
-    match side {
-        types::Side::Buy => Side::Buy,
-        types::Side::Sell => Side::Sell,
-    }
-}
-
 fn wire_hooks(hooks: crate::Hooks) -> wire::Hooks {
     wire::Hooks {
         bars: hooks.bars,
@@ -72,63 +66,8 @@ fn wire_hooks(hooks: crate::Hooks) -> wire::Hooks {
     }
 }
 
-/// From the contract's type to the author's.
-pub(crate) fn instrument_of(instrument: types::Instrument) -> Instrument {
-    Instrument {
-        symbol: instrument.symbol,
-        tick_size: Price::from_units(instrument.tick_size),
-        pip: Price::from_units(instrument.pip),
-        lot_step: Lots::from_units(instrument.lot_step),
-        lot_max: Lots::from_units(instrument.lot_max),
-        contract_size: instrument.contract_size,
-        quote_currency: instrument.quote_currency,
-    }
-}
-
 fn start_of(start: wire::Start) -> Start {
     Start { instrument: instrument_of(start.instrument), timeframe_ms: start.timeframe_ms }
-}
-
-fn update_of(update: wire::OrderUpdate) -> OrderUpdate {
-    match update {
-        wire::OrderUpdate::Opened(opened) => OrderUpdate::Opened {
-            position: opened.position,
-            side: side(opened.side),
-            lots: Lots::from_units(opened.lots),
-            price: Price::from_units(opened.price),
-            balance: Money::from_units(opened.balance),
-        },
-        wire::OrderUpdate::Closed(closed) => OrderUpdate::Closed {
-            position: closed.position,
-            price: Price::from_units(closed.price),
-            profit: Money::from_units(closed.profit),
-            origin: match closed.origin {
-                types::Origin::Strategy => Origin::Strategy,
-                types::Origin::Trader => Origin::Trader,
-                types::Origin::Rule => Origin::Rule,
-                types::Origin::StopLoss => Origin::StopLoss,
-                types::Origin::TakeProfit => Origin::TakeProfit,
-            },
-            balance: Money::from_units(closed.balance),
-        },
-        wire::OrderUpdate::Refused => OrderUpdate::Refused,
-    }
-}
-
-fn wire_action(action: Action) -> wire::Action {
-    match action {
-        Action::Open { side, lots, stop_loss, take_profit } => wire::Action::Open(wire::OpenOrder {
-            side: match side {
-                Side::Buy => types::Side::Buy,
-                Side::Sell => types::Side::Sell,
-            },
-            lots: lots.units(),
-            stop_loss: stop_loss.map(Price::units),
-            take_profit: take_profit.map(Price::units),
-        }),
-        Action::Close { position } => wire::Action::Close(position),
-        Action::SetTimer { at } => wire::Action::SetTimer(at),
-    }
 }
 
 fn wire_progress(progress: crate::run::Progress) -> wire::Progress {
@@ -167,8 +106,18 @@ impl<C: StrategySlot> strategy::Guest for C {
         wire_progress(started::<C, _>(|runner| runner.on_ticks(count, &columns)))
     }
 
+    // A host of 1.2 calls the two that know orders of every kind, and never these.
     fn on_order_update(at: i64, update: wire::OrderUpdate) -> bool {
-        started::<C, _>(|runner| runner.on_order_update(at, &update_of(update)))
+        let update = match update {
+            wire::OrderUpdate::Opened(told) => opened(told),
+            wire::OrderUpdate::Closed(told) => closed(told),
+            wire::OrderUpdate::Refused => OrderUpdate::Refused,
+        };
+        started::<C, _>(|runner| runner.on_order_update(at, &update))
+    }
+
+    fn on_order_event(at: i64, event: orders::OrderEvent) -> bool {
+        started::<C, _>(|runner| runner.on_order_update(at, &update_of(event)))
     }
 
     fn on_timer(at: i64) -> bool {
@@ -176,7 +125,11 @@ impl<C: StrategySlot> strategy::Guest for C {
     }
 
     fn take_actions() -> Vec<wire::Action> {
-        started::<C, _>(|runner| runner.take_actions().into_iter().map(wire_action).collect())
+        started::<C, _>(|runner| runner.take_actions().into_iter().filter_map(wire_action).collect())
+    }
+
+    fn take_wishes() -> Vec<orders::Wish> {
+        started::<C, _>(|runner| runner.take_actions().into_iter().map(wire_wish).collect())
     }
 
     fn snapshot() -> Vec<u8> {

@@ -3,9 +3,10 @@
 #[cfg(target_arch = "wasm32")]
 mod real {
     use crate::{
-        Closure, DayTally, Execution, Facts, Instrument, Money, Objective, Room, Unit,
+        Closure, DayTally, Execution, Facts, Instrument, Lots, Money, Objective, OrderTerms, Price, Room, Unit,
+        WaitingOrder,
         bindings::{host, risk_rule::marque::plugin as rule, strategy::marque::plugin::limits},
-        export::instrument_of,
+        wire::{instrument_of, kind_of, side, time_of},
     };
 
     pub(crate) fn facts() -> Facts {
@@ -39,6 +40,23 @@ mod real {
             opening: told.opening,
         };
         rule::account_facts::get_executions().into_iter().map(fill).collect()
+    }
+
+    pub(crate) fn terms() -> Option<OrderTerms> {
+        let told = rule::order_facts::get_terms()?;
+        Some(OrderTerms { kind: kind_of(told.kind), time_in_force: time_of(told.time_in_force) })
+    }
+
+    pub(crate) fn waiting() -> Vec<WaitingOrder> {
+        let order = |told: rule::order_facts::WaitingOrder| WaitingOrder {
+            instrument: told.instrument,
+            side: side(told.side),
+            lots: Lots::from_units(told.lots),
+            kind: kind_of(told.kind),
+            stop_loss: told.stop_loss.map(Price::from_units),
+            group: told.group,
+        };
+        rule::order_facts::get_waiting().into_iter().map(order).collect()
     }
 
     pub(crate) fn instrument(id: u32) -> Option<Instrument> {
@@ -89,7 +107,7 @@ mod real {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod real {
-    use crate::{Closure, DayTally, Execution, Facts, Instrument, Room, testing::Known};
+    use crate::{Closure, DayTally, Execution, Facts, Instrument, OrderTerms, Room, WaitingOrder, testing::Known};
     use std::cell::{Cell, RefCell};
 
     thread_local! {
@@ -125,6 +143,14 @@ mod real {
 
     pub(crate) fn executions() -> Vec<Execution> {
         KNOWN.with_borrow(|known| known.executions.clone())
+    }
+
+    pub(crate) fn terms() -> Option<OrderTerms> {
+        KNOWN.with_borrow(|known| known.terms)
+    }
+
+    pub(crate) fn waiting() -> Vec<WaitingOrder> {
+        KNOWN.with_borrow(|known| known.waiting.clone())
     }
 
     pub(crate) fn instrument(id: u32) -> Option<Instrument> {

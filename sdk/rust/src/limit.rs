@@ -4,14 +4,12 @@
 //! A rule says where its floor is and why; this says what follows.
 
 use crate::{Account, Assessment, Decimal, Money, Order, SCALE, Standing, Verdict};
-use serde::Deserialize;
 
 /// The smallest step of equity.
 pub const STEP: Money = Money::from_units(1);
 
 /// Whether equity at the floor is a breach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, crate::Settings)]
 pub enum Breach {
     /// It is not: only equity below it.
     Below,
@@ -20,8 +18,7 @@ pub enum Breach {
 }
 
 /// What a breach does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, crate::Settings, Default)]
 pub enum OnBreach {
     /// Ends the account.
     #[default]

@@ -1,6 +1,6 @@
 //! What a strategy sees of the market and of its orders.
 
-use crate::{Lots, Money, Price};
+use crate::{Lots, Money, Price, WorkingOrder};
 use serde::{Deserialize, Serialize};
 
 /// Which way.
@@ -96,8 +96,9 @@ pub struct Tick {
     pub ask: Price,
 }
 
-/// What became of an order of this strategy.
+/// What became of an order of this strategy. A later version of the contract may tell of more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OrderUpdate {
     /// A position is open.
     Opened {
@@ -125,6 +126,35 @@ pub enum OrderUpdate {
         /// Closed balance of the account.
         balance: Money,
     },
-    /// A wish was denied, or its order ended untraded.
+    /// A position has other lots or other levels than before, and is still open.
+    Changed {
+        /// Its id.
+        position: i64,
+        /// How much is open now.
+        lots: Lots,
+        /// Its opening price now.
+        price: Price,
+        /// Closed balance of the account.
+        balance: Money,
+    },
+    /// An order stands at the venue, as it is now: new, or amended.
+    Working(WorkingOrder),
+    /// Some or all of a pending order traded. What that did to positions has been told before.
+    Traded {
+        /// Its id.
+        order: i64,
+        /// How much.
+        lots: Lots,
+        /// At what price.
+        price: Price,
+        /// How much of it has not traded; at nothing it stands at the venue no more.
+        left: Lots,
+    },
+    /// A pending order ended before all of it traded: cancelled, expired or rejected.
+    Ended {
+        /// Its id.
+        order: i64,
+    },
+    /// A wish was denied, or its market order ended untraded.
     Refused,
 }

@@ -1,7 +1,10 @@
 //! Runs a strategy or rule as the host does, without a sandbox: the loop over a run of events, the snapshot, the
 //! settings. The glue to the contract calls nothing else, so what a unit test sees here is what runs live.
 
-use crate::{Action, Bar, Context, Hooks, OrderUpdate, Price, RiskRule, Start, Strategy, Tick, context::Book};
+use crate::{
+    Action, Bar, Context, Hooks, OrderUpdate, Price, RiskRule, Start, Strategy, Tick,
+    book::{Book, FirstBook},
+};
 use serde::{Deserialize, Serialize};
 
 /// Columns of a run of bars.
@@ -9,7 +12,9 @@ pub const BAR_COLUMNS: usize = 7;
 /// Columns of a run of quotes.
 pub const TICK_COLUMNS: usize = 3;
 /// First byte of a snapshot: which shape the rest has.
-const SNAPSHOT_FORMAT: u8 = 1;
+const SNAPSHOT_FORMAT: u8 = 2;
+/// Before there were working orders. It is still read.
+const FIRST_FORMAT: u8 = 1;
 
 /// How far a run was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +34,8 @@ pub struct StrategyRunner<S> {
 }
 
 #[derive(Deserialize)]
-struct Saved<S> {
-    book: Book,
+struct Saved<B, S> {
+    book: B,
     strategy: S,
 }
 
@@ -42,6 +47,10 @@ struct Saving<'a, S> {
 
 fn read_settings<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|e| format!("The settings do not fit this plugin: {e}."))
+}
+
+fn read_state<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    postcard::from_bytes(bytes).map_err(|e| format!("This state was saved by another version of the plugin: {e}."))
 }
 
 fn rows<const N: usize>(columns: &[i64], count: usize) -> impl Iterator<Item = [i64; N]> + '_ {
@@ -65,12 +74,14 @@ impl<S: Strategy> StrategyRunner<S> {
             let strategy = S::new(read_settings(settings)?, &start)?;
             return Ok(Self { strategy, ctx: Context::new(start), timeframe_ms });
         };
-        let body = match bytes.split_first() {
-            Some((&SNAPSHOT_FORMAT, body)) => body,
+        let saved: Saved<Book, S> = match bytes.split_first() {
+            Some((&SNAPSHOT_FORMAT, body)) => read_state(body)?,
+            Some((&FIRST_FORMAT, body)) => {
+                let Saved { book, strategy } = read_state::<Saved<FirstBook, S>>(body)?;
+                Saved { book: book.into(), strategy }
+            }
             _ => return Err("This state was saved in a format that this version does not read.".to_owned()),
         };
-        let saved: Saved<S> = postcard::from_bytes(body)
-            .map_err(|e| format!("This state was saved by another version of the plugin: {e}."))?;
         Ok(Self { strategy: saved.strategy, ctx: Context::resume(saved.book), timeframe_ms })
     }
 
@@ -133,7 +144,7 @@ impl<S: Strategy> StrategyRunner<S> {
     pub fn on_order_update(&mut self, at: i64, update: &OrderUpdate) -> bool {
         self.ctx.now = at;
         self.ctx.event = 0;
-        self.ctx.learn(update);
+        self.ctx.book.learn(update);
         self.strategy.on_order_update(&mut self.ctx, update);
         !self.ctx.actions.is_empty()
     }

@@ -37,7 +37,7 @@ pub trait Strategy: Sized + Serialize + DeserializeOwned {
     /// A quote.
     fn on_tick(&mut self, _ctx: &mut Context, _tick: &Tick) {}
 
-    /// One of its orders traded or did not. [`Context::positions`] has already taken it in.
+    /// One of its orders traded, waits or did not. [`Context::positions`] and [`Context::orders`] have already taken it in.
     fn on_order_update(&mut self, _ctx: &mut Context, _update: &OrderUpdate) {}
 
     /// The timer it set with [`Context::set_timer`] is due.

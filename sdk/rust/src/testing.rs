@@ -1,6 +1,11 @@
-//! What the stand-in host of unit tests saw and gives. Inside the sandbox these do nothing.
+//! Unit tests without a sandbox: a strategy on a stand-in desk ([`Trial`]), and what the stand-in host saw and gives.
+//! Inside the sandbox the host's part does nothing.
 
-use crate::{Closure, DayTally, Execution, Facts, Instrument, Room};
+mod trial;
+
+use crate::{Closure, DayTally, Execution, Facts, Instrument, OrderTerms, Room, WaitingOrder};
+
+pub use trial::{Trial, instrument};
 
 /// What the stand-in host knows of an account and its market.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +20,10 @@ pub struct Known {
     pub instruments: Vec<(u32, Instrument)>,
     /// Closures of instruments, in order.
     pub closures: Vec<(u32, Closure)>,
+    /// How the order at hand would trade.
+    pub terms: Option<OrderTerms>,
+    /// Orders that wait.
+    pub waiting: Vec<WaitingOrder>,
     /// What binds a strategy's account.
     pub room: Room,
 }

@@ -176,7 +176,7 @@ fn settings_and_states_that_do_not_fit_are_told() {
     };
     assert_eq!(fault(r#"{"lots":0}"#, None), "Lots must be above zero.");
     assert!(fault("{}", None).contains("missing field `lots`"));
-    for state in [&[][..], &[2, 0], &[1, 255, 255]] {
+    for state in [&[][..], &[3, 0], &[1, 255, 255], &[2, 255, 255]] {
         assert!(fault("{}", Some(state)).contains("state"), "{state:?}");
     }
 }

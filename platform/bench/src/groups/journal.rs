@@ -118,16 +118,16 @@ fn on(runtime: &Runtime, name: &str, url: Option<String>, syncs: f64) -> Result<
 }
 
 /// A tenant with a desk, and a person whose accounts trade.
-struct House {
-    config: Config,
-    floor: Arc<Floor>,
-    desk: Arc<Desk>,
-    db: TenantDb,
+pub(super) struct House {
+    pub config: Config,
+    pub floor: Arc<Floor>,
+    pub desk: Arc<Desk>,
+    pub db: TenantDb,
     _site: Site,
 }
 
 impl House {
-    fn new(runtime: &Runtime, url: Option<String>) -> Result<Self> {
+    pub fn new(runtime: &Runtime, url: Option<String>) -> Result<Self> {
         let mut site = Site::empty().with("MARQUE_LOG_FILTER", "error");
         if let Some(url) = &url {
             site = site.with("MARQUE_DATABASE_URL", url.clone());
@@ -150,15 +150,21 @@ impl House {
         Ok(Self { config, floor, desk, db, _site: site })
     }
 
-    /// Opens the accounts; answers what that left in the journal, and how many records it is.
-    async fn recorded(&self) -> Result<(Vec<u8>, usize)> {
+    /// Opens so many accounts, numbered from one; answers the records.
+    pub async fn open_accounts(&self, count: i64) -> Result<Vec<Record>> {
         let user = self.db.user_by_email(EMAIL).await?.context("the person is there")?.id;
         let mut records = Vec::new();
-        for id in 1..=ACCOUNTS {
+        for id in 1..=count {
             let initial_balance = Money::whole(1_000_000);
             let terms = AccountTerms { id: AccountId(id), user, initial_balance, ..fixture::terms(Vec::new()) };
             records.extend(self.desk.command(Command::OpenAccount(terms), asker()).await?);
         }
+        Ok(records)
+    }
+
+    /// Opens the accounts; answers what that left in the journal, and how many records it is.
+    async fn recorded(&self) -> Result<(Vec<u8>, usize)> {
+        let mut records = self.open_accounts(ACCOUNTS).await?;
         while records.len() < GROUP {
             records.extend_from_within(..records.len().min(GROUP - records.len()));
         }
@@ -180,7 +186,7 @@ impl House {
 
 const EMAIL: &str = "bench@aurora.example";
 
-fn asker() -> Asker {
+pub(super) fn asker() -> Asker {
     Asker::system("bench")
 }
 
@@ -264,7 +270,7 @@ fn syncs_per_second(folder: &Path) -> Result<f64> {
 }
 
 /// Rows a second of a batched insert without us: a thousand small rows a transaction, in a table of its own beside ours.
-async fn bare_rows_per_second(url: &str) -> Result<f64> {
+pub(super) async fn bare_rows_per_second(url: &str) -> Result<f64> {
     const TABLE: &str = "CREATE TABLE bench_rows (id BIGINT PRIMARY KEY, account BIGINT NOT NULL, body TEXT NOT NULL)";
     let rows: Vec<String> =
         (0..GROUP).map(|row| format!("(?{row}, {row}, 'about as long as a line of the ledger is')")).collect();

@@ -4,6 +4,7 @@ mod backtest;
 mod deployments;
 mod identity;
 mod journal;
+mod kill;
 mod monitor;
 mod sandbox;
 mod signal;
@@ -26,5 +27,6 @@ pub const ALL: &[Group] = &[
     Group { name: "engine: monitor", measure: monitor::measure },
     Group { name: "engine: deployments", measure: deployments::measure },
     Group { name: "journal", measure: journal::measure },
+    Group { name: "kill switch", measure: kill::measure },
     Group { name: "identity", measure: identity::measure },
 ];

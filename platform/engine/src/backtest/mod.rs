@@ -7,7 +7,9 @@
 //! been live: the first after the bar it acted on.
 
 mod horizon;
+pub mod outcome;
 mod recording;
+pub mod stats;
 
 use crate::{
     desk::{Commit, Desk},
@@ -16,6 +18,7 @@ use crate::{
     shard::Shard,
     venue::{SimulatedVenue, VenueModel},
 };
+use core::ops::ControlFlow;
 use marque_domain::{
     account::{AccountTerms, Deployment, DeploymentStatus},
     bar::Timeframe,
@@ -27,13 +30,23 @@ use marque_domain::{
 };
 use std::sync::Arc;
 
+pub use outcome::{Outcome, Recorder, Trade};
 pub use recording::Recording;
 use recording::{BarTable, Quotes};
+pub use stats::Statistics;
+
+/// The version of what a backtest comes to. Raise it with every change after which the same plugin, settings, terms and
+/// quotes may give another result; certificates name it, and are checked only by the version that made them.
+pub const ENGINE_VERSION: u32 = 1;
 
 /// Shortest and longest run of bars handed over at once. It doubles while the strategy is quiet, so the
 /// look-ahead never costs more than what was consumed, times two.
 const RUN_MIN: usize = 32;
 const RUN_MAX: usize = 1_024;
+/// Evenly spaced points of the equity curve, at most.
+const POINTS: usize = 4_000;
+/// Quotes gone through one by one between two looks at whether to go on.
+const STEPS: usize = 4_096;
 
 /// How to go through the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +81,19 @@ pub struct Summary {
     pub balance: Money,
     /// Equity at the end.
     pub equity: Money,
-    /// At most 1,001 points of time and equity.
+    /// Time and equity at evenly spaced quotes, at most 4,001.
     pub curve: Vec<(Millis, Money)>,
+    /// Time and equity at the last quote of each UTC day.
+    pub days: Vec<(Millis, Money)>,
+}
+
+/// How far a backtest is, in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Gone through.
+    pub done: usize,
+    /// In the recording.
+    pub total: usize,
 }
 
 /// Why a backtest gave no result.
@@ -81,6 +105,9 @@ pub enum BacktestError<E> {
     /// The observer stopped it.
     #[error(transparent)]
     Stopped(E),
+    /// Who watched it did not want the rest.
+    #[error("the backtest was cancelled")]
+    Cancelled,
 }
 
 /// Bars of the recording itself, for a strategy that must be revived in the middle. History from before the
@@ -103,6 +130,22 @@ pub fn run<C: Commit>(
     pace: Pace,
     host: Arc<dyn PluginHost>,
     observer: &mut C,
+) -> Result<Summary, BacktestError<C::Error>> {
+    run_watched(setup, recording, pace, host, observer, &mut |_| ControlFlow::Continue(()))
+}
+
+/// As [`run`]; `watch` hears how far it is, many times a second, and says whether to go on. What it says changes nothing but
+/// whether there is a result.
+///
+/// # Errors
+/// [`BacktestError`].
+pub fn run_watched<C: Commit>(
+    setup: &Setup,
+    recording: Recording<'_>,
+    pace: Pace,
+    host: Arc<dyn PluginHost>,
+    observer: &mut C,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Summary, BacktestError<C::Error>> {
     let mut column = Vec::new();
     let (quotes, bars) = prepare(setup, recording.priced(&setup.venue, &mut column));
@@ -129,14 +172,13 @@ pub fn run<C: Commit>(
         next: 0,
         bar: 0,
         width: RUN_MIN,
-        curve: Curve::new(quotes.len()),
+        curve: Curve::new(&quotes),
+        watch,
     };
-    match pace {
-        Pace::Steps => test.step_to(quotes.len(), observer),
-        Pace::Runs => test.run_all(observer),
+    match test.run_all(pace, observer).map_err(BacktestError::Stopped)? {
+        ControlFlow::Continue(()) => Ok(test.summary()),
+        ControlFlow::Break(()) => Err(BacktestError::Cancelled),
     }
-    .map_err(BacktestError::Stopped)?;
-    Ok(test.summary())
 }
 
 /// The recording as quotes and bars. Most recordings need one pass; one with crossed quotes needs another.
@@ -151,20 +193,45 @@ fn prepare<'a>(setup: &Setup, recording: Recording<'a>) -> (Quotes<'a>, Arc<BarT
     (quotes, Arc::new(bars))
 }
 
-/// The equity curve at evenly spaced quotes.
+/// The equity curve at evenly spaced quotes, and at the last quote of each UTC day.
 struct Curve {
     stride: usize,
     points: Vec<(Millis, Money)>,
+    closes: Vec<usize>,
+    days: Vec<(Millis, Money)>,
 }
 
 impl Curve {
-    fn new(quotes: usize) -> Self {
-        Self { stride: (quotes / 1_000).max(1), points: Vec::with_capacity(1_001) }
+    fn new(quotes: &Quotes<'_>) -> Self {
+        let closes = quotes.day_closes();
+        Self {
+            stride: (quotes.len() / POINTS).max(1),
+            points: Vec::new(),
+            days: Vec::with_capacity(closes.len()),
+            closes,
+        }
     }
 
     /// The next quote at which a point is due.
     fn due(&self) -> usize {
+        self.spaced().min(self.close())
+    }
+
+    fn spaced(&self) -> usize {
         self.points.len() * self.stride
+    }
+
+    fn close(&self) -> usize {
+        self.closes.get(self.days.len()).copied().unwrap_or(usize::MAX)
+    }
+
+    fn add(&mut self, index: usize, point: (Millis, Money)) {
+        if index == self.close() {
+            self.days.push(point);
+        }
+        if index == self.spaced() {
+            self.points.push(point);
+        }
     }
 }
 
@@ -180,11 +247,20 @@ struct Test<'a> {
     /// Bars to hand over next.
     width: usize,
     curve: Curve,
+    watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
 }
 
 impl Test<'_> {
-    fn run_all<C: Commit>(&mut self, observer: &mut C) -> Result<(), C::Error> {
-        while self.next < self.quotes.len() {
+    fn run_all<C: Commit>(&mut self, pace: Pace, observer: &mut C) -> Result<ControlFlow<()>, C::Error> {
+        let total = self.quotes.len();
+        while self.next < total {
+            if (self.watch)(Progress { done: self.next, total }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if pace == Pace::Steps {
+                self.step_to((self.next + STEPS).min(total), observer)?;
+                continue;
+            }
             match self.desk.shard().hooks(self.setup.deployment.id) {
                 Some(hooks) if hooks.bars && hooks.ticks => self.step_to(self.next + 1, observer)?,
                 Some(hooks) if hooks.ticks => self.run_quotes(observer)?,
@@ -192,7 +268,7 @@ impl Test<'_> {
                 _ => self.pass(observer)?,
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Goes through quotes one by one up to `end`, exclusive.
@@ -310,10 +386,11 @@ impl Test<'_> {
     /// Adds the points of the curve that lie before `end`.
     fn plot(&mut self, end: usize) {
         while self.curve.due() < end {
-            let Some(quote) = self.quotes.get(self.curve.due()) else { break };
+            let due = self.curve.due();
+            let Some(quote) = self.quotes.get(due) else { break };
             self.desk.glance(&quote);
             let equity = self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO);
-            self.curve.points.push((quote.at, equity));
+            self.curve.add(due, (quote.at, equity));
         }
     }
 
@@ -325,6 +402,7 @@ impl Test<'_> {
             balance: account.map_or(Money::ZERO, |a| a.balance),
             equity: self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO),
             curve: self.curve.points.clone(),
+            days: self.curve.days.clone(),
         }
     }
 }

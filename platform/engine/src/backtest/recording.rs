@@ -8,7 +8,7 @@ use marque_domain::{
     bar::{Bar, BarBuilder, Quote, Timeframe},
     fixed::Price,
     id::InstrumentId,
-    time::Millis,
+    time::{DAY_MS, Millis},
 };
 use std::borrow::Cow;
 
@@ -156,6 +156,17 @@ impl<'a> Quotes<'a> {
             if self.raw(middle).is_some_and(|(t, ..)| t < at) { low = middle + 1 } else { high = middle }
         }
         low
+    }
+
+    /// The last quote of each UTC day that has one.
+    pub fn day_closes(&self) -> Vec<usize> {
+        let mut closes = Vec::new();
+        let mut next = 0;
+        while let Some((at, ..)) = self.raw(next) {
+            next = self.first_at(next, self.len(), at - at.rem_euclid(DAY_MS) + DAY_MS);
+            closes.push(next - 1);
+        }
+        closes
     }
 
     /// The first quote in `from..end` that hits a trigger, or `end`.

@@ -17,11 +17,11 @@ use marque_domain::{
 
 /// One fill, once its order has taken note of it.
 #[derive(Clone, Copy)]
-struct Fill {
-    order: OrderId,
-    lots: Lots,
-    price: Price,
-    origin: Origin,
+pub(super) struct Fill {
+    pub order: OrderId,
+    pub lots: Lots,
+    pub price: Price,
+    pub origin: Origin,
 }
 
 impl Shard {
@@ -49,7 +49,6 @@ impl Shard {
             order.triggered |= stopped;
         };
         let Some(order) = self.advance(id, step, change, fx) else { return };
-        self.cancel_others(&order, fx);
         let fill = Fill { order: id, lots, price, origin: order.origin };
         match order.purpose {
             Purpose::Open => self.entered(&order, fill, commission, fx),
@@ -59,10 +58,16 @@ impl Shard {
                 self.close(by, fill, Money::ZERO, fx);
             }
         }
+        // Only now: a strategy that acts on what follows is checked against an account that holds what has traded.
+        self.cancel_others(&order, fx);
+        if let Some(deployment) = order.deployment.filter(|_| order.kind.is_pending()) {
+            let update = OrderUpdate::Traded { order: id, lots, price, left: order.remaining() };
+            self.tell(deployment, &update, fx);
+        }
     }
 
     /// A fill that opens: onto the order's own position, or netted with what is there.
-    fn entered(&mut self, order: &Order, fill: Fill, commission: Money, fx: &mut Effects) {
+    pub(super) fn entered(&mut self, order: &Order, fill: Fill, commission: Money, fx: &mut Effects) {
         let account = self.state.accounts.get(&order.account);
         let netted = account.and_then(|a| a.netted(order.instrument)).cloned();
         match netted.or_else(|| self.state.position(PositionId(order.id.0)).cloned()) {
@@ -80,6 +85,8 @@ impl Shard {
 
     fn opened(&mut self, order: &Order, fill: Fill, commission: Money, fx: &mut Effects) {
         let levels = self.first_levels(order);
+        // What trades after the order's position was closed opens it again: it goes on with what it earned.
+        let before = self.state.routed(order.id).and_then(|(_, routed)| routed.closed.as_ref());
         let position = Position {
             id: PositionId(order.id.0),
             account: order.account,
@@ -87,8 +94,8 @@ impl Shard {
             instrument: order.instrument,
             side: order.side,
             lots: fill.lots,
-            closed_lots: Lots::ZERO,
-            realised: Money::ZERO,
+            closed_lots: before.map_or(Lots::ZERO, Position::opened_lots),
+            realised: before.and_then(|p| p.closed).map_or(Money::ZERO, |closed| closed.profit),
             open_price: fill.price,
             opened_at: self.market.now(),
             stop_loss: levels.stop_loss,
@@ -135,9 +142,18 @@ impl Shard {
         self.changed(&position, fx);
     }
 
-    /// The venue closed a position at one of its levels. The order that did it is recorded with it.
-    pub(super) fn exited(&mut self, id: PositionId, origin: Origin, price: Price, commission: Money, fx: &mut Effects) {
+    /// The venue closed a position, or so much of it, at one of its levels. The order that did it is recorded with it.
+    pub(super) fn exited(
+        &mut self,
+        id: PositionId,
+        origin: Origin,
+        part: Option<Lots>,
+        price: Price,
+        commission: Money,
+        fx: &mut Effects,
+    ) {
         let Some(position) = self.state.position(id).cloned() else { return };
+        let lots = part.unwrap_or(position.lots);
         let (order, at) = (OrderId(self.state.last_id + 1), self.market.now());
         let exit = Order {
             id: order,
@@ -145,7 +161,7 @@ impl Shard {
             deployment: position.deployment,
             instrument: position.instrument,
             side: position.side.opposite(),
-            lots: position.lots,
+            lots,
             purpose: Purpose::Close(id),
             origin,
             kind: OrderKind::Market,
@@ -157,18 +173,18 @@ impl Shard {
             oco: None,
             triggered: false,
             state: OrderState::Filled,
-            filled: position.lots,
+            filled: lots,
             fill_price: Some(price),
             reason: None,
             created_at: at,
             updated_at: at,
         };
         self.emit(Record::OrderPlaced(exit), fx);
-        self.close(id, Fill { order, lots: position.lots, price, origin }, commission, fx);
+        self.close(id, Fill { order, lots, price, origin }, commission, fx);
     }
 
     /// Closes lots of a position: all that it has, or a part of it.
-    fn close(&mut self, id: PositionId, fill: Fill, commission: Money, fx: &mut Effects) {
+    pub(super) fn close(&mut self, id: PositionId, fill: Fill, commission: Money, fx: &mut Effects) {
         let Some(held) = self.state.position(id).cloned() else { return };
         let Some(instrument) = self.market.instrument(held.instrument) else { return };
         // What is open has its rate: nothing is opened without one, and the last one is kept.

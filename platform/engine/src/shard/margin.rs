@@ -1,15 +1,14 @@
 //! Margin: what positions bind, the call, and the stop-out.
 //!
-//! The margin level is equity over the margin that open positions bind. Below [`crate::margin::CALL_BP`] the account is called, once,
-//! until it is above [`crate::margin::CALM_BP`] again. At or below [`crate::margin::STOP_OUT_BP`] the venue closes the position with the largest loss,
-//! then looks again, until the level is above. One order at a time: what a close brings decides whether another is needed.
+//! The margin level is equity over the margin that open positions bind; the account's own terms say at which levels
+//! something happens. Below its call the account is called, once, until it is calm again. At or below its stop-out the venue
+//! closes the position with the largest loss, then looks again, until the level is above. One order at a time: what a close brings decides whether another is needed.
 
 use super::Shard;
 use crate::{
     book,
     event::{Effects, Record},
     gate::Request,
-    margin::{CALL_BP, CALM_BP, STOP_OUT_BP},
     state::AccountState,
 };
 use marque_domain::{
@@ -28,8 +27,9 @@ impl Shard {
         }
         let (equity, bound) = (book::equity(state, &self.market), book::margin_used(state, &self.market));
         let share = |bp: i64| bound.basis_points(bp).unwrap_or(Money::MAX);
-        let called = if state.margin_called { equity < share(CALM_BP) } else { equity < share(CALL_BP) };
-        let stopped_out = !state.positions.is_empty() && equity <= share(STOP_OUT_BP);
+        let levels = state.terms.margin;
+        let called = equity < share(if state.margin_called { levels.calm_bp } else { levels.call_bp });
+        let stopped_out = !state.positions.is_empty() && equity <= share(levels.stop_out_bp);
         if called != state.margin_called {
             let at = self.market.now();
             self.emit(Record::MarginCalled { account, called, equity, bound, at }, fx);

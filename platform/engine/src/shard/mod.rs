@@ -15,6 +15,7 @@ mod margin;
 mod mark;
 mod money;
 mod orders;
+mod remote;
 mod rollover;
 mod rules;
 mod strategies;
@@ -51,6 +52,8 @@ pub struct Shard {
     runners: Runners,
     curve: Curve,
     scans: bool,
+    /// Whether its venue keeps books of its own.
+    remote: bool,
     /// Breaches that wait for the next price.
     doubts: Vec<doubt::Doubt>,
     host: Arc<dyn PluginHost>,
@@ -75,6 +78,7 @@ impl Shard {
             runners: Runners::default(),
             curve: Curve::default(),
             scans: false,
+            remote: false,
             doubts: Vec::new(),
             host,
             history,
@@ -97,6 +101,7 @@ impl Shard {
     pub fn restore(&mut self, state: State, mark: Mark) {
         self.state = state;
         self.market.restore(mark.tapes);
+        self.market.advance(mark.now);
         for account in self.state.accounts.values() {
             self.rules.enrol(account, &self.market);
             account.positions.iter().for_each(|p| self.curve.follow(p.instrument, p.account));
@@ -108,6 +113,7 @@ impl Shard {
     /// What a restart would need beyond the records, as of now: all of it.
     pub fn mark(&mut self) -> Mark {
         Mark {
+            now: self.market.now(),
             tapes: self.market.tapes(),
             peaks: self.rules.peaks(&self.state.accounts, &self.market),
             runners: self.runners.marks(),
@@ -118,7 +124,8 @@ impl Shard {
     /// the shard holds.
     pub fn mark_change(&mut self) -> MarkChange {
         let (peaks, ranges) = self.rules.peaks_changed(&self.state.accounts, &self.market);
-        MarkChange { tapes: self.market.tapes_changed(), peaks, ranges, runners: self.runners.marks_changed() }
+        let (now, tapes) = (self.market.now(), self.market.tapes_changed());
+        MarkChange { now, tapes, peaks, ranges, runners: self.runners.marks_changed() }
     }
 
     /// The fold of all records so far.
@@ -172,6 +179,10 @@ impl Shard {
             }
             Event::Sent(order) => self.sent(order, fx),
             Event::Report(report) => self.report(report, fx),
+            Event::Heard(reports) => {
+                reports.into_iter().for_each(|report| self.report(report, fx));
+                self.ask_again(fx);
+            }
             Event::Recovered => self.recovered(fx),
         }
         Ok(())
@@ -203,6 +214,7 @@ impl Shard {
         for report in reports {
             self.report(report, fx);
         }
+        self.ask_again(fx);
         if taken {
             self.market_moved(quote, &closed, fx);
         }

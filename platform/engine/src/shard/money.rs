@@ -13,7 +13,6 @@ use marque_domain::{
         Transaction,
         movement::{Funds, MOVEMENTS_MAX, Movement, MovementDenial},
     },
-    order::OrderState,
 };
 
 impl Shard {
@@ -44,7 +43,7 @@ impl Shard {
         }
         // What an order of unknown fate binds is not known either.
         let leaves = movement.cash() < Money::ZERO;
-        if leaves && state.orders.iter().any(|o| o.state == OrderState::Unknown) {
+        if leaves && state.is_uncertain() {
             return Err(MovementDenial::Uncertain);
         }
         let free = book::equity(state, &self.market).saturating_sub(book::margin_used(state, &self.market));

@@ -1,6 +1,6 @@
 //! From wish to order to fill: the gate, the order machine and the ledger.
 
-use super::Shard;
+use super::{Shard, remote::Execution};
 use crate::{
     event::{Effects, Record},
     gate::{self, Granted, Request},
@@ -38,10 +38,19 @@ impl Shard {
             None => {}
             Some(Granted::Order(approved)) => {
                 self.emit(Record::OrderPlaced(approved.order().clone()), fx);
+                self.route(approved.order(), fx);
                 fx.orders.push(approved);
             }
-            Some(Granted::Amended(order)) => self.emit(Record::OrderMoved(order), fx),
-            Some(Granted::Protected(position)) => self.emit(Record::PositionChanged(position), fx),
+            Some(Granted::Amended(order)) => {
+                let id = order.id;
+                self.emit(Record::OrderMoved(order), fx);
+                self.question(id, fx);
+            }
+            Some(Granted::Protected(position)) => {
+                let id = OrderId(position.id.0);
+                self.emit(Record::PositionChanged(position), fx);
+                self.question(id, fx);
+            }
             Some(Granted::Withdrawn(order)) => {
                 self.ended(order, OrderStep::Cancel, withdrawn(request.origin).to_owned(), fx);
             }
@@ -76,12 +85,22 @@ impl Shard {
             VenueReport::Acked { order } => self.acked(order, fx),
             VenueReport::Lost { order } => {
                 if self.advance(order, OrderStep::Lose, |_| {}, fx).is_some() {
-                    fx.queries.push(order);
+                    self.inquire(order, fx);
                 }
             }
-            VenueReport::Rejected { order, reason } => self.ended(order, OrderStep::Reject, reason, fx),
-            VenueReport::NotFound { order } => self.not_found(order, fx),
-            VenueReport::Filled { order, lots, price, commission } => self.traded(order, lots, price, commission, fx),
+            VenueReport::Rejected { order, reason } => self.ended_there(order, OrderStep::Reject, reason, fx),
+            VenueReport::NotFound { order } => {
+                self.unheard_of(order, fx);
+                self.not_found(order, fx);
+            }
+            VenueReport::Found { order, said, waits } => self.found(order, said, waits, fx),
+            VenueReport::Gap => self.question_all(fx),
+            VenueReport::Filled { order, execution: None, lots, price, commission } => {
+                self.traded(order, lots, price, commission, fx)
+            }
+            VenueReport::Filled { order, execution: Some(id), lots, price, commission } => {
+                self.executed(order, Execution { id, lots, price, commission }, fx)
+            }
             VenueReport::Triggered { order, lots, price, commission } => {
                 if self.admit(order, lots, fx) {
                     self.traded(order, lots, price, commission, fx);
@@ -89,9 +108,12 @@ impl Shard {
             }
             VenueReport::Armed { order } => self.armed(order, fx),
             VenueReport::Trailed { order, stop } => self.trailed(order, stop, fx),
-            VenueReport::Ended { order, reason } => self.ended(order, OrderStep::Cancel, reason, fx),
-            VenueReport::Exited { position, origin, price, commission } => {
-                self.exited(position, origin, price, commission, fx)
+            VenueReport::Ended { order, reason } => self.ended_there(order, OrderStep::Cancel, reason, fx),
+            VenueReport::Exited { position, execution: None, origin, price, commission } => {
+                self.exited(position, origin, None, price, commission, fx)
+            }
+            VenueReport::Exited { position, execution: Some((id, lots)), origin, price, commission } => {
+                self.left(position, origin, Execution { id, lots, price, commission }, false, fx)
             }
             VenueReport::Followed { position, stop_loss } => self.followed(position, stop_loss, fx),
         }
@@ -108,8 +130,11 @@ impl Shard {
             if matches!(state, OrderState::Intent | OrderState::Sending) {
                 self.advance(order, OrderStep::Lose, |_| {}, fx);
             }
-            fx.queries.push(order);
+            if self.state.routed(order).is_none() {
+                fx.queries.push(order);
+            }
         }
+        self.question_all(fx);
         self.quarantine_missing(fx);
         let accounts: Vec<(AccountId, bool)> =
             self.state.accounts.iter().map(|(id, a)| (*id, matches!(a.status, AccountStatus::Failed(_)))).collect();
@@ -139,16 +164,21 @@ impl Shard {
         Some(order)
     }
 
-    fn acked(&mut self, id: OrderId, fx: &mut Effects) {
-        let Some(order) = self.advance(id, OrderStep::Ack, |_| {}, fx) else { return };
-        if let (Some(deployment), Some(price)) = (order.deployment, order.kind.price()) {
-            let update = OrderUpdate::Working { order: id, side: order.side, lots: order.lots, price };
-            self.tell(deployment, &update, fx);
+    pub(super) fn acked(&mut self, id: OrderId, fx: &mut Effects) {
+        let Some(order) = self.advance(id, OrderStep::Ack, |_| {}, fx) else { return self.acked_late(id, fx) };
+        if let Some(deployment) = order.deployment.filter(|_| order.kind.is_pending()) {
+            self.tell(deployment, &OrderUpdate::working(&order), fx);
         }
     }
 
-    /// An order ends before all of it traded.
+    /// An order is ended here before all of it traded. A venue with its own books may not have heard, or have been faster.
     pub(super) fn ended(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
+        self.end(id, step, reason, fx);
+        self.question(id, fx);
+    }
+
+    /// An order ends before all of it traded.
+    pub(super) fn end(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
         let Some(order) = self.advance(id, step, |o| o.reason = Some(reason), fx) else { return };
         let Some(deployment) = order.deployment else { return };
         if order.kind.is_pending() {

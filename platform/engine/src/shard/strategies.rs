@@ -13,14 +13,22 @@ use marque_domain::{
     account::DeploymentStatus,
     bar::Quote,
     decision::{Intent, Outcome},
-    id::DeploymentId,
-    order::Origin,
+    id::{DeploymentId, OrderId, PositionId},
+    order::{Order, Origin},
     ticket::Ticket,
     time::Millis,
 };
 
 /// How many times a strategy may act on the answers to its own actions within one event.
 const ROUNDS_MAX: usize = 8;
+
+/// What no venue answers.
+#[derive(Clone, Copy)]
+enum Answer {
+    Denied,
+    Amended(OrderId),
+    Protected(PositionId),
+}
 
 impl Shard {
     pub(super) fn run_strategies(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
@@ -70,18 +78,18 @@ impl Shard {
         }
     }
 
-    /// Carries wishes to the gate. Denied ones are answered within the event, a bounded number of times.
+    /// Carries wishes to the gate. What no venue answers (a denial, a change) is answered within the event, a bounded
+    /// number of times.
     pub(crate) fn follow_up(&mut self, deployment: DeploymentId, mut actions: Vec<Action>, fx: &mut Effects) {
         if actions.is_empty() {
             return;
         }
         for _ in 0..ROUNDS_MAX {
-            let denied = self.act(deployment, &actions, fx);
+            let answers = self.act(deployment, &actions, fx);
             actions.clear();
             let now = self.market.now();
-            for _ in 0..denied {
-                let refused = OrderUpdate::Refused;
-                self.call_once(deployment, &mut actions, fx, |s, actions| s.on_order_update(now, &refused, actions));
+            for update in answers.iter().filter_map(|answer| self.told(*answer)).collect::<Vec<_>>() {
+                self.call_once(deployment, &mut actions, fx, |s, actions| s.on_order_update(now, &update, actions));
             }
             if actions.is_empty() {
                 break;
@@ -163,9 +171,23 @@ impl Shard {
         true
     }
 
-    /// Carries a strategy's actions out; answers how many were denied.
-    fn act(&mut self, deployment: DeploymentId, actions: &[Action], fx: &mut Effects) -> usize {
-        let mut denied = 0;
+    /// An answer in the words of the port; none for what has ended meanwhile, which was told.
+    fn told(&self, answer: Answer) -> Option<OrderUpdate> {
+        match answer {
+            Answer::Denied => Some(OrderUpdate::Refused),
+            Answer::Amended(id) => self.state.order(id).filter(|o| o.is_working()).map(OrderUpdate::working),
+            Answer::Protected(id) => self.state.position(id).map(|held| OrderUpdate::Changed {
+                position: id,
+                lots: held.lots,
+                price: held.open_price,
+                balance: self.balance(held.account),
+            }),
+        }
+    }
+
+    /// Carries a strategy's actions out; answers what no venue will.
+    fn act(&mut self, deployment: DeploymentId, actions: &[Action], fx: &mut Effects) -> Vec<Answer> {
+        let mut answers = Vec::new();
         for action in actions {
             let Some(runner) = self.runners.get(deployment) else { break };
             let (account, instrument) = (runner.account, runner.instrument);
@@ -188,10 +210,14 @@ impl Shard {
                 Action::Protect { position, levels } => Intent::Protect { position, levels },
             };
             let request = Request { deployment: Some(deployment), origin: Origin::Strategy, intent };
-            let decision = self.decide(account, &request, fx);
-            denied += usize::from(decision.is_some_and(|d| matches!(d.outcome, Outcome::Denied(_))));
+            match (self.decide(account, &request, fx).map(|d| d.outcome), intent) {
+                (Some(Outcome::Denied(_)), _) => answers.push(Answer::Denied),
+                (Some(_), Intent::Amend { order, .. }) => answers.push(Answer::Amended(order)),
+                (Some(_), Intent::Protect { position, .. }) => answers.push(Answer::Protected(position)),
+                _ => {}
+            }
         }
-        denied
+        answers
     }
 
     /// Makes the present state of a strategy the one to go back to.
@@ -230,11 +256,12 @@ impl Shard {
         self.show_history(runner, count, runner.saved.until)
     }
 
-    /// Shows a fresh instance the history it asked for and the positions it holds, and saves it.
+    /// Shows a fresh instance the history it asked for, the positions it holds and its orders that wait, and saves it.
     pub(super) fn warm_up(&mut self, runner: &mut Runner) -> Result<(), Fault> {
         self.show_history(runner, runner.hooks.history_bars.min(10_000), Millis(i64::MIN))?;
         let now = self.market.now();
         let account = self.state.accounts.get(&runner.account);
+        let waits = |o: &Order| o.deployment == Some(runner.deployment) && o.is_working() && o.kind.is_pending();
         let held: Vec<OrderUpdate> = account
             .into_iter()
             .flat_map(|a| a.positions.iter().map(move |p| (a.balance, p)))
@@ -246,6 +273,7 @@ impl Shard {
                 price: p.open_price,
                 balance,
             })
+            .chain(account.into_iter().flat_map(|a| &a.orders).filter(|o| waits(o)).map(OrderUpdate::working))
             .collect();
         let mut ignored = Vec::new();
         for update in held {

@@ -6,9 +6,10 @@ use marque_domain::{
     fixed::{Lots, Money, Price},
     order::Side,
 };
+use serde::{Deserialize, Serialize};
 
 /// What the venue quotes where the market quotes a spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Spread {
     /// As the market does.
     #[default]
@@ -20,7 +21,7 @@ pub enum Spread {
 }
 
 /// How much worse than the quote an order at the market trades. Limit orders and take-profits never do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Slippage {
     /// Not at all.
     #[default]
@@ -32,7 +33,7 @@ pub enum Slippage {
 }
 
 /// A venue's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VenueModel {
     /// Charged for each lot of each fill.
     pub commission_per_lot: Money,

@@ -146,6 +146,7 @@ impl Strategy for Clerk {
 
     fn on_order_update(&mut self, _: Millis, update: &OrderUpdate, _: &mut Vec<Action>) -> Result<(), Fault> {
         match update {
+            OrderUpdate::Working { order, .. } if self.orders.contains(&order.0) => {}
             OrderUpdate::Working { order, .. } => self.orders.push(order.0),
             OrderUpdate::Ended { order } => self.orders.retain(|id| *id != order.0),
             OrderUpdate::Opened { position, .. } => {
@@ -153,7 +154,7 @@ impl Strategy for Clerk {
                 self.positions.push(position.0);
             }
             OrderUpdate::Closed { position, .. } => self.positions.retain(|id| *id != position.0),
-            OrderUpdate::Changed { .. } | OrderUpdate::Refused => {}
+            OrderUpdate::Changed { .. } | OrderUpdate::Traded { .. } | OrderUpdate::Refused => {}
         }
         Ok(())
     }

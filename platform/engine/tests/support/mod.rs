@@ -3,10 +3,11 @@
 
 pub mod clerk;
 pub mod mortal;
+pub mod remote;
 
 use clerk::Clerk;
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
+    account::{AccountTerms, Deployment, DeploymentStatus, MarginLevels, PositionMode},
     bar::{Quote, Timeframe},
     calendar::CalendarId,
     decision::{Intent, Verdict},
@@ -59,6 +60,7 @@ pub fn terms(rules: Vec<PluginRef>) -> AccountTerms {
         initial_balance: Money::whole(100_000),
         leverage: 100,
         mode: PositionMode::Hedging,
+        margin: MarginLevels::default(),
         trades_per_day: None,
         rules,
     }

@@ -34,6 +34,18 @@ pub fn component(name: &str) -> &'static [u8] {
     &built()[name]
 }
 
+/// The plugin of the tests that does what its script says: see `tests/plugins/clerk`.
+pub fn clerk() -> &'static [u8] {
+    static CLERK: OnceLock<Vec<u8>> = OnceLock::new();
+    CLERK.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let folder = "platform/sandbox/tests/plugins";
+        let built = marque_pluginbuild::build_folder(root, folder, &target.join("plugins-tested"));
+        std::fs::read(&built.unwrap_or_else(|e| panic!("{e}"))[0].path).unwrap()
+    })
+}
+
 /// The sandbox of all tests: it reserves address space, so one is enough.
 pub fn sandbox() -> &'static Arc<Sandbox> {
     static SANDBOX: OnceLock<Arc<Sandbox>> = OnceLock::new();

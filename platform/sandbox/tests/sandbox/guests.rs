@@ -19,8 +19,8 @@ const SCHEMA: &str = r#"{"type":"object","additionalProperties":false,"propertie
 
 /// What both kinds share: memory, an allocator that starts over when its 64 KiB are used up, and strings.
 const COMMON: &str = r#"
-    (import "marque:plugin/host@1.1.0" "log" (func $log (param i32 i32 i32)))
-    (import "marque:plugin/host@1.1.0" "random" (func $random (result i64)))
+    (import "marque:plugin/host@1.2.0" "log" (func $log (param i32 i32 i32)))
+    (import "marque:plugin/host@1.2.0" "random" (func $random (result i64)))
     (memory (export "memory") 4)
     (table $table 1 funcref)
     (global $free (mut i32) (i32.const 65536))
@@ -57,24 +57,52 @@ fn encode(wat: &str, world: &str) -> Vec<u8> {
     encode_for(wat, world, "../../sdk/wit")
 }
 
-/// A guest as it was built when the contract was 1.0: the frozen files are in `contract-1.0`.
-pub fn rule_of_1_0(parts: &[Part<'_>]) -> Vec<u8> {
-    encode_for(&rule_text(parts).replace("@1.1.0", "@1.0.0"), "risk-rule", "tests/contract-1.0")
+/// A guest as it was built when the contract was `1.0` or `1.1`: the frozen files are in `contract-1.0` and `contract-1.1`.
+pub fn old_rule(version: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    encode_as(version, &rule_text(parts), "risk-rule")
 }
 
-/// As [`rule_of_1_0`].
-pub fn strategy_of_1_0(parts: &[Part<'_>]) -> Vec<u8> {
-    encode_for(&strategy_text(parts).replace("@1.1.0", "@1.0.0"), "strategy", "tests/contract-1.0")
+/// As [`old_rule`], with one more import.
+pub fn old_rule_with(version: &str, import: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    encode_as(version, &with_import(&rule_text(parts), import), "risk-rule")
+}
+
+/// As [`old_rule`].
+pub fn old_strategy(version: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    encode_as(version, &strategy_text(parts), "strategy")
+}
+
+fn encode_as(version: &str, text: &str, world: &str) -> Vec<u8> {
+    encode_for(&text.replace("@1.2.0", &format!("@{version}.0")), world, &format!("tests/contract-{version}"))
 }
 
 fn encode_for(wat: &str, world: &str, contract: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}\n{wat}"));
+    let module = wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}\n{wat}"));
+    try_encode(module, world, contract).unwrap()
+}
+
+/// A core module as a component of the newest contract, if it fits.
+pub fn component_of(module: Vec<u8>, world: &str) -> Option<Vec<u8>> {
+    try_encode(module, world, "../../sdk/wit")
+}
+
+/// The core module of a harmless strategy.
+pub fn strategy_module() -> Vec<u8> {
+    wat::parse_str(strategy_text(&[])).unwrap()
+}
+
+/// The core module of a harmless rule.
+pub fn rule_module() -> Vec<u8> {
+    wat::parse_str(rule_text(&[])).unwrap()
+}
+
+fn try_encode(mut module: Vec<u8>, world: &str, contract: &str) -> Option<Vec<u8>> {
     let mut resolve = Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join(contract);
     let (package, _) = resolve.push_dir(contract).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+    ComponentEncoder::default().module(&module).ok()?.encode().ok()
 }
 
 /// A strategy that takes every hook, consumes each run whole and does nothing.
@@ -118,6 +146,17 @@ fn strategy_text(parts: &[Part<'_>]) -> String {
     fill(&template, &defaults, parts)
 }
 
+/// A strategy that uses orders of every kind, and otherwise does as [`strategy`].
+pub fn order_strategy(event: &str, wishes: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    let hooks = format!(
+        r#"(func (export "on-order-event") (param i32) (result i32) {event})
+        (func (export "take-wishes") (result i32) {wishes})"#
+    );
+    let text = strategy_text(parts);
+    let end = text.rfind(')').unwrap();
+    encode(&format!("{}{hooks})", &text[..end]), "order-strategy")
+}
+
 /// A rule that allows every order and finds every account well.
 pub fn rule(parts: &[Part<'_>]) -> Vec<u8> {
     encode(&rule_text(parts), "risk-rule")
@@ -125,7 +164,11 @@ pub fn rule(parts: &[Part<'_>]) -> Vec<u8> {
 
 /// As [`rule`], with one more import.
 pub fn rule_with(import: &str, parts: &[Part<'_>]) -> Vec<u8> {
-    encode(&rule_text(parts).replacen("(module ", &format!("(module {import} "), 1), "risk-rule")
+    encode(&with_import(&rule_text(parts), import), "risk-rule")
+}
+
+fn with_import(text: &str, import: &str) -> String {
+    text.replacen("(module ", &format!("(module {import} "), 1)
 }
 
 fn rule_text(parts: &[Part<'_>]) -> String {

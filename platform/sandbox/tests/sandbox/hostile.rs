@@ -257,15 +257,87 @@ fn hooks_beyond_the_description_or_the_limit_are_nonsense() {
 
 #[test]
 fn many_at_once_do_not_disturb_each_other() {
-    let (bad, good) = (guests::strategy(&[("on-bars", FOREVER)]), guests::strategy(&[]));
-    let (bad, good) = (&bad, &good);
+    // Sixty-four threads share the cores: on the clock each of them may wait for long.
+    let limits = Limits { hook_deadline_ms: 60_000, ..Limits::default() };
+    let sandbox = &Arc::new(Sandbox::new(limits).unwrap());
+    let (bad, good) = (&guests::strategy(&[("on-bars", FOREVER)]), &guests::strategy(&[]));
     std::thread::scope(|scope| {
         for n in 0..64 {
             scope.spawn(move || {
-                let mut strategy = start_strategy(if n % 2 == 0 { bad } else { good }, "{}", None).unwrap();
+                let mut strategy = start_in(sandbox, if n % 2 == 0 { bad } else { good }, "{}", None).unwrap();
                 let answer = strategy.on_bars(bars().run(0..3), &mut Vec::new());
                 if n % 2 == 0 { is_plugin(&answer.unwrap_err(), "instructions") } else { assert_eq!(answer, Ok(1)) }
             });
         }
     });
+}
+
+/// What a guest that would never end may take of a core: its deadline on the clock, and as much processor time again.
+#[test]
+fn an_endless_guest_is_stopped_within_its_deadline_and_fifty_milliseconds() {
+    for deadline_ms in [5, 20, 50] {
+        let limits = Limits { bar_fuel: u64::MAX, hook_deadline_ms: deadline_ms, instances: 4, ..Limits::default() };
+        let sandbox = Arc::new(Sandbox::new(limits).unwrap());
+        let mut endless = start_in(&sandbox, &guests::strategy(&[("on-bars", FOREVER)]), "{}", None).unwrap();
+        let began = cpu_time::ThreadTime::now();
+        endless.on_bars(bars().run(0..1), &mut Vec::new()).unwrap_err();
+        let used = began.elapsed();
+        assert!(used < Duration::from_millis(deadline_ms + 50), "{used:?} of processor time at {deadline_ms} ms");
+    }
+}
+
+/// Pages of this process that are in memory, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+#[test]
+fn sixty_four_hostile_guests_at_once_take_no_more_than_their_memory() {
+    const GUESTS: usize = 64;
+    const MEMORY: usize = 2 << 20;
+    let limits = Limits { memory_bytes: MEMORY, instances: 80, ..Limits::default() };
+    let sandbox = Arc::new(Sandbox::new(limits).unwrap());
+    // Each takes all memory it can get and touches every page, then does its own kind of harm.
+    let greedy = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+        (memory.fill (i32.const 262144) (i32.const 7) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 262144)))";
+    let harms = [
+        FOREVER,
+        "(call $deeper (i32.const 0))",
+        "unreachable",
+        "(loop $again (call $log (i32.const 0) (i32.const 1024) (i32.const 60000)) (br $again)) (unreachable)",
+        "(loop $again (drop (call $random)) (br $again)) (unreachable)",
+        "(i32.const -8)",
+    ];
+    let components: Vec<Vec<u8>> =
+        harms.iter().map(|harm| guests::strategy(&[("on-bars", &format!("{greedy} {harm}"))])).collect();
+    // Compiled before anything is measured.
+    components.iter().for_each(|component| drop(sandbox.inspect(component).unwrap()));
+    #[cfg(target_os = "linux")]
+    let before = resident();
+    let began = Instant::now();
+    let guests: Vec<Box<dyn Strategy>> = std::thread::scope(|scope| {
+        let start = |guest: usize| {
+            let (sandbox, component) = (&sandbox, &components[guest % harms.len()]);
+            scope.spawn(move || {
+                let mut strategy = start_in(sandbox, component, "{}", None).unwrap();
+                let fault = strategy.on_bars(bars().run(0..1), &mut Vec::new()).unwrap_err();
+                assert!(matches!(fault, Fault::Plugin(_)), "{fault:?}");
+                strategy
+            })
+        };
+        let started: Vec<_> = (0..GUESTS).map(start).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    #[cfg(target_os = "linux")]
+    {
+        // All of them are still there. Beside their memory: stacks of threads, tables, what a test itself needs.
+        let (grown, most) = (resident().saturating_sub(before), GUESTS * MEMORY + (96 << 20));
+        assert!(grown < most, "{GUESTS} guests took {grown} bytes, more than {most}");
+    }
+    drop(guests);
+    let mut clean = start_in(&sandbox, &guests::strategy(&[]), "{}", None).unwrap();
+    assert_eq!(show(clean.as_mut(), &bars(), 3), Ok(Vec::new()));
 }

@@ -3,9 +3,13 @@
 
 mod bytes;
 mod fixture;
+mod gate;
+mod generated;
 mod guests;
 mod hostile;
 mod laws;
+mod orders;
 mod programs;
 mod rules;
+mod shipped;
 mod strategies;

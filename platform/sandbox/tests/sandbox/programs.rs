@@ -3,7 +3,7 @@
 
 use crate::fixture::{built, component, eurusd, sandbox};
 use marque_domain::{
-    account::{AccountStatus, AccountTerms, PositionMode},
+    account::{AccountStatus, AccountTerms, MarginLevels, PositionMode},
     bar::{Quote, Timeframe},
     calendar::CalendarId,
     decision::{Denial, Intent, Outcome},
@@ -100,6 +100,7 @@ impl Program {
             initial_balance: money(100_000),
             leverage: 100,
             mode: PositionMode::Hedging,
+            margin: MarginLevels::default(),
             trades_per_day: None,
             rules: rules.iter().map(|(name, settings)| bound(name, settings)).collect(),
         };

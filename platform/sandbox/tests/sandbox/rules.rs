@@ -10,6 +10,7 @@ use marque_domain::{
     id::InstrumentId,
     order::Side,
     plugin::PluginKind,
+    ticket::{OrderKind, TimeInForce},
     time::Millis,
 };
 use marque_engine::{
@@ -47,6 +48,9 @@ fn order(lots: Lots, risk: Option<Money>) -> OrderView {
         stop_loss: Some(Price::whole(2)),
         risk,
         value_per_point: money(100_000),
+        kind: OrderKind::Market,
+        time_in_force: TimeInForce::Gtc,
+        group: None,
     }
 }
 
@@ -150,25 +154,37 @@ fn wake_levels_that_are_already_reached_are_nonsense() {
 }
 
 #[test]
-fn plugins_of_contract_1_0_still_load_and_answer() {
-    // Built against the frozen files of 1.0: other import names, and nothing that came later.
-    let old = guests::rule_of_1_0(&[]);
-    assert_eq!(sandbox().inspect(&old).unwrap().kind, PluginKind::RiskRule);
-    let mut rule = start_rule(&old, "{}").unwrap();
-    assert!(!rule.wants_days(), "what it does not import is not prepared for it");
-    let view = account(1, 1, money(1), &[]);
-    assert_eq!(rule.check(&order(Lots::whole(1), None), &view), Ok(Verdict::Allow));
-    assert_eq!(rule.assess(&view).unwrap().standing, Standing::Ok);
-    let old = guests::strategy_of_1_0(&[("on-history", "(drop (call $random))")]);
-    let mut strategy = start_strategy(&old, "{}", None).unwrap();
-    strategy.set_room(Room { floor: Some(money(1)), ..Room::default() });
-    assert_eq!(strategy.on_bars(Bars::of_closes([110_000, 110_010]).run(0..2), &mut Vec::new()), Ok(1));
-    assert!(strategy.snapshot().is_ok());
+fn plugins_of_earlier_contracts_still_load_and_answer() {
+    // Built against the frozen files: other import names, and nothing that came later.
+    for version in ["1.0", "1.1"] {
+        let old = guests::old_rule(version, &[]);
+        assert_eq!(sandbox().inspect(&old).unwrap().kind, PluginKind::RiskRule);
+        let mut rule = start_rule(&old, "{}").unwrap();
+        assert!(!rule.wants_days(), "what it does not import is not prepared for it");
+        let view = account(1, 1, money(1), &[]);
+        assert_eq!(rule.check(&order(Lots::whole(1), None), &view), Ok(Verdict::Allow));
+        assert_eq!(rule.assess(&view).unwrap().standing, Standing::Ok);
+        let old = guests::old_strategy(version, &[("on-history", "(drop (call $random))")]);
+        let mut strategy = start_strategy(&old, "{}", None).unwrap();
+        strategy.set_room(Room { floor: Some(money(1)), ..Room::default() });
+        assert_eq!(strategy.on_bars(Bars::of_closes([110_000, 110_010]).run(0..2), &mut Vec::new()), Ok(1));
+        assert!(strategy.snapshot().is_ok());
+    }
 }
 
-/// A guest of 1.1 that reports a goal with this name, so many times, whenever it is asked.
+#[test]
+fn a_rule_of_1_1_is_told_its_facts_under_their_old_name() {
+    let import = r#"(import "marque:plugin/account-facts@1.2.0" "get-days" (func $days (param i32)))"#;
+    let body = "(call $days (i32.const 2048)) (i32.const 192)";
+    let old = guests::old_rule_with("1.1", import, &[("assess", body)]);
+    let mut rule = start_rule(&old, "{}").unwrap();
+    assert!(rule.wants_days());
+    assert_eq!(rule.assess(&account(1, 1, money(1), &[])).unwrap().standing, Standing::Ok);
+}
+
+/// A guest that reports a goal with this name, so many times, whenever it is asked.
 fn reporter(name: &str, times: u32) -> Vec<u8> {
-    let import = r#"(import "marque:plugin/objectives@1.1.0" "report"
+    let import = r#"(import "marque:plugin/objectives@1.2.0" "report"
         (func $report (param i32 i32 i32 i32 i32 i64 i64 i32)))"#;
     let body = format!(
         "(local $n i32) (loop $again

@@ -15,7 +15,7 @@ use crate::{
     trading::{View, requests},
 };
 use marque_domain::{
-    account::{AccountStatus as Stored, AccountTerms},
+    account::{self, AccountStatus as Stored, AccountTerms},
     fixed::Money,
     plugin::PluginRef,
     time::Millis,
@@ -41,6 +41,46 @@ enum AccountStatus {
     Held,
     /// A rule failed it, for good.
     Failed,
+}
+
+/// How positions in one instrument live together.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum PositionMode {
+    /// Each order that opens makes a position of its own, also against another.
+    Hedging,
+    /// At most one position in each instrument: what trades adds to it, reduces it or turns it.
+    Netting,
+}
+
+impl From<account::PositionMode> for PositionMode {
+    fn from(mode: account::PositionMode) -> Self {
+        match mode {
+            account::PositionMode::Hedging => Self::Hedging,
+            account::PositionMode::Netting => Self::Netting,
+        }
+    }
+}
+
+/// The margin levels at which something happens: equity over the margin that is bound, in percent.
+#[derive(Object)]
+struct MarginLevels {
+    /// Below it the account is called.
+    call_percent: i64,
+    /// From it on a called account is calm again.
+    calm_percent: i64,
+    /// At or below it positions are closed, the largest loser first.
+    stop_out_percent: i64,
+}
+
+impl From<account::MarginLevels> for MarginLevels {
+    fn from(levels: account::MarginLevels) -> Self {
+        Self {
+            call_percent: levels.call_bp / 100,
+            calm_percent: levels.calm_bp / 100,
+            stop_out_percent: levels.stop_out_bp / 100,
+        }
+    }
 }
 
 /// A plugin with the settings it runs under.
@@ -88,6 +128,10 @@ pub(super) struct Account {
     status_reason: Option<String>,
     /// Units of exposure per unit of margin.
     leverage: i64,
+    /// How its positions in one instrument live together.
+    position_mode: PositionMode,
+    /// The margin levels at which it is called and closed.
+    margin: MarginLevels,
     /// Orders that may open a position in a UTC day, on all accounts of its owner together; absent means no limit.
     trades_per_day: Option<u32>,
     /// The rules that watch it, in the order in which they are asked.
@@ -118,6 +162,8 @@ impl Account {
             },
             status_reason: status.reason().map(str::to_owned),
             leverage: terms.leverage,
+            position_mode: terms.mode.into(),
+            margin: terms.margin.into(),
             trades_per_day: terms.trades_per_day,
             rules: terms.rules.iter().map(BoundPlugin::from).collect(),
             opened_at: opened_at.to_rfc3339(),
@@ -174,8 +220,8 @@ impl Accounts {
 
     /// Open an account
     ///
-    /// For the caller, on the brand's terms: currency, funding, leverage and the rules that watch it. They are pinned:
-    /// what the brand changes later holds for later accounts.
+    /// For the caller, on the brand's terms: currency, funding, leverage, position mode, margin levels and the rules that
+    /// watch it. They are pinned: what the brand changes later holds for later accounts.
     #[oai(path = "/accounts", method = "post", operation_id = "open_account", transform = "once")]
     async fn open_account(
         &self,

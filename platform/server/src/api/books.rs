@@ -4,7 +4,7 @@ use super::{
     Tag,
     caller::Caller,
     number,
-    orders::Side,
+    order::Side,
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,

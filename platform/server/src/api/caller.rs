@@ -3,14 +3,17 @@
 use super::{App, refused::Refused};
 use crate::{
     edge::Tenant,
-    identity::SignedIn,
+    identity::{Operation, SignedIn},
     problem::{Problem, ProblemCode},
     trading::{
         Asked, Desk, Floor,
         requests::{self, Feature},
     },
 };
-use marque_domain::id::AccountId;
+use marque_domain::{
+    id::{AccountId, OrderId, PositionId},
+    order::{Order, Position},
+};
 use marque_engine::{Command, Record};
 use marque_store::{Account, TenantDb, Whose};
 use poem::{FromRequest, Request, RequestBody};
@@ -62,6 +65,22 @@ impl Caller {
     pub async fn account(&self, whose: Whose, id: &str) -> Result<Account, Problem> {
         let id: AccountId = id.parse().map_err(|_| Problem::not_found())?;
         Ok(self.db().account(whose, id).await?)
+    }
+}
+
+impl Caller {
+    /// An order within reach of an operation, by the id of a path. Another's is not told apart from none.
+    pub async fn order(&self, operation: Operation, id: &str) -> Result<Order, Problem> {
+        let whose = self.who.may(operation)?;
+        let id: OrderId = id.parse().map_err(|_| Problem::not_found())?;
+        Ok(self.db().order(whose, id).await?)
+    }
+
+    /// A position, in the same way.
+    pub async fn position(&self, operation: Operation, id: &str) -> Result<Position, Problem> {
+        let whose = self.who.may(operation)?;
+        let id: PositionId = id.parse().map_err(|_| Problem::not_found())?;
+        Ok(self.db().position(whose, id).await?)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     App, Tag,
     caller::Caller,
-    orders::{Origin, Side},
+    order::{Origin, Side},
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,

@@ -9,6 +9,7 @@ use super::{
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,
+    releases::Channel,
     text::Text,
 };
 use crate::{
@@ -93,6 +94,9 @@ struct Wanted {
     account: Text,
     /// The strategy's name in the catalogue, such as `ema-cross`.
     strategy: Text,
+    /// `beta` takes the newest version of all; left out, the newest stable one.
+    #[oai(skip_serializing_if_is_none)]
+    channel: Option<Channel>,
     /// What it watches and trades, such as `EURUSD`.
     instrument: Text,
     /// The bars it sees.
@@ -106,6 +110,7 @@ impl Example for Wanted {
         Self {
             account: "acc_0r3v4k8m2n6p1".into(),
             strategy: "ema-cross".into(),
+            channel: None,
             instrument: "EURUSD".into(),
             timeframe: Timeframe::M1,
             settings: Any(json!({ "fast": 12, "slow": 26, "lots": 0.1 })),
@@ -203,6 +208,7 @@ impl Deployments {
         let new = NewDeployment {
             account,
             strategy: wanted.strategy.0,
+            channel: wanted.channel.map(Into::into).unwrap_or_default(),
             symbol: wanted.instrument.0,
             timeframe: wanted.timeframe.into(),
             settings: wanted.settings.0,

@@ -8,15 +8,21 @@ use crate::{
     identity::SignedIn,
     problem::{self, Problem, ProblemCode},
 };
-use marque_domain::time::{MINUTE_MS, Millis};
-use marque_store::{KeyUse, TenantDb};
+use marque_domain::{
+    id::UserId,
+    time::{MINUTE_MS, Millis},
+};
+use marque_store::{KeyUse, StoreError, TenantDb};
 use poem::{Body, Endpoint, IntoResponse as _, Request, Response, http::StatusCode};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The header.
 pub(super) const HEADER: &str = "idempotency-key";
 const KEY_MAX: usize = 255;
+/// How often, and after which pauses, an answer is offered again that could not be kept.
+const FINISH_TRIES: u32 = 600;
+const FINISH_PAUSE: Duration = Duration::from_secs(1);
 /// How long a key is kept with its answer.
 const KEPT_MS: i64 = crate::housekeeping::KEYS_KEPT_MS;
 
@@ -109,6 +115,17 @@ async fn finish(db: &TenantDb, who: &SignedIn, key: &str, status: StatusCode, bo
     // taken, so that nothing is done twice.
     if let Err(error) = db.finish_key(who.user, key, status.as_u16(), body).await {
         tracing::error!(%error, "an answer could not be kept with its idempotency key");
+        tokio::spawn(finish_later(db.clone(), who.user, key.to_owned(), status.as_u16(), body.to_vec()));
+    }
+}
+
+/// Tries again until the database takes it. Few wait so: without the database no request gets as far as an answer.
+async fn finish_later(db: TenantDb, user: UserId, key: String, status: u16, body: Vec<u8>) {
+    for _ in 0..FINISH_TRIES {
+        tokio::time::sleep(FINISH_PAUSE).await;
+        if !matches!(db.finish_key(user, &key, status, &body).await, Err(StoreError::Unavailable { .. })) {
+            return;
+        }
     }
 }
 

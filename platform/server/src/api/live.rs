@@ -2,7 +2,7 @@
 
 use super::{
     App, Tag, books::Distance, caller::Caller, decisions::Decision, deployments::Deployment, market::Quote, number,
-    orders::Order, positions::Position, refused::Refused,
+    order::Order, positions::Position, refused::Refused,
 };
 use crate::{
     identity::Operation,

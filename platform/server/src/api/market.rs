@@ -10,7 +10,8 @@ use super::{
 use crate::{
     identity::Operation,
     problem::{Problem, ProblemCode},
-    trading::{DeskState, Past, requests},
+    tenants::VenueTerms,
+    trading::{DeskState, Past, requests, terms},
 };
 use marque_domain::{
     bar,
@@ -20,6 +21,7 @@ use marque_domain::{
     instrument,
     time::{DAY_MS, Millis},
 };
+use marque_engine::venue::{Slippage, Spread};
 use poem_openapi::{
     Enum, Object, OpenApi,
     param::{Path, Query},
@@ -114,11 +116,61 @@ struct Instrument {
     quote_currency: String,
     /// When it trades.
     hours: Hours,
+    /// On what terms it trades here, and what that costs.
+    terms: Terms,
 }
 
-impl From<instrument::Instrument> for Instrument {
-    fn from(found: instrument::Instrument) -> Self {
+/// On what terms an instrument trades at the brand's venue. Amounts of a price are moves of it.
+#[derive(Object)]
+#[oai(rename = "VenueTerms", skip_serializing_if_is_none)]
+struct Terms {
+    /// What each lot of each fill is charged, in the account's currency.
+    commission_per_lot: String,
+    /// How much wider than the market's the spread is.
+    spread_markup: Option<String>,
+    /// How wide the spread is at least.
+    spread_minimum: Option<String>,
+    /// How much worse than the quote orders at the market trade, at most.
+    slippage_max: Option<String>,
+    /// How long after its approval an order can trade, in milliseconds of market time.
+    latency_ms: i64,
+    /// How much one order can trade on one quote; absent means all of it.
+    lots_per_quote: Option<String>,
+    /// What a long earns for a night, as a move of the price; what it pays is below zero. Absent where nothing is charged.
+    swap_long: Option<String>,
+    /// The same for a short.
+    swap_short: Option<String>,
+}
+
+impl Terms {
+    fn of(venue: &VenueTerms, found: &instrument::Instrument) -> Self {
+        let model = terms::model(venue, found, 0);
+        let swap = terms::listed(venue, found).swap;
+        let (markup, minimum) = match model.spread {
+            Spread::Quoted => (None, None),
+            Spread::Markup(more) => (Some(more), None),
+            Spread::Minimum(width) => (None, Some(width)),
+        };
         Self {
+            commission_per_lot: number::money(model.commission_per_lot),
+            spread_markup: markup.map(|price| price.to_string()),
+            spread_minimum: minimum.map(|price| price.to_string()),
+            slippage_max: match model.slippage {
+                Slippage::None => None,
+                Slippage::Fixed(most) | Slippage::Random(most) => Some(most.to_string()),
+            },
+            latency_ms: model.latency_ms,
+            lots_per_quote: model.liquidity.map(|lots| lots.to_string()),
+            swap_long: swap.as_ref().map(|swap| swap.long.to_string()),
+            swap_short: swap.as_ref().map(|swap| swap.short.to_string()),
+        }
+    }
+}
+
+impl Instrument {
+    fn of(venue: &VenueTerms, found: instrument::Instrument) -> Self {
+        Self {
+            terms: Terms::of(venue, &found),
             tick_size: found.tick_size.to_string(),
             pip: found.pip.to_string(),
             lot_step: found.lot_step.to_string(),
@@ -222,11 +274,12 @@ struct MarketNow {
 impl Market {
     /// List instruments
     ///
-    /// What can be traded at this brand's market.
+    /// What can be traded at this brand's market, and on what terms.
     #[oai(path = "/instruments", method = "get", operation_id = "list_instruments")]
     async fn list_instruments(&self, caller: Caller) -> Result<Json<InstrumentList>, Refused> {
         caller.who.may(Operation::ListInstruments)?;
-        let items = requests::tradable(caller.floor()).into_iter().map(Instrument::from).collect();
+        let venue = &caller.tenant().definition.venue;
+        let items = requests::tradable(caller.floor()).into_iter().map(|i| Instrument::of(venue, i)).collect();
         Ok(Json(InstrumentList { items }))
     }
 

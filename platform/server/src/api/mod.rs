@@ -8,6 +8,8 @@
 mod accounts;
 mod audit;
 mod authorization;
+mod backtest_view;
+mod backtests;
 mod books;
 mod caller;
 mod decisions;
@@ -19,18 +21,20 @@ mod live;
 mod market;
 mod movements;
 mod number;
+mod order;
 mod orders;
 mod page;
 mod page_query;
 mod plugins;
 mod positions;
 mod refused;
+mod releases;
 mod session;
 mod text;
 mod ticket;
 mod tokens;
 
-use crate::{clock::Clock, trading::Floor};
+use crate::{clock::Clock, plugins::registry::Gatekeeper, trading::Floor};
 pub use authorization::Unauthorized;
 
 use marque_domain::{id::InstrumentId, instrument::Instrument};
@@ -81,6 +85,7 @@ struct Parts {
     instruments: BTreeMap<InstrumentId, Instrument>,
     streams: Arc<Semaphore>,
     bars: Semaphore,
+    gatekeeper: Gatekeeper,
 }
 
 impl App {
@@ -108,6 +113,8 @@ enum Tag {
     Positions,
     /// Strategies that run on accounts.
     Deployments,
+    /// Strategies on recorded prices, and what came of them.
+    Backtests,
     /// What was wanted, what each rule answered, and why.
     Decisions,
     /// What was done at the brand.
@@ -119,6 +126,7 @@ type Resources = (
     tokens::Tokens,
     market::Market,
     plugins::Plugins,
+    releases::Releases,
     accounts::Accounts,
     books::Books,
     movements::Movements,
@@ -128,6 +136,7 @@ type Resources = (
     positions::Positions,
     deployments::Deployments,
     decisions::Decisions,
+    backtests::Backtests,
     audit::Audit,
 );
 
@@ -137,6 +146,7 @@ fn service() -> OpenApiService<Resources, ()> {
         tokens::Tokens,
         market::Market,
         plugins::Plugins,
+        releases::Releases,
         accounts::Accounts,
         books::Books,
         movements::Movements,
@@ -146,6 +156,7 @@ fn service() -> OpenApiService<Resources, ()> {
         positions::Positions,
         deployments::Deployments,
         decisions::Decisions,
+        backtests::Backtests,
         audit::Audit,
     );
     OpenApiService::new(resources, "Marque", "1.0").description(DESCRIPTION).url_prefix(PREFIX)
@@ -209,6 +220,7 @@ pub fn routes(route: Route, floor: Arc<Floor>, clock: Clock) -> Result<Route, Un
         instruments,
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         bars: Semaphore::new(BARS_AT_ONCE),
+        gatekeeper: Gatekeeper::new(),
     }));
     let api = guard::Guarded::new(&document, service().into_endpoint().data(app))?;
     let document: Arc<str> = document.into();

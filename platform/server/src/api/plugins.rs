@@ -1,12 +1,15 @@
 //! The strategies and rules that a brand offers.
 
 use super::{Tag, caller::Caller, refused::Refused};
-use crate::{identity::Operation, plugins::Described, problem::Problem};
+use crate::{
+    identity::Operation,
+    plugins::{self, Described},
+    problem::Problem,
+};
 use marque_domain::plugin::PluginKind;
 use marque_store::Plugin;
 use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Any};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 pub(super) struct Plugins;
 
@@ -69,13 +72,8 @@ impl Plugins {
     async fn list_plugins(&self, caller: Caller) -> Result<Json<Catalogue>, Refused> {
         caller.who.may(Operation::ListPlugins)?;
         let offered = &caller.tenant().definition.plugins;
-        let plugins = caller.db().plugins().await?;
-        // Of one name the newest comes first.
-        let mut seen = BTreeSet::new();
-        let newest = plugins
-            .iter()
-            .filter(|p| p.enabled && offered.contains(&p.plugin.name) && seen.insert(p.plugin.name.as_str()));
-        let items = newest.map(entry).collect::<Result<_, _>>()?;
+        let plugins = plugins::offered(caller.db(), offered).await?;
+        let items = plugins.iter().map(entry).collect::<Result<_, _>>()?;
         Ok(Json(Catalogue { items }))
     }
 }

@@ -6,15 +6,16 @@ use super::{
     decisions::Decision,
     idempotency::once,
     number,
-    orders::{Origin, Side, want},
+    order::{Origin, Side},
+    orders::want,
     page::{List, Listed},
     page_query::{Cursor, Limit},
     refused::Refused,
     text::{Decimal, Text},
     ticket::{self, Trail},
 };
-use crate::{identity::Operation, problem::Problem, trading::View};
-use marque_domain::{decision::Intent, fixed::Lots, id::PositionId, order};
+use crate::{identity::Operation, trading::View};
+use marque_domain::{decision::Intent, fixed::Lots, order};
 use marque_store::Whose;
 use poem_openapi::{
     Enum, Object, OpenApi,
@@ -194,9 +195,7 @@ impl Positions {
         /// The position's id.
         position: Path<String>,
     ) -> Result<Json<Position>, Refused> {
-        let whose = caller.who.may(Operation::ReadPositions)?;
-        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
-        let found = caller.db().position(whose, id).await?;
+        let found = caller.position(Operation::ReadPositions, &position.0).await?;
         Ok(Json(Position::of(&found, &caller.app, &caller.desk().await?.view())))
     }
 
@@ -216,10 +215,8 @@ impl Positions {
         #[oai(name = "X-CSRF-Token")]
         _csrf: Header<Option<String>>,
     ) -> Result<Json<Decision>, Refused> {
-        let whose = caller.who.may(Operation::ClosePosition)?;
-        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
-        let found = caller.db().position(whose, id).await?;
-        want(&caller, found.account, Intent::Close { position: id }).await
+        let found = caller.position(Operation::ClosePosition, &position.0).await?;
+        want(&caller, found.account, Intent::Close { position: found.id }).await
     }
 
     /// Close a part of a position
@@ -239,11 +236,9 @@ impl Positions {
         _csrf: Header<Option<String>>,
         part: Json<Part>,
     ) -> Result<Json<Decision>, Refused> {
-        let whose = caller.who.may(Operation::ClosePosition)?;
-        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
-        let found = caller.db().position(whose, id).await?;
+        let found = caller.position(Operation::ClosePosition, &position.0).await?;
         let lots: Lots = number::decimal("/lots", &part.0.lots.0)?;
-        want(&caller, found.account, Intent::Reduce { position: id, lots }).await
+        want(&caller, found.account, Intent::Reduce { position: found.id, lots }).await
     }
 
     /// Close two positions by each other
@@ -269,13 +264,10 @@ impl Positions {
         _csrf: Header<Option<String>>,
         other: Json<Opposite>,
     ) -> Result<Json<Decision>, Refused> {
-        let whose = caller.who.may(Operation::ClosePosition)?;
-        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
-        let found = caller.db().position(whose, id).await?;
-        let by: PositionId = other.0.position.0.parse().map_err(|_| Problem::not_found())?;
+        let found = caller.position(Operation::ClosePosition, &position.0).await?;
         // Another's is not told apart from none.
-        caller.db().position(whose, by).await?;
-        want(&caller, found.account, Intent::CloseBy { position: id, by }).await
+        let by = caller.position(Operation::ClosePosition, &other.0.position.0).await?.id;
+        want(&caller, found.account, Intent::CloseBy { position: found.id, by }).await
     }
 
     /// Change what guards a position
@@ -296,11 +288,9 @@ impl Positions {
         _csrf: Header<Option<String>>,
         levels: Json<Guard>,
     ) -> Result<Json<Decision>, Refused> {
-        let whose = caller.who.may(Operation::GuardPosition)?;
-        let id: PositionId = position.0.parse().map_err(|_| Problem::not_found())?;
-        let found = caller.db().position(whose, id).await?;
+        let found = caller.position(Operation::GuardPosition, &position.0).await?;
         let wanted = &levels.0;
         let levels = ticket::levels(wanted.stop_loss.as_ref(), wanted.take_profit.as_ref(), wanted.trail.as_ref())?;
-        want(&caller, found.account, Intent::Protect { position: id, levels }).await
+        want(&caller, found.account, Intent::Protect { position: found.id, levels }).await
     }
 }

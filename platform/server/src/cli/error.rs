@@ -1,19 +1,24 @@
 //! Why a command failed: one sentence and what to do.
 
+use super::plugin::RegistryError;
 use crate::{
     audit::AuditError,
+    backtest::certificate::No,
     config::ConfigError,
     demo::DemoError,
     identity::PersonError,
+    plugins::workshop::{NewError, ScenarioError},
     problem::Problem,
     secrets::{MasterKeyError, NoRandomness, VaultError},
     serve::ServeError,
+    signing::SigningError,
     tenants::{ApplyError, RuleError},
     theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
 use marque_market::{catalogue::CatalogueError, history::HistoryError, import::ImportError};
-use marque_sandbox::SandboxError;
+use marque_pluginbuild::BuildError;
+use marque_sandbox::{Refused, SandboxError, gate::GateError};
 use marque_store::StoreError;
 use std::path::PathBuf;
 
@@ -72,6 +77,43 @@ pub enum CliError {
         /// Why.
         problem: Box<Problem>,
     },
+    /// The gate could not examine a component.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A plugin's crate was not made.
+    #[error(transparent)]
+    NewPlugin(#[from] NewError),
+    /// A plugin's crate was not built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A plugin's scenarios could not be run.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A brand was asked in vain.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The component is not what it should be.
+    #[error("{path}: {refused}")]
+    Component {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        refused: Box<Refused>,
+    },
+    /// Scenarios failed.
+    #[error("{failed} of {all} scenarios failed: what each expected and what happened stands above")]
+    ScenariosFailed {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// The gate does not accept the component.
+    #[error("the gate does not accept this plugin: mend what is fatal above and run it again")]
+    NotAccepted,
+    /// A plugin could not be measured.
+    #[error("it cannot be measured: {0}. Run `marque plugin check` first")]
+    NotMeasured(String),
     /// There is no master key, or it cannot be used.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -135,6 +177,23 @@ pub enum CliError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}. Choose another place, or free some space")]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A backtest has no result.
+    #[error("{0}")]
+    Backtest(String),
+    /// A certificate could not be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// A certificate does not hold.
+    #[error("no: {0}")]
+    NotVerified(No),
     /// What is asked for is not in this program yet.
     #[error("{0}")]
     Unavailable(&'static str),

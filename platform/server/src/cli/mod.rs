@@ -4,6 +4,7 @@
 //! calls of the room that knows.
 
 mod audit;
+mod backtest;
 mod data;
 mod error;
 mod keys;
@@ -13,8 +14,10 @@ mod password;
 mod person;
 mod plugin;
 mod tenant;
+mod verify;
 
 pub use error::CliError;
+pub use plugin::RegistryError;
 
 use crate::{
     api,
@@ -31,6 +34,7 @@ use marque_domain::{
     tenant::Slug,
 };
 use marque_market::import::{Format, LocalClock};
+use marque_sandbox::gate;
 use marque_store::Store;
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
@@ -73,10 +77,18 @@ enum Command {
     Password(PasswordCommand),
     /// Plugins: strategies and risk rules.
     #[command(subcommand)]
-    Plugin(PluginCommand),
+    Plugin(plugin::PluginCommand),
     /// Recorded prices.
     #[command(subcommand)]
     Data(DataCommand),
+    /// Tests of strategies on recorded prices.
+    #[command(subcommand)]
+    Backtest(backtest::BacktestCommand),
+    /// Check a backtest's certificate: run it again and say yes or no, and why. Exit code 1 for no.
+    #[command(
+        after_help = "Examples:\n  marque verify certificate.json --plugin ema_cross.wasm\n  marque verify certificate.json --plugin ema_cross.wasm --data history --keys marque-keys.json"
+    )]
+    Verify(verify::VerifyArgs),
     /// The keys that seal secrets.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -98,6 +110,14 @@ enum Command {
         /// Read the settings as they are now instead, and say whether they can be used.
         #[arg(long)]
         check: bool,
+    },
+    /// Examine one component: from standard input, the report to standard output, within these limits.
+    #[command(hide = true)]
+    PluginGate {
+        /// Processor time, in seconds.
+        cpu_s: u64,
+        /// Writable memory, in bytes.
+        memory_bytes: u64,
     },
     /// Add the demo's people, accounts and deployments. Prints them as JSON in the last line.
     #[command(hide = true)]
@@ -245,28 +265,6 @@ enum LedgerCommand {
 }
 
 #[derive(Debug, Subcommand)]
-enum PluginCommand {
-    /// Inspect a WebAssembly component and put it into tenants' catalogues. Adding it again changes nothing.
-    #[command(
-        after_help = "Examples:\n  marque plugin add aurora ema_cross.wasm\n  marque plugin add aurora borealis daily_loss.wasm"
-    )]
-    Add {
-        /// The tenants' short names.
-        #[arg(required = true, value_name = "TENANT")]
-        slugs: Vec<Slug>,
-        /// The component: a .wasm file.
-        #[arg(required = true, value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// List a tenant's plugins: name, version, kind, digest.
-    #[command(after_help = "Example:\n  marque plugin list aurora")]
-    List {
-        /// The tenant's short name.
-        slug: Slug,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum DataCommand {
     /// Import a recording (CSV, plain or in .gz or .zip) into the history. All of it or nothing; again changes nothing.
     #[command(
@@ -322,6 +320,9 @@ impl Cli {
             write!(out, "{}", config::DEFAULTS)?;
             return Ok(());
         }
+        if let Command::PluginGate { cpu_s, memory_bytes } = self.command {
+            return Ok(gate::work(cpu_s, memory_bytes, std::io::stdin(), out)?);
+        }
         let config = self.settings()?;
         let clock = Clock::system();
         match self.command {
@@ -337,12 +338,11 @@ impl Cli {
             Command::Password(PasswordCommand::Calibrate { milliseconds }) => {
                 password::calibrate(&clock, milliseconds, out)?;
             }
-            Command::Plugin(PluginCommand::Add { slugs, file }) => {
-                plugin::add(&config, &clock, &slugs, &file, out).await?
-            }
-            Command::Plugin(PluginCommand::List { slug }) => plugin::list(&open(&config).await?, &slug, out).await?,
+            Command::Plugin(command) => plugin::run(&config, &clock, command, out).await?,
             Command::Data(DataCommand::Import(import)) => data::import(&config, import, out).await?,
             Command::Data(DataCommand::List) => data::list(&config, out)?,
+            Command::Backtest(command) => backtest::run(&config, &clock, command, out).await?,
+            Command::Verify(args) => verify::run(&config, args, out).await?,
             Command::Keys(KeysCommand::Rotate { slug, master }) => {
                 keys::rotate(&config, &clock, slug.as_ref(), master, out).await?
             }
@@ -352,7 +352,7 @@ impl Cli {
             Command::Kill(command) => kill::run(&config, &clock, command, out).await?,
             Command::Ledger(LedgerCommand::Verify { slug }) => ledger::verify(&config, slug.as_ref(), out).await?,
             Command::Openapi => writeln!(out, "{}", api::document())?,
-            Command::Config { .. } => writeln!(out, "The settings can be used.")?,
+            Command::Config { .. } | Command::PluginGate { .. } => writeln!(out, "The settings can be used.")?,
             Command::DemoSeed => {
                 config.require_database()?;
                 demo::seed(&config, &clock, out).await?;

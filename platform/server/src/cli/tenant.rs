@@ -68,10 +68,12 @@ pub(super) async fn show(store: &Store, slug: &Slug, out: &mut (dyn Write + Send
     // Stored as JSON; what is not is shown as it is.
     let definition = serde_json::from_str(&tenant.spec.definition)
         .unwrap_or_else(|_| serde_json::Value::String(tenant.spec.definition.clone()));
+    let understood = serde_json::from_str::<tenants::Definition>(&tenant.spec.definition).ok();
     let shown = serde_json::json!({
         "id": tenant.id.to_string(),
         "created_at": tenant.created_at.to_rfc3339(),
         "updated_at": tenant.updated_at.to_rfc3339(),
+        "terms": understood.as_ref().map(tenants::terms_in_words),
         "definition": definition,
     });
     writeln!(out, "{shown:#}")?;

@@ -133,3 +133,77 @@ async fn settings_are_printed_and_checked() {
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("unknown setting `lisen`"), "{error}");
 }
+
+/// The built strategy of the demo.
+fn ema_cross() -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let me = std::env::current_exe().unwrap();
+    let target = me.ancestors().nth(3).expect("tests run from target/<profile>/deps");
+    let built = marque_pluginbuild::build(&root, &target.join("plugins")).unwrap();
+    built.into_iter().map(|plugin| plugin.path).find(|path| path.to_string_lossy().contains("ema")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_a_certificate_and_whether_it_holds() {
+    let site = site();
+    let (plugin, at) = (ema_cross().display().to_string(), |name: &str| site.path().join(name).display().to_string());
+    run(site.path(), &["migrate"]).await.unwrap();
+    run(site.path(), &["tenant", "apply"]).await.unwrap();
+    let base = ["backtest", "run", "--plugin", &plugin, "--symbol", "EURUSD", "--source", "synthetic"];
+    let span = ["--from", "2026-11-10", "--to", "2026-11-12"];
+    let settings = ["--settings", r#"{"fast":3,"slow":8,"lots":0.1}"#];
+    let (certificate, trades, page) = (at("certificate.json"), at("trades.csv"), at("report.html"));
+    let files = ["--certificate", &certificate, "--signed-by", "aurora", "--trades", &trades, "--html", &page];
+    let told = run(site.path(), &[&base[..], &span, &settings, &files].concat()).await.unwrap();
+    assert!(told.contains("Net profit") && told.contains("Sharpe"), "{told}");
+    assert!(std::fs::read_to_string(&page).unwrap().contains("<svg"));
+    assert!(std::fs::read_to_string(&trades).unwrap().lines().count() > 5);
+    let sweep = [&base[..], &span, &settings, &["--grid", "fast=3,5", "--grid", "slow=8,13"]].concat();
+    let swept = run(site.path(), &sweep).await.unwrap();
+    assert!(swept.contains("4 combinations, best first"), "{swept}");
+
+    let read = std::fs::read_to_string(&certificate).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&read).unwrap();
+    let keys = serde_json::json!({ "keys": [{ "key": parsed["key"], "since": "2026-11-10T00:00:00.000Z" }] });
+    std::fs::write(at("keys.json"), keys.to_string()).unwrap();
+    let keys = at("keys.json");
+    let verify = ["verify", &certificate, "--plugin", &plugin, "--keys", &keys];
+    let yes = run(site.path(), &verify).await.unwrap();
+    assert!(yes.starts_with("yes: https://aurora.localhost vouches for it"), "{yes}");
+    let other = serde_json::json!({ "keys": [] }).to_string();
+    std::fs::write(at("keys.json"), other).unwrap();
+    let no = run(site.path(), &verify).await.unwrap_err().to_string();
+    assert!(no.starts_with("no: it is signed with a key that https://aurora.localhost does not publish"), "{no}");
+    std::fs::write(&certificate, read.replace("\"trades\": \"", "\"trades\": \"1")).unwrap();
+    let no = run(site.path(), &verify).await.unwrap_err().to_string();
+    assert!(no.starts_with("no: the signature does not fit"), "{no}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_test_cannot_do_is_said() {
+    let site = site();
+    let plugin = ema_cross().display().to_string();
+    let base = ["backtest", "run", "--plugin", &plugin, "--symbol"];
+    for (more, says) in [
+        (&["MOON"][..], "there is no instrument MOON"),
+        (&["EURUSD"], "import a recording with `marque data import`"),
+        (&["EURUSD", "--source", "dreams"], "--source is one of"),
+        (&["EURUSD", "--source", "synthetic", "--from", "then", "--to", "2026-11-12"], "--from needs a day"),
+        (
+            &["EURUSD", "--source", "synthetic", "--from", "2026-11-10", "--to", "2026-11-12", "--settings", "7"],
+            "JSON object",
+        ),
+        (
+            &["EURUSD", "--source", "synthetic", "--from", "2026-11-10", "--to", "2026-11-12", "--grid", "fast"],
+            "--grid needs",
+        ),
+        (&["EURUSD", "--source", "synthetic", "--from", "2026-11-12", "--to", "2026-11-10"], "to: must be later"),
+        (
+            &["EURUSD", "--source", "synthetic", "--from", "2026-11-10", "--to", "2026-11-12", "--currency", "EUR"],
+            "set --currency to it",
+        ),
+    ] {
+        let error = run(site.path(), &[&base[..], more].concat()).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{more:?}: {error}");
+    }
+}

@@ -106,8 +106,14 @@ operations! {
     ListBars, "list_bars", Read:                       ALL ALL ALL ALL ALL ALL / NO;
     /// See the strategies and rules that are offered.
     ListPlugins, "list_plugins", Read:                 ALL ALL ALL ALL ALL ALL / ALL;
-    /// Put a strategy or a rule into the catalogue.
-    PublishPlugin, "publish_plugin", Manage:           NO  NO  NO  NO  NO  NO  / ALL;
+    /// Publish a strategy or a rule, and withdraw it.
+    PublishPlugin, "publish_plugin", Manage:           NO  OWN OWN OWN ALL ALL / ALL;
+    /// See what was published, with the gate's reports.
+    ReadReleases, "read_releases", Read:               NO  OWN ALL ALL ALL ALL / NO;
+    /// Let what was published into the catalogue, or refuse it.
+    ApprovePlugin, "approve_plugin", Manage:           NO  NO  NO  NO  ALL ALL / NO;
+    /// Register and revoke the keys that one's own plugins are signed with.
+    ManageAuthorKeys, "manage_author_keys", Manage:    NO  OWN OWN OWN OWN OWN / NO;
 
     /// See accounts, their balance and their equity curve.
     ReadAccounts, "read_accounts", Read:               OWN OWN ALL ALL ALL ALL / NO;
@@ -139,6 +145,12 @@ operations! {
     StartDeployment, "start_deployment", Trade:        OWN OWN NO  NO  OWN OWN / NO;
     /// Stop a deployed strategy.
     StopDeployment, "stop_deployment", Trade:          OWN OWN NO  ALL ALL ALL / NO;
+    /// Start a backtest.
+    RunBacktest, "run_backtest", Trade:                OWN OWN NO  NO  OWN OWN / ALL;
+    /// See backtests and what came of them.
+    ReadBacktests, "read_backtests", Read:             OWN OWN ALL ALL ALL ALL / NO;
+    /// Cancel a backtest.
+    CancelBacktest, "cancel_backtest", Trade:          OWN OWN NO  ALL ALL ALL / NO;
     /// See which kill switches are on.
     ReadKills, "read_kills", Read:                     OWN OWN ALL ALL ALL ALL / ALL;
     /// Press a kill switch: stop, or stop and close.

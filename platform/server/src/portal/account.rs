@@ -4,12 +4,12 @@ use super::{
     Scene,
     view::{
         AccountPage, Clock, Curve, DecisionRow, DeploymentRow, Desk, Distance, Figure, Goal, LargestOrder, OrderRow,
-        Pager, PositionRow, Room, RuleCard, Stats, StrategyCard, TradeRow, words,
+        Pager, PositionRow, Room, RuleCard, Stats, StrategyCard, TradeRow, account_terms, words,
     },
 };
 use crate::{
     identity::{Operation, SignedIn},
-    plugins::Described,
+    plugins::{self, Described},
     problem::Problem,
     trading::{
         AccountNow, View,
@@ -22,7 +22,7 @@ use marque_domain::{
     fixed::{Money, Price},
     id::AccountId,
     order::{Position, Side},
-    plugin::PluginKind,
+    plugin::{PluginKind, PluginRef},
 };
 use marque_store::{Account, Page, TenantDb, Whose};
 use poem::{
@@ -30,6 +30,7 @@ use poem::{
     web::{Path, Query},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Rows of each list on the page.
 const ROWS: u32 = 25;
@@ -81,7 +82,11 @@ pub(super) async fn show_account(
     page.any_running = source.any_running();
     page.deployments = source.deployment_rows();
     page.strategies = strategies(&scene, &who, account.terms.id).await?;
-    page.rules = account.terms.rules.iter().map(RuleCard::of).collect();
+    let schemas = schemas(db).await?;
+    let schema = |rule: &PluginRef| schemas.iter().find(|(name, _)| *name == rule.name).map(|(_, schema)| schema);
+    let rules = account.terms.rules.iter();
+    page.rules = rules.map(|rule| RuleCard::new(&rule.name, &rule.settings, schema(rule))).collect();
+    page.terms = account_terms(account.terms.mode, account.terms.leverage, account.terms.margin);
     page.positions = source.positions(db, &view).await?;
     page.working = source.working(&view);
     page.order_url = who.may(Operation::PlaceOrder).is_ok().then(|| format!("/accounts/{}/order", account.terms.id));
@@ -96,6 +101,12 @@ pub(super) async fn find(who: &SignedIn, operation: Operation, id: &str) -> Resu
     Ok(who.db().account(whose, id).await?)
 }
 
+/// The schemas of the catalogue's plugins, which name their settings. Those of older versions name them as well as any.
+pub(super) async fn schemas(db: &TenantDb) -> Result<Vec<(String, Value)>, Problem> {
+    let plugins = db.plugins().await?;
+    plugins.iter().map(|p| Ok((p.plugin.name.clone(), Described::read(p)?.settings_schema))).collect()
+}
+
 /// The strategies that could be put on an account.
 pub(super) async fn strategies(
     scene: &Scene,
@@ -103,10 +114,8 @@ pub(super) async fn strategies(
     account: AccountId,
 ) -> Result<Vec<StrategyCard>, Problem> {
     let offered = &scene.tenant.definition.plugins;
-    let plugins = who.db().plugins().await?;
-    let strategies = plugins
-        .iter()
-        .filter(|p| p.enabled && p.plugin.kind == PluginKind::Strategy && offered.contains(&p.plugin.name));
+    let plugins = plugins::offered(who.db(), offered).await?;
+    let strategies = plugins.iter().filter(|p| p.plugin.kind == PluginKind::Strategy);
     strategies
         .map(|p| Ok(StrategyCard::new(&account.to_string(), &p.plugin.name, &Described::read(p)?.summary, false)))
         .collect()
@@ -152,7 +161,7 @@ const STOP_PIPS: i64 = 20;
 
 /// The largest next order in what the account trades, or else in the first instrument that is offered; none while the desk
 /// cannot say.
-async fn largest(scene: &Scene, source: &RowSource, desk: &crate::trading::Desk) -> Option<LargestOrder> {
+pub(super) async fn largest(scene: &Scene, source: &RowSource, desk: &crate::trading::Desk) -> Option<LargestOrder> {
     let offered = instruments(scene);
     let traded = source.running().find_map(|d| offered.iter().find(|i| i.id == d.instrument));
     let instrument = traded.or(offered.first())?;
@@ -231,6 +240,11 @@ impl RowSource {
     pub fn positions_now(&self, view: &View) -> Option<Vec<PositionRow>> {
         let open = &view.accounts.get(&self.account)?.positions;
         Some(open.iter().map(|p| PositionRow::of(p, worth(p, view), &self.desk)).collect())
+    }
+
+    /// A position, open or not, with what it would bring now when the desk knows.
+    pub fn position_row(&self, position: &Position, view: &View) -> PositionRow {
+        PositionRow::of(position, worth(position, view), &self.desk)
     }
 
     pub async fn decision(&self, db: &TenantDb, decision: &Decision) -> Result<DecisionRow, Problem> {

@@ -12,7 +12,7 @@ use crate::{
     problem::{Problem, ProblemCode},
     trading::requests::{self, NewDeployment},
 };
-use marque_domain::bar::Timeframe;
+use marque_domain::{bar::Timeframe, plugin::Channel};
 use marque_store::Account;
 use poem::{
     IntoResponse as _, Response, handler,
@@ -87,6 +87,7 @@ pub(super) async fn send_form(
     let wanted = NewDeployment {
         account: account.terms.id,
         strategy: filled.strategy.clone(),
+        channel: Channel::Stable,
         symbol: filled.instrument.clone(),
         timeframe,
         settings: filled.settings.clone(),

@@ -142,7 +142,7 @@ fn row(scene: &Scene, kill: &Kill, own: Option<Authority>) -> KillRow {
         all.into_iter().find(|i| i.id == id).map_or_else(|| "?".to_owned(), |i| i.symbol)
     };
     let (field, value) = match kill.scope {
-        KillScope::Platform | KillScope::Tenant => ("", String::new()),
+        KillScope::Platform | KillScope::Tenant => ("tenant", String::new()),
         KillScope::Instrument(id) => ("instrument", symbol(id)),
         KillScope::Account(id) => ("account", id.to_string()),
         KillScope::Deployment(id) => ("deployment", id.to_string()),
@@ -172,8 +172,12 @@ fn scope(scene: &Scene, what: &str, id: &str) -> Result<KillScope, Problem> {
                 found.ok_or_else(|| Problem::new(ProblemCode::Invalid, "Choose one of the offered instruments."))?;
             kill::scope_of(None, None, Some(found.id))
         }
-        "tenant" | "" if id.is_empty() => Ok(KillScope::Tenant),
-        _ => Err(Problem::new(ProblemCode::Invalid, "Choose what to stop; everything needs no id.")),
+        "tenant" if id.is_empty() => Ok(KillScope::Tenant),
+        "tenant" => Err(Problem::new(
+            ProblemCode::Invalid,
+            "Everything here needs no id. Empty it, or choose what the id is of.",
+        )),
+        _ => Err(Problem::new(ProblemCode::Invalid, "Choose what to stop.")),
     }
 }
 

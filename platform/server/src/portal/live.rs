@@ -2,13 +2,13 @@
 
 use super::{
     Scene,
-    account::{RowSource, find, stats},
-    view::{EquityEvent, OrderRow, PatchEvent, TradeRow},
+    account::{RowSource, find, largest, stats},
+    view::{EquityEvent, LargestOrder, OrderRow, PatchEvent, TradeRow},
 };
 use crate::{
     identity::{Operation, SignedIn},
     problem::{Problem, ProblemCode},
-    trading::{Live, View},
+    trading::{Desk, Live, View},
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use marque_domain::{account::EquityPoint, id::AccountId};
@@ -22,7 +22,7 @@ use poem::{
     },
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast},
     time::Instant,
@@ -31,6 +31,8 @@ use tokio::{
 /// After this the browser connects again, and has to be signed in still.
 const LIFE: Duration = Duration::from_secs(600);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often the largest next order is asked for: every rule of the account is asked several times for it.
+const LARGEST_EVERY: Duration = Duration::from_secs(2);
 
 #[handler]
 pub(super) async fn follow(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
@@ -48,7 +50,10 @@ pub(super) async fn follow(scene: Scene, who: SignedIn, Path(id): Path<String>) 
         ends: Instant::now() + LIFE,
         account,
         scene,
+        desk,
         shown: None,
+        largest: None,
+        asked: Instant::now(),
         _permit: permit,
     };
     Ok(SSE::new(follower.events()).keep_alive(KEEP_ALIVE).into_response())
@@ -61,10 +66,14 @@ struct Follower {
     account: Account,
     /// Names for rows. Read anew when a deployment changes: what moves four times a second asks no database.
     source: RowSource,
+    desk: Arc<Desk>,
     watch: broadcast::Receiver<Live>,
     ends: Instant,
     /// The last point that was sent.
     shown: Option<EquityPoint>,
+    /// The largest next order that was sent last, and when it was asked for.
+    largest: Option<LargestOrder>,
+    asked: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -81,7 +90,7 @@ impl Follower {
     async fn next(&mut self) -> Option<Vec<Event>> {
         let update = tokio::time::timeout_at(self.ends, self.watch.recv()).await.ok()?;
         let events = match update {
-            Ok(Live::Moved(view)) => self.moved(&view),
+            Ok(Live::Moved(view)) => self.moved(&view).await,
             Ok(Live::Committed(records)) => self.committed(&records).await,
             // Missed some: the next update shows all that moves.
             Err(broadcast::error::RecvError::Lagged(_)) => Ok(Vec::new()),
@@ -94,7 +103,7 @@ impl Follower {
         self.account.terms.id
     }
 
-    fn moved(&mut self, view: &View) -> Result<Vec<Event>, Problem> {
+    async fn moved(&mut self, view: &View) -> Result<Vec<Event>, Problem> {
         let Some(now) = view.accounts.get(&self.id()) else { return Ok(Vec::new()) };
         let point = EquityPoint { account: self.id(), at: view.now, balance: now.balance, equity: now.equity };
         if self.shown == Some(point) {
@@ -109,6 +118,14 @@ impl Follower {
         if !now.floating.is_empty() {
             let rows = self.source.positions_now(view).unwrap_or_default();
             events.push(patch(&PatchEvent::rows(themes, theme, "positions", &rows)?)?);
+        }
+        if self.asked.elapsed() >= LARGEST_EVERY {
+            self.asked = Instant::now();
+            let found = largest(&self.scene, &self.source, &self.desk).await;
+            if let Some(found) = found.filter(|found| self.largest.as_ref() != Some(found)) {
+                events.push(patch(&PatchEvent::replace(themes, theme, "largest", &found)?)?);
+                self.largest = Some(found);
+            }
         }
         Ok(events)
     }
@@ -182,7 +199,12 @@ fn touches(record: &Record, id: AccountId) -> bool {
         | Record::DayBegan { .. }
         | Record::DaysKept { .. }
         | Record::Assessed { .. }
-        | Record::TradesLimited { .. } => false,
+        | Record::TradesLimited { .. }
+        | Record::Routed { .. }
+        | Record::Executed { .. }
+        | Record::Asked { .. }
+        | Record::Answered { .. }
+        | Record::Disputed(_) => false,
     }
 }
 

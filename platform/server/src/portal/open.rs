@@ -2,13 +2,14 @@
 
 use super::{
     Scene,
+    account::schemas,
     brand::see_other,
-    view::{Figure, OpenAccount, RuleCard},
+    view::{CostRow, Figure, OpenAccount, RuleCard, account_terms},
 };
 use crate::{
     identity::{Operation, SignedIn},
     problem::ProblemCode,
-    trading::requests,
+    trading::{requests, terms},
 };
 use poem::{IntoResponse as _, Response, handler, web::Form};
 use serde::Deserialize;
@@ -24,9 +25,9 @@ struct Filled {
 }
 
 #[handler]
-pub(super) fn show_form(scene: Scene, who: SignedIn) -> poem::Result<Response> {
+pub(super) async fn show_form(scene: Scene, who: SignedIn) -> poem::Result<Response> {
     who.may(Operation::OpenAccount)?;
-    show(&scene, "", None)
+    show(&scene, &who, "", None).await
 }
 
 #[handler]
@@ -47,24 +48,35 @@ pub(super) async fn send_form(scene: Scene, who: SignedIn, Form(form): Form<Fill
         Err(problem) if matches!(problem.code, ProblemCode::Invalid | ProblemCode::Conflict) => {
             let name: String = form.name.chars().take(SHOWN_CHARS_MAX).collect();
             let status = problem.code.status();
-            Ok(show(&scene, &name, Some(problem.detail))?.with_status(status).into_response())
+            Ok(show(&scene, &who, &name, Some(problem.detail)).await?.with_status(status).into_response())
         }
         Err(problem) => Err(problem.into()),
     }
 }
 
 /// The form, with what an account is opened with.
-fn show(scene: &Scene, name: &str, error: Option<String>) -> poem::Result<Response> {
-    let terms = &scene.tenant.definition.accounts;
-    let rules =
-        terms.rules.iter().map(|rule| RuleCard::named(&rule.plugin, &Value::Object(rule.settings.clone()).to_string()));
-    let page = OpenAccount::new(
-        name,
-        Figure::money(terms.initial_balance, terms.currency),
-        terms.leverage,
-        rules.collect(),
+async fn show(scene: &Scene, who: &SignedIn, name: &str, error: Option<String>) -> poem::Result<Response> {
+    let account = &scene.tenant.definition.accounts;
+    let schemas = schemas(who.db()).await?;
+    let rules = account.rules.iter().map(|rule| {
+        let schema = schemas.iter().find(|(name, _)| *name == rule.plugin).map(|(_, schema)| schema);
+        RuleCard::new(&rule.plugin, &Value::Object(rule.settings.clone()).to_string(), schema)
+    });
+    let venue = &scene.tenant.definition.venue;
+    let costs = requests::tradable(scene.portal.floor());
+    let costs = costs.iter().map(|instrument| {
+        let model = terms::model(venue, instrument, 0);
+        CostRow::of(&terms::listed(venue, instrument), &model, account.currency)
+    });
+    let page = OpenAccount {
+        name: OpenAccount::name_field(name),
+        balance: Figure::money(account.initial_balance, account.currency),
+        terms: account_terms(account.position_mode, account.leverage, account.margin),
+        costs: costs.collect(),
+        latency: (venue.latency_ms > 0).then(|| format!("{} ms", venue.latency_ms)),
+        rules: rules.collect(),
         error,
-        &scene.csrf,
-    );
+        csrf: scene.csrf.clone(),
+    };
     scene.page("Open an account", &page)
 }

@@ -21,6 +21,8 @@
 //! | `/security/password` | [`PasswordPage`] | `POST` to the same path: `password` |
 //! | `/security/email` | [`EmailPage`] | `POST` to the same path: `email` |
 //! | `/admin/audit` | [`AuditPage`] | `GET` to the same path: `act`, `person`, `from`, `until` |
+//! | `/releases` | [`ReleasesPage`] | |
+//! | `/releases/{id}` | [`ReleasePage`] | `POST /releases/{id}/approve`, `/refuse`, `/yank` |
 //! | `/admin/mail` | [`MailPage`] | `POST /admin/mail/{id}/retry` |
 //! | `/admin/ledger` | [`LedgerPage`] | |
 //! | `/admin/kill` | [`KillsPage`] | `POST /admin/kill`: `what`, `id`, `reason`, `mode`; `POST /admin/kill/release`: `what`, `id` |
@@ -34,6 +36,8 @@
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
 //! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
+//! | `/backtests`, `/backtests/{id}` | [`BacktestList`], [`BacktestPage`] | `POST /backtests/{id}/cancel` |
+//! | `/backtests/new?strategy={name}` | [`BacktestForm`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `source`, `from`, `to`, `balance`, `commission`, `markup`, `slippage`, `rules`, `setting.{name}`, `grid`, `rank`, `choose_days`, `try_days` |
 //! | `/decisions/{id}` | [`DecisionPage`] | |
 //! | `/api/docs` | [`ApiDocs`] | |
 //! | `/admin` | [`AdminHome`] | |
@@ -63,6 +67,7 @@ mod access;
 mod account;
 mod admin;
 mod audit;
+mod backtest;
 mod component;
 mod decision;
 mod deploy;
@@ -75,20 +80,25 @@ mod money;
 mod open;
 mod people;
 mod problem;
+mod releases;
 mod row;
 pub mod sample;
 mod schema;
 mod security;
 mod shell;
 mod sso;
+mod terms;
 pub mod ticket;
+mod worth;
 
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
-pub use account::{
-    AccountCard, AccountPage, Curve, Dashboard, Distance, DistanceLevel, Goal, LargestOrder, Room, RuleCard, Stats,
-};
+pub use account::{AccountCard, AccountPage, Dashboard, Goal, LargestOrder, Room, RuleCard};
 pub use admin::{AdminHome, AdminLink};
 pub use audit::{AuditLine, AuditPage, details_in_words};
+pub use backtest::{
+    BacktestForm, BacktestList, BacktestPage, BacktestRow, CertificateView, ReportView,
+    kind_words as backtest_kind_words, status_badge,
+};
 pub(super) use component::words;
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
@@ -106,6 +116,7 @@ pub use money::{
 pub use open::OpenAccount;
 pub use people::{InvitePage, People, PeopleQuery, PersonContext, PersonPage, PersonRow};
 pub use problem::{ProblemPage, ProblemRow, Problems};
+pub use releases::{FindingView, ReleasePage, ReleaseRow, ReleasesPage};
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
 pub use security::{BackupCodes, Confirm, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage, SecurityPasskeys};
@@ -114,6 +125,8 @@ pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};
 pub use sso::{
     SsoConnectionRow, SsoFormPage, SsoIdentityRow, SsoLeave, SsoLinkPage, SsoListPage, SsoPresetCard, SsoWay,
 };
+pub use terms::{CostRow, account_terms};
+pub use worth::{Curve, Distance, DistanceLevel, Stats};
 
 use serde::Serialize;
 

@@ -92,7 +92,7 @@ async fn settings_of_rules_are_checked_against_the_catalogue() {
     edit(&dir, "borealis", "amount = 4,", "amount = -4,");
     let error = run().await.unwrap_err().to_string();
     let place =
-        "borealis/tenant.toml:28:1: the rule daily-loss does not accept the setting \"amount\": -4 is less than";
+        "borealis/tenant.toml:30:1: the rule daily-loss does not accept the setting \"amount\": -4 is less than";
     assert!(error.contains(place) && error.ends_with("Nothing was applied."), "{error}");
     let leverage = |tenant: &marque_store::Tenant| tenant.spec.definition.contains("\"leverage\":30");
     assert!(test.system().tenants().await.unwrap().iter().any(leverage), "aurora was applied alone");

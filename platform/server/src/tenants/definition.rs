@@ -1,7 +1,9 @@
 //! What a tenant is, after its file was understood. Stored as JSON and read back for every host.
 
+use super::venue::VenueTerms;
 use crate::theme::Tokens;
 use marque_domain::{
+    account::{MarginLevels, PositionMode},
     fixed::Money,
     instrument::Currency,
     tenant::{Plan, Slug, TenantStatus},
@@ -38,6 +40,9 @@ pub struct Definition {
     pub plugins: Vec<String>,
     /// What a new account is opened with.
     pub accounts: AccountTemplate,
+    /// How orders trade at its venue, and what that costs.
+    #[serde(default)]
+    pub venue: VenueTerms,
     /// What it sells, in the order in which it is shown.
     pub plans: Vec<Plan>,
 }
@@ -88,6 +93,12 @@ pub struct AccountTemplate {
     pub initial_balance: Money,
     /// Units of exposure per unit of margin.
     pub leverage: i64,
+    /// How its positions in one instrument live together.
+    #[serde(default)]
+    pub position_mode: PositionMode,
+    /// The margin levels at which it is called and closed.
+    #[serde(default)]
+    pub margin: MarginLevels,
     /// The rules that watch it, in the order in which they are asked.
     pub rules: Vec<RuleBinding>,
 }

@@ -3,9 +3,11 @@
 use super::{
     definition::{AccountTemplate, Definition, RuleBinding, Sender, Words},
     mistake::{Mistakes, Notes},
+    venue,
 };
 use crate::{edge::host::HostName, identity::mail_address, theme::Tokens};
 use marque_domain::{
+    account::{MarginLevels, PositionMode},
     fixed::Money,
     instrument::Currency,
     tenant::{Plan, Slug, TenantStatus},
@@ -23,8 +25,9 @@ const RULES_MAX: usize = 16;
 /// 100 million currency units a month is a slip of the keyboard.
 const PRICE_MINOR_MAX: i64 = 10_000_000_000;
 const LEVERAGE_MAX: i64 = 1_000;
+const MARGIN_PERCENT_MAX: i64 = 1_000;
 
-type Text = Spanned<String>;
+pub(super) type Text = Spanned<String>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +44,7 @@ struct File {
     mail: Option<FileMail>,
     tokens: Tokens,
     accounts: FileAccounts,
+    venue: Option<venue::FileVenue>,
     plans: Spanned<Vec<Spanned<Plan>>>,
 }
 
@@ -72,7 +76,26 @@ struct FileAccounts {
     initial_balance: Text,
     leverage: Spanned<i64>,
     #[serde(default)]
+    position_mode: FileMode,
+    margin: Option<Spanned<FileMargin>>,
+    #[serde(default)]
     rules: Vec<Spanned<FileRule>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum FileMode {
+    #[default]
+    Hedging,
+    Netting,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMargin {
+    call_percent: i64,
+    calm_percent: i64,
+    stop_out_percent: i64,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +145,7 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
     };
     let plugins = plugins(&file.plugins, notes);
     let accounts = accounts(file.accounts, &plugins, notes);
+    let venue = venue::understand(file.venue, notes);
     let words = words(file.words, &name, notes);
     let mail = file.mail.map(|mail| sender(&mail, notes));
     let plans = plans(file.plans, notes);
@@ -138,6 +162,7 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
         mail,
         plugins,
         accounts: accounts?,
+        venue,
         plans,
     })
 }
@@ -235,7 +260,32 @@ fn accounts(file: FileAccounts, plugins: &[String], notes: &mut Notes<'_>) -> Op
         notes.at(surplus.span(), "too many rules", format!("bind at most {RULES_MAX} to an account"));
     }
     let rules = file.rules.into_iter().take(RULES_MAX).map(|rule| rule_binding(rule, plugins, notes)).collect();
-    Some(AccountTemplate { currency: file.currency, initial_balance: balance?, leverage, rules })
+    Some(AccountTemplate {
+        currency: file.currency,
+        initial_balance: balance?,
+        leverage,
+        position_mode: match file.position_mode {
+            FileMode::Hedging => PositionMode::Hedging,
+            FileMode::Netting => PositionMode::Netting,
+        },
+        margin: file.margin.map_or_else(MarginLevels::default, |margin| margin_levels(&margin, notes)),
+        rules,
+    })
+}
+
+fn margin_levels(margin: &Spanned<FileMargin>, notes: &mut Notes<'_>) -> MarginLevels {
+    let FileMargin { call_percent, calm_percent, stop_out_percent } = *margin.get_ref();
+    let in_order = stop_out_percent < call_percent && call_percent <= calm_percent;
+    if !in_order || stop_out_percent < 1 || calm_percent > MARGIN_PERCENT_MAX {
+        let what =
+            format!("a margin call at {call_percent} %, calm at {calm_percent} %, a stop-out at {stop_out_percent} %");
+        let remedy = format!(
+            "write whole percents from 1 to {MARGIN_PERCENT_MAX}: the stop-out below the call, and calm at the call or above it"
+        );
+        notes.at(margin.span(), what, remedy);
+    }
+    let bp = |percent: i64| percent.saturating_mul(100);
+    MarginLevels { call_bp: bp(call_percent), calm_bp: bp(calm_percent), stop_out_bp: bp(stop_out_percent) }
 }
 
 fn rule_binding(rule: Spanned<FileRule>, plugins: &[String], notes: &mut Notes<'_>) -> RuleBinding {

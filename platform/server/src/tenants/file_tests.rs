@@ -1,7 +1,10 @@
 //! What a tenant's file may say, and how a mistake is told.
 
 use super::read;
-use crate::testing::{THEMES, demo_dir};
+use crate::{
+    tenants::{SpreadPoints, VenueTerms},
+    testing::{THEMES, demo_dir},
+};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -18,6 +21,9 @@ fn the_demo_brands_are_two() {
     assert_eq!((aurora.slug.as_str(), borealis.slug.as_str()), ("aurora", "borealis"));
     assert_ne!((&aurora.theme, &aurora.tokens), (&borealis.theme, &borealis.tokens));
     assert_ne!((&aurora.locale, aurora.time_zone.name()), (&borealis.locale, borealis.time_zone.name()));
+    let modes = [aurora, borealis].map(|brand| brand.accounts.position_mode.name());
+    assert_eq!(modes, ["hedging", "netting"]);
+    assert_ne!((&aurora.venue, &aurora.accounts.margin), (&borealis.venue, &borealis.accounts.margin));
     for tenant in &all {
         let quotas: Vec<_> = tenant.plans.iter().map(|p| (p.quotas.trades_per_day, p.quotas.instruments)).collect();
         assert_eq!(quotas, [(Some(10), Some(1)), (Some(50), Some(3)), (None, None)]);
@@ -58,6 +64,21 @@ fn mistakes_are_named_with_file_line_and_remedy() {
         ("initial_balance = \"100000.00\"", "initial_balance = \"-5\""),
         ("initial_balance = \"100000.00\"", "initial_balance = 100000.0"),
         ("leverage = 30", "leverage = 0"),
+        ("position_mode = \"hedging\"", "position_mode = \"fifo\""),
+        ("stop_out_percent = 50", "stop_out_percent = 100"),
+        ("call_percent = 100", "call_percent = 120"),
+        ("calm_percent = 110, ", ""),
+        ("commission_per_lot = \"3.50\"", "commission_per_lot = \"-3.50\""),
+        ("commission_per_lot = \"3.50\"", "commission_per_lot = 3.5"),
+        ("spread = \"quoted\"", "spread = \"tight\""),
+        ("spread = \"quoted\"", "spread = { markup = -1 }"),
+        ("slippage = \"none\"", "slippage = { random = 1_000_000 }"),
+        ("latency_ms = 0", "latency_ms = 90_000"),
+        ("latency_ms = 0", "latency_ms = 0\nliquidity_lots = \"0\""),
+        ("latency_ms = 0", "latency_ms = 0\nslipage = \"none\""),
+        ("latency_ms = 0", "latency_ms = 0\n[venue.instruments.EURUSDX]\nspread = \"quoted\""),
+        ("latency_ms = 0", "latency_ms = 0\n[venue.instruments.XAUUSD]\nswap = { long = \"-1\", short = \"much\" }"),
+        ("latency_ms = 0", "swap_free = true\n[venue.instruments.XAUUSD]\nswap = { long = \"-1\", short = \"1\" }"),
         ("warn_percent = 80", "warn_percent = inf"),
         ("warn_percent = 80", "since = 2026-01-01"),
         ("code = \"plus\"", "code = \"start\""),
@@ -83,6 +104,32 @@ fn mistakes_are_named_with_file_line_and_remedy() {
         })
         .collect();
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn an_instrument_has_the_terms_that_it_does_not_name_from_all() {
+    let own = "[venue.instruments.XAUUSD]\nspread = { minimum = 250 }\nswap = { long = \"-320.5\", short = \"90\" }";
+    let definition = told(&AURORA.replace("latency_ms = 0", &format!("latency_ms = 15\n{own}"))).unwrap();
+    let venue = definition.venue;
+    let [gold, euro] = ["XAUUSD", "EURUSD"].map(|symbol| *venue.of(symbol));
+    assert_eq!((gold.spread, euro.spread), (SpreadPoints::Minimum(250), SpreadPoints::Quoted));
+    assert_eq!((gold.commission_per_lot, venue.latency_ms), (euro.commission_per_lot, 15));
+    assert_eq!(venue.instruments["XAUUSD"].swap.unwrap().long, "-320.5".parse().unwrap());
+}
+
+#[test]
+fn a_file_of_before_has_the_terms_that_were_then() {
+    let old = AURORA.replace("position_mode = \"hedging\"", "");
+    let (from, to) = (old.find("[venue]\n").unwrap(), old.find("[[plans]]").unwrap());
+    let definition = told(&format!("{}{}", &old[..from], &old[to..])).unwrap();
+    assert_eq!(definition.accounts.position_mode.name(), "hedging");
+    assert_eq!(definition.venue, VenueTerms::default());
+    let mut stored = serde_json::to_value(&definition).unwrap();
+    stored.as_object_mut().unwrap().remove("venue");
+    let accounts = stored["accounts"].as_object_mut().unwrap();
+    accounts.retain(|key, _| key != "position_mode" && key != "margin");
+    let read: super::Definition = serde_json::from_value(stored).unwrap();
+    assert_eq!((read.venue, read.accounts.margin), (definition.venue, definition.accounts.margin));
 }
 
 #[test]

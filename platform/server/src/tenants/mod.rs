@@ -9,9 +9,13 @@ mod definition;
 mod file;
 mod mistake;
 mod rules;
+mod told;
+mod venue;
 
 pub use apply::{ApplyError, apply, read_dir};
 pub use definition::{AccountTemplate, Definition, RuleBinding, Sender, Words};
 pub use file::read;
 pub use mistake::{Mistake, Mistakes};
 pub use rules::{RuleError, misfits};
+pub use told::terms_in_words;
+pub use venue::{NightPoints, OwnTerms, SlippagePoints, SpreadPoints, TradingTerms, VenueTerms};

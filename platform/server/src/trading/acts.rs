@@ -86,13 +86,29 @@ impl Step<'_> {
                 self.asked(Act::KillReleased, kill_target(*scope), details)
             }
             Record::Moved(moved) => return self.moved(moved),
+            Record::Disputed(dispute) => {
+                let details = json!({
+                    "account": dispute.account.map(|account| account.to_string()), "kind": dispute.kind.name(),
+                    "execution": dispute.execution.as_str(), "lots": dispute.lots.to_string(),
+                    "price": dispute.price.to_string(), "booked": dispute.kind.is_booked(),
+                });
+                self.by_itself(Act::VenueDisputed, dispute.order.to_string(), details)
+            }
+            Record::Asked { account, order, asking, .. } if asking.is_given_up() => {
+                let details = json!({ "account": account.to_string(), "questions": asking.tries });
+                self.by_itself(Act::VenueSilent, order.to_string(), details)
+            }
             Record::Faulted { .. }
             | Record::OrderMoved(_)
             | Record::PositionChanged(_)
             | Record::DayBegan { .. }
             | Record::DaysKept { .. }
             | Record::TradesLimited { .. }
-            | Record::Assessed { .. } => return None,
+            | Record::Assessed { .. }
+            | Record::Routed { .. }
+            | Record::Executed { .. }
+            | Record::Asked { .. }
+            | Record::Answered { .. } => return None,
         };
         Some(entry)
     }

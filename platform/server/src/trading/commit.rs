@@ -236,6 +236,25 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// What a person has to look at is said aloud, beside the audit log that has it too.
+    fn alert(&self, record: &Record) {
+        let tenant = self.db.tenant().0;
+        match record {
+            Record::Disputed(dispute) => tracing::error!(
+                tenant, kind = dispute.kind.name(), order = %dispute.order, execution = %dispute.execution,
+                lots = %dispute.lots, price = %dispute.price, booked = dispute.kind.is_booked(),
+                "a venue did something other than it was asked to: compare its statement with the account's"
+            ),
+            Record::Asked { account, order, asking, .. } if asking.is_given_up() => tracing::error!(
+                tenant, %account, %order, tries = asking.tries,
+                "a venue does not say what became of an order: the account takes no new orders until it does"
+            ),
+            _ => {}
+        }
+    }
+}
+
 impl Commit for Journal {
     type Error = CommitError;
 
@@ -246,6 +265,7 @@ impl Commit for Journal {
             return Ok(());
         }
         self.write(shard, &effects.records)?;
+        effects.records.iter().for_each(|record| self.alert(record));
         if let Some(group) = &mut self.group {
             group.take(&effects.records, shard.state());
         }
@@ -286,7 +306,12 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
             | Record::Assessed { .. }
             | Record::MarginCalled { .. }
             | Record::KillPressed(_)
-            | Record::KillReleased { .. } => {}
+            | Record::KillReleased { .. }
+            | Record::Routed { .. }
+            | Record::Executed { .. }
+            | Record::Asked { .. }
+            | Record::Answered { .. }
+            | Record::Disputed(_) => {}
         }
     }
     let state = shard.state();

@@ -5,11 +5,9 @@ use crate::{
     config::{Feed, FeedKind},
 };
 use marque_domain::{
-    fixed::Money,
     id::InstrumentId,
     time::{DAY_MS, Millis},
 };
-use marque_engine::venue::VenueModel;
 use marque_market::{
     catalogue::Catalogue,
     feed::{Cursor, FeedError, Pace, Replay, ReplayOptions, ReplayTrack, Source, Speed, Synthetic},
@@ -26,7 +24,6 @@ const WEEK_MS: i64 = 7 * DAY_MS;
 pub struct FeedPlan {
     pub(super) synthetic: bool,
     pub(super) seed: u64,
-    pub(super) venue: VenueModel,
     instruments: Vec<ReplayTrack>,
     pace: Pace,
     repeat: bool,
@@ -58,11 +55,6 @@ impl FeedPlan {
         Ok(Self {
             synthetic: feed.kind == FeedKind::Synthetic,
             seed: feed.seed,
-            venue: VenueModel {
-                commission_per_lot: Money::from_units(350_000_000),
-                seed: feed.seed,
-                ..VenueModel::default()
-            },
             instruments: feed.symbols.iter().map(track).collect::<Result<_, PlanError>>()?,
             pace: Pace { speed: speed(feed.speed)?, wait_max: WAIT_MAX },
             repeat: feed.repeat,

@@ -16,6 +16,7 @@ pub mod movements;
 pub mod operator;
 mod past;
 pub mod requests;
+pub mod terms;
 mod view;
 
 pub use acts::Asker;
@@ -25,7 +26,11 @@ pub use feed::{FeedPlan, PlanError};
 pub use past::Past;
 pub use view::{AccountNow, DeskState, Live, View};
 
-use crate::{clock::Clock, secrets::Vault};
+use crate::{
+    backtest::{Backtests, Market},
+    clock::Clock,
+    secrets::Vault,
+};
 use marque_domain::{id::TenantId, instrument::Instrument};
 use marque_market::{catalogue::Catalogue, history::History};
 use marque_sandbox::{Plugins, Sandbox};
@@ -45,6 +50,7 @@ pub struct Floor {
     plan: FeedPlan,
     clock: Clock,
     vault: Vault,
+    backtests: Backtests,
     desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
 }
 
@@ -81,7 +87,10 @@ impl Floor {
         clock: Clock,
         vault: Vault,
     ) -> Self {
-        Self { store, sandbox, catalogue, history, plan, clock, vault, desks: Mutex::default() }
+        let market = Market { catalogue: Arc::clone(&catalogue), history: Arc::clone(&history) };
+        let backtests =
+            Backtests::new(store.clone(), Arc::clone(&sandbox), market, plan.seed, clock.clone(), vault.clone());
+        Self { store, sandbox, catalogue, history, plan, clock, vault, backtests, desks: Mutex::default() }
     }
 
     /// The floor, as somebody asks it for something.
@@ -102,10 +111,22 @@ impl Floor {
         &self.plan
     }
 
+    /// The database behind all desks.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The sandbox that all desks' plugins run in.
     #[must_use]
     pub const fn sandbox(&self) -> &Arc<Sandbox> {
         &self.sandbox
+    }
+
+    /// The backtests that run beside the desks.
+    #[must_use]
+    pub const fn backtests(&self) -> &Backtests {
+        &self.backtests
     }
 
     /// A tenant's desk, opened on first use: recovered from its journal and running when this answers.
@@ -131,7 +152,7 @@ impl Floor {
                 self.clock.clone(),
             ),
             past,
-            venue: self.plan.venue,
+            seed: self.plan.seed,
             runtime: Handle::current(),
             witness: commit::Witness { vault: self.vault.clone(), clock: self.clock.clone() },
         };
@@ -145,8 +166,14 @@ impl Floor {
         Ok(desk)
     }
 
+    /// Has a desk look at its tenant's file again, if it is open here. Answers whether it will.
+    fn renew(&self, tenant: TenantId) -> bool {
+        self.known(tenant).is_none_or(|desk| desk.renew())
+    }
+
     /// Stops all desks after what they are doing, and waits for them.
     pub async fn close(&self) {
+        self.backtests.close().await;
         let desks: Vec<_> =
             self.desks.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, desk)| desk).collect();
         for desk in desks {

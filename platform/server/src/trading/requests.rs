@@ -11,11 +11,11 @@ use crate::{
     tenants::Definition,
 };
 use marque_domain::{
-    account::{AccountTerms, Deployment, DeploymentStatus, PositionMode},
+    account::{AccountTerms, Deployment, DeploymentStatus},
     bar::Timeframe,
     id::{AccountId, DeploymentId, UserId},
     instrument::Instrument,
-    plugin::{PluginKind, PluginRef},
+    plugin::{Channel, PluginKind, PluginRef},
     tenant::Plan,
 };
 use marque_engine::{Command, Record, Refusal};
@@ -34,6 +34,8 @@ pub struct NewDeployment {
     pub account: AccountId,
     /// The strategy's name in the catalogue.
     pub strategy: String,
+    /// Through which channel its version is chosen.
+    pub channel: Channel,
     /// The instrument's symbol.
     pub symbol: String,
     /// The bars it sees.
@@ -118,7 +120,7 @@ pub async fn open_account(
     }
     let mut rules = Vec::new();
     for binding in &definition.accounts.rules {
-        let rule = offered(db, definition, &binding.plugin, PluginKind::RiskRule).await?;
+        let rule = offered(db, definition, &binding.plugin, PluginKind::RiskRule, Channel::Stable).await?;
         rules.push(reference(&rule, &Value::Object(binding.settings.clone())));
     }
     let terms = AccountTerms {
@@ -128,7 +130,8 @@ pub async fn open_account(
         currency: definition.accounts.currency,
         initial_balance: definition.accounts.initial_balance,
         leverage: definition.accounts.leverage,
-        mode: PositionMode::Hedging,
+        mode: definition.accounts.position_mode,
+        margin: definition.accounts.margin,
         trades_per_day: quotas.trades_per_day,
         rules,
     };
@@ -179,6 +182,10 @@ pub enum Feature {
     DecisionHistory,
     /// The API, for programs.
     ApiAccess,
+    /// Backtests.
+    Backtests,
+    /// Backtests of many settings.
+    Sweeps,
 }
 
 impl Feature {
@@ -188,6 +195,8 @@ impl Feature {
         match self {
             Self::DecisionHistory => "decision-history",
             Self::ApiAccess => "api-access",
+            Self::Backtests => "backtests",
+            Self::Sweeps => "backtest-sweeps",
         }
     }
 
@@ -195,12 +204,14 @@ impl Feature {
         match self {
             Self::DecisionHistory => "older decisions",
             Self::ApiAccess => "the API",
+            Self::Backtests => "backtests",
+            Self::Sweeps => "backtests of many settings",
         }
     }
 }
 
 /// The plan of a person.
-async fn plan_of(db: &TenantDb, definition: &Definition, user: UserId) -> Result<Plan, Problem> {
+pub(crate) async fn plan_of(db: &TenantDb, definition: &Definition, user: UserId) -> Result<Plan, Problem> {
     let user = db.user(user).await?;
     definition.plan(user.plan.as_deref()).cloned().ok_or_else(|| Problem::internal(&NoPlans))
 }
@@ -269,7 +280,7 @@ pub async fn deploy(
 ) -> Result<Deployment, Problem> {
     let account = db.account(whose, wanted.account).await?;
     let plan = plan_of(db, definition, account.terms.user).await?;
-    let strategy = offered(db, definition, &wanted.strategy, PluginKind::Strategy).await?;
+    let strategy = offered(db, definition, &wanted.strategy, PluginKind::Strategy, wanted.channel).await?;
     let instruments = tradable(asked.floor);
     let instrument = instruments.iter().find(|i| i.symbol == wanted.symbol).ok_or_else(|| {
         Problem::new(ProblemCode::Invalid, "Choose one of the offered instruments.")
@@ -298,9 +309,15 @@ pub async fn deploy(
 }
 
 /// A plugin that this tenant offers.
-async fn offered(db: &TenantDb, definition: &Definition, name: &str, kind: PluginKind) -> Result<Plugin, Problem> {
-    let plugin = if definition.plugins.iter().any(|p| p == name) { db.plugin_by_name(name).await? } else { None };
-    plugin.filter(|p| p.enabled && p.plugin.kind == kind).ok_or_else(|| {
+pub(crate) async fn offered(
+    db: &TenantDb,
+    definition: &Definition,
+    name: &str,
+    kind: PluginKind,
+    channel: Channel,
+) -> Result<Plugin, Problem> {
+    let plugin = db.plugin_in_channel(name, channel).await?;
+    plugin.filter(|p| p.is_offered(&definition.plugins) && p.plugin.kind == kind).ok_or_else(|| {
         let what = kind.name();
         Problem::new(
             ProblemCode::Invalid,
@@ -311,7 +328,7 @@ async fn offered(db: &TenantDb, definition: &Definition, name: &str, kind: Plugi
 }
 
 /// Names every setting that the plugin's schema does not accept.
-fn check_settings(plugin: &Plugin, settings: &Value) -> Result<(), Problem> {
+pub(crate) fn check_settings(plugin: &Plugin, settings: &Value) -> Result<(), Problem> {
     let mut problem = Problem::new(ProblemCode::Invalid, "Some settings are not accepted.");
     for (path, fault) in Described::read(plugin)?.faults(settings)? {
         problem = problem.field(format!("settings{path}"), fault);

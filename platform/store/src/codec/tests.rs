@@ -3,7 +3,7 @@
 use super::*;
 use crate::entity::orders;
 use marque_domain::{
-    account::AccountTerms,
+    account::{AccountTerms, MarginLevels},
     decision::{Denial, Intent, RuleAnswer, Verdict},
     id::OrderId,
     instrument::Currency,
@@ -120,6 +120,7 @@ prop_compose! {
                 initial_balance: Money::from_units(money[0]),
                 leverage: 30,
                 mode: marque_domain::account::PositionMode::Netting,
+                margin: MarginLevels { call_bp: money[0], calm_bp: money[1], stop_out_bp: ids[0] },
                 trades_per_day: trades,
                 rules: vec![PluginRef { digest: PluginDigest([8; 32]), name: "daily-loss".to_owned(), settings }],
             },

@@ -29,12 +29,15 @@ entity!(data_keys, "data_keys", key { tenant_id: i64, version: i64 }, {
 entity!(sealed_authenticators, "authenticators", key { tenant_id: i64, user_id: i64 }, { secret: Vec<u8> });
 entity!(sealed_sso_connections, "sso_connections", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
 entity!(sealed_sso_attempts, "sso_attempts", key { tenant_id: i64, digest: Vec<u8> }, { secrets: Vec<u8> });
+entity!(sealed_signing_keys, "signing_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
 entity!(sealed_mails, "mails", key { tenant_id: i64, id: i64 }, { content: Vec<u8> });
 
 of_tenant!(data_keys, sealed_authenticators, sealed_sso_connections, sealed_sso_attempts, sealed_mails);
+of_tenant!(sealed_signing_keys);
 sealed! {
     sealed_authenticators: UserId: i64, Secret;
     sealed_sso_connections: Id: i64, Secret;
     sealed_sso_attempts: Digest: Vec<u8>, Secrets;
     sealed_mails: Id: i64, Content;
+    sealed_signing_keys: Id: i64, Secret;
 }

@@ -33,11 +33,14 @@ pub enum SealedColumn {
     SsoAttempts,
     /// Content of mail, by mail; empty once it was sent.
     Mails,
+    /// Keys that a brand signs with, by key.
+    SigningKeys,
 }
 
 impl SealedColumn {
     /// Every sealed column.
-    pub const ALL: &'static [Self] = &[Self::Authenticators, Self::SsoConnections, Self::SsoAttempts, Self::Mails];
+    pub const ALL: &'static [Self] =
+        &[Self::Authenticators, Self::SsoConnections, Self::SsoAttempts, Self::Mails, Self::SigningKeys];
 
     /// The table's name.
     #[must_use]
@@ -47,6 +50,7 @@ impl SealedColumn {
             Self::SsoConnections => "sso_connections",
             Self::SsoAttempts => "sso_attempts",
             Self::Mails => "mails",
+            Self::SigningKeys => "signing_keys",
         }
     }
 
@@ -54,7 +58,7 @@ impl SealedColumn {
     #[must_use]
     pub const fn column(self) -> &'static str {
         match self {
-            Self::Authenticators | Self::SsoConnections => "secret",
+            Self::Authenticators | Self::SsoConnections | Self::SigningKeys => "secret",
             Self::SsoAttempts => "secrets",
             Self::Mails => "content",
         }

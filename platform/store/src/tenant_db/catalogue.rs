@@ -8,9 +8,13 @@ use crate::{
     record::{NewPlugin, Plugin},
     system::Change,
 };
-use marque_domain::{id::PluginId, plugin::PluginDigest, time::Millis};
+use marque_domain::{
+    id::PluginId,
+    plugin::{Channel, PluginDigest},
+    time::Millis,
+};
 use sea_orm::{
-    ColumnTrait, QueryFilter, QueryOrder,
+    ColumnTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -33,6 +37,8 @@ impl TenantDb {
             description: plugin.description.clone(),
             enabled: true,
             created_at: at.0,
+            channel: Channel::Stable.name().to_owned(),
+            published: false,
         };
         let keep = OnConflict::columns([C::TenantId, C::Digest]).do_nothing().to_owned();
         let written = tx.insert::<Entity>(vec![row], Some(keep)).await?;
@@ -70,19 +76,32 @@ impl TenantDb {
         all.await?.into_iter().map(codec::plugin).collect()
     }
 
-    /// The newest enabled plugin of this name.
+    /// The newest enabled plugin of this name on the stable channel; see [`TenantDb::plugin_in_channel`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn plugin_by_name(&self, name: &str) -> Result<Option<Plugin>, StoreError> {
-        let found = self.first(|tx| {
+        self.plugin_in_channel(name, Channel::Stable).await
+    }
+
+    /// The enabled plugin of this name with the highest semantic version that a channel offers; of equal versions the one
+    /// that came last. Who follows the beta channel gets stable versions that are newer, too.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn plugin_in_channel(&self, name: &str, channel: Channel) -> Result<Option<Plugin>, StoreError> {
+        let found = self.every(|tx| {
             tx.find::<plugins::Entity>()
                 .filter(plugins::Column::Name.eq(name))
                 .filter(plugins::Column::Enabled.eq(true))
                 .order_by_desc(plugins::Column::CreatedAt)
                 .order_by_desc(plugins::Column::Id)
+                .limit(VERSIONS_MAX)
         });
-        found.await?.map(codec::plugin).transpose()
+        let offered: Vec<Plugin> = found.await?.into_iter().map(codec::plugin).collect::<Result<_, _>>()?;
+        let offered = offered.into_iter().filter(|p| p.channel == Channel::Stable || channel == Channel::Beta);
+        // The first of the greatest wins, and they come newest first.
+        Ok(offered.reduce(|best, next| if rank(&next) > rank(&best) { next } else { best }))
     }
 
     /// The catalogue entry of a component, enabled or not.
@@ -94,4 +113,12 @@ impl TenantDb {
         let found = self.first(|tx| tx.find::<plugins::Entity>().filter(plugins::Column::Digest.eq(digest))).await?;
         found.map(codec::plugin).transpose()
     }
+}
+
+/// Versions of one name that are looked at.
+const VERSIONS_MAX: u64 = 200;
+
+/// Semantic versions in their order; what is none comes before all.
+fn rank(plugin: &Plugin) -> Option<semver::Version> {
+    semver::Version::parse(&plugin.plugin.version).ok()
 }

@@ -4,7 +4,8 @@ use super::TenantDb;
 use crate::{
     audit,
     entity::{
-        SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_sso_attempts, sealed_sso_connections,
+        SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_signing_keys, sealed_sso_attempts,
+        sealed_sso_connections,
     },
     error::StoreError,
     record::{AuditSeal, DataKey, RowKey, SealedColumn, SealedRow},
@@ -106,6 +107,7 @@ impl TenantDb {
             SealedColumn::SsoConnections => page::<sealed_sso_connections::Entity>(&tx, after).await?,
             SealedColumn::SsoAttempts => page::<sealed_sso_attempts::Entity>(&tx, after).await?,
             SealedColumn::Mails => page::<sealed_mails::Entity>(&tx, after).await?,
+            SealedColumn::SigningKeys => page::<sealed_signing_keys::Entity>(&tx, after).await?,
         };
         tx.end().await;
         Ok(rows)
@@ -125,6 +127,7 @@ impl TenantDb {
                 SealedColumn::SsoConnections => swap::<sealed_sso_connections::Entity>(&tx, old, new).await?,
                 SealedColumn::SsoAttempts => swap::<sealed_sso_attempts::Entity>(&tx, old, new).await?,
                 SealedColumn::Mails => swap::<sealed_mails::Entity>(&tx, old, new).await?,
+                SealedColumn::SigningKeys => swap::<sealed_signing_keys::Entity>(&tx, old, new).await?,
             };
         }
         tx.commit().await?;

@@ -1,7 +1,7 @@
 //! A fresh, migrated database per test, and things to put into it.
 
 use marque_domain::{
-    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, PositionMode},
+    account::{AccountStatus, AccountTerms, Deployment, DeploymentStatus, MarginLevels, PositionMode},
     bar::Timeframe,
     decision::{Decision, Denial, Intent, Outcome, RuleAnswer, Verdict},
     fixed::{Lots, Money, Price},
@@ -116,6 +116,7 @@ pub fn account(id: i64, user: i64, balance: i64) -> Account {
             initial_balance: Money::whole(10_000),
             leverage: 100,
             mode: PositionMode::Netting,
+            margin: MarginLevels::default(),
             trades_per_day: Some(5),
             rules: vec![plugin_ref("daily-loss")],
         },

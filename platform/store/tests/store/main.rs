@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod access;
 mod audit;
+mod backtests;
 mod books;
 mod commits;
 mod devices;
@@ -35,6 +36,8 @@ mod mail;
 mod migrations;
 mod one_time;
 mod people;
+mod races;
+mod registry;
 mod roster;
 mod row_security;
 mod sso;

@@ -1,5 +1,5 @@
-//! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis, Chromium, and Python for a
-//! mail server.
+//! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis, Chromium, Python for a
+//! mail server, and a C++ compiler for the sources of Expert Advisors.
 //!
 //! Found where systems put them; installed when we are root on Debian; otherwise named with the command that
 //! installs them. Under `CI=true` a missing one is a failure. A developer without one skips its tests and sees
@@ -27,12 +27,14 @@ enum Component {
     Redis,
     /// The browser.
     Chromium,
-    /// What the tests' mail server runs on.
+    /// What the tests' mail server and the tests of Expert Advisors run on.
     Python,
+    /// What the sources of Expert Advisors are compiled with.
+    Compiler,
 }
 
 impl Component {
-    const ALL: [Self; 4] = [Self::Postgres, Self::Redis, Self::Chromium, Self::Python];
+    const ALL: [Self; 5] = [Self::Postgres, Self::Redis, Self::Chromium, Self::Python, Self::Compiler];
 
     const fn name(self) -> &'static str {
         match self {
@@ -40,6 +42,7 @@ impl Component {
             Self::Redis => "Redis",
             Self::Chromium => "Chromium",
             Self::Python => "Python 3.11 or newer with venv",
+            Self::Compiler => "The C++ compiler g++",
         }
     }
 
@@ -50,6 +53,7 @@ impl Component {
             // Without a font the pages would show boxes.
             Self::Chromium => &["chromium", "fonts-liberation"],
             Self::Python => &["python3", "python3-venv"],
+            Self::Compiler => &["g++"],
         }
     }
 
@@ -59,6 +63,7 @@ impl Component {
             Self::Redis => "put the folder of `redis-server` on your PATH",
             Self::Chromium => "set XTASK_CHROMIUM to its program",
             Self::Python => "put `python3` on your PATH",
+            Self::Compiler => "put `g++` on your PATH",
         }
     }
 
@@ -68,6 +73,7 @@ impl Component {
             Self::Redis => on_path("redis-server"),
             Self::Chromium => std::env::var_os(CHROMIUM).map(PathBuf::from).or_else(chromium_on_path),
             Self::Python => on_path("python3").filter(|python| makes_environments(python)),
+            Self::Compiler => on_path("g++"),
         }
     }
 }
@@ -93,6 +99,8 @@ pub struct Components {
     pub chromium: Option<PathBuf>,
     /// Python's program.
     pub python: Option<PathBuf>,
+    /// The C++ compiler's program.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Components {
@@ -108,6 +116,7 @@ impl Components {
             redis: settle(Component::Redis, in_ci)?,
             chromium: settle(Component::Chromium, in_ci)?,
             python: settle(Component::Python, in_ci)?,
+            compiler: settle(Component::Compiler, in_ci)?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod components;
+mod ea;
 mod fuzz;
 mod mail;
 mod rust;
@@ -31,14 +32,28 @@ pub struct Sizes {
     /// Examples of each operation of the API.
     #[arg(long, default_value_t = 500)]
     examples: u32,
+    /// Seeds of the simulation of clock, venue, network and crashes.
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u32,
+    /// Seeds of each of the 40 cells of venue faults.
+    #[arg(long, default_value_t = 250)]
+    faults: u32,
+    /// Times that each disk, the database and Redis fail while people trade.
+    #[arg(long, default_value_t = 100)]
+    outages: u32,
 }
 
 impl Sizes {
     /// Parts of the names of the tests that read a size, and the variables that they read it from.
-    fn parts(&self) -> ([&'static str; 2], [(&'static str, String); 2]) {
-        let variables =
-            [("XTASK_SOAK_KILLS", self.kills.to_string()), ("XTASK_FUZZ_EXAMPLES", self.examples.to_string())];
-        (["storm::", "fuzz::"], variables)
+    fn parts(&self) -> ([&'static str; 5], [(&'static str, String); 5]) {
+        let variables = [
+            ("XTASK_SOAK_KILLS", self.kills.to_string()),
+            ("XTASK_FUZZ_EXAMPLES", self.examples.to_string()),
+            ("XTASK_SOAK_SEEDS", self.seeds.to_string()),
+            ("XTASK_SOAK_FAULTS", self.faults.to_string()),
+            ("XTASK_SOAK_OUTAGES", self.outages.to_string()),
+        ];
+        (["storm::", "fuzz::", "every_seed_keeps_the_laws", "forty_cells_of_venue_faults", "outage::"], variables)
     }
 }
 
@@ -48,7 +63,7 @@ pub struct Bench {
     marque: std::path::PathBuf,
     /// The folder of built plugins.
     plugins: std::path::PathBuf,
-    /// PostgreSQL and Chromium.
+    /// PostgreSQL, Chromium, the compiler of Expert Advisors.
     components: Components,
     /// Schemathesis.
     fuzzer: Option<std::path::PathBuf>,
@@ -56,11 +71,12 @@ pub struct Bench {
     mail_python: Option<std::path::PathBuf>,
 }
 
-/// Sets up, builds once, runs the Rust tests and then the browser tests.
+/// Sets up, builds once, runs the Rust tests, the Expert Advisors and then the browser tests.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let bench = set_up()?;
     let filter = options.filter.as_deref();
     let mut tally = rust::run(&bench, filter.as_slice(), &[])?;
+    tally += ea::run(&bench, filter)?;
     tally += browser::run(&bench, filter)?;
     finish(tally, filter)
 }

@@ -37,6 +37,12 @@ impl Tally {
         Some(tally)
     }
 
+    /// Reads a closing line of our own test scripts: `3 passed, 0 failed`.
+    pub fn of_script(line: &str) -> Option<Self> {
+        let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
+        Some(Self { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 })
+    }
+
     /// Reads the closing comments of node's TAP: `# pass 3`, `# fail 0`, `# cancelled 0`, `# skipped 0`, `# todo 0`.
     pub fn of_tap(tap: &str) -> Self {
         let count = |what: &str| {
@@ -102,6 +108,14 @@ mod tests {
         ];
         for (line, want) in table {
             assert_eq!(Tally::of_libtest(line), want, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn scripts() {
+        assert_eq!(Tally::of_script("3 passed, 1 failed"), Some(tally(3, 1, 0)));
+        for line in ["ok it passed, 1 failed (3 ms)", "3 passed", "", "3 passed, 1 failed, 2 skipped"] {
+            assert_eq!(Tally::of_script(line), None, "{line:?}");
         }
     }
 

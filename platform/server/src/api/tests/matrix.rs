@@ -17,7 +17,16 @@ use std::time::Duration;
 /// Ids that nobody has.
 fn nobodys() -> Ids {
     let id = |prefix: &str| format!("{prefix}_0123456789abc");
-    Ids { account: id("acc"), order: id("ord"), decision: id("dec"), position: id("pos"), deployment: id("dep") }
+    Ids {
+        account: id("acc"),
+        order: id("ord"),
+        decision: id("dec"),
+        position: id("pos"),
+        deployment: id("dep"),
+        release: id("plg"),
+        author_key: id("aky"),
+        backtest: id("bkt"),
+    }
 }
 
 /// What stands in a parameter or field of this name: an id of somebody's, or something that is nobody's own.
@@ -36,6 +45,9 @@ fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a str> {
         "decision" => Some(&ids.decision),
         "position" => Some(&ids.position),
         "deployment" => Some(&ids.deployment),
+        "release" => Some(&ids.release),
+        "author_key" => Some(&ids.author_key),
+        "backtest" => Some(&ids.backtest),
         _ => None,
     }
 }
@@ -58,9 +70,13 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
 fn body(operation: &str) -> Value {
     match operation {
         "open_account" => json!({ "name": "Mine" }),
+        "start_backtest" => super::world::backtest_body(),
         "press_kill_switch" => json!({ "account": "", "mode": "close", "reason": "matrix" }),
         "release_kill_switch" => json!({ "account": "" }),
         "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
+        "publish_release" => json!({ "component": "", "public_key": "", "signature": "", "channel": "stable" }),
+        "refuse_release" | "yank_release" => json!({ "reason": "matrix" }),
+        "add_author_key" => json!({ "name": "matrix", "public_key": "" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
         "amend_order" => json!({ "limit_price": "1.0" }),
         "reduce_position" => json!({ "lots": "0.01" }),
@@ -183,7 +199,7 @@ async fn snapshot(owner: &Person<'_>) -> Value {
         items
     };
     let accounts = list("/accounts?limit=200".to_owned()).await;
-    let mut all = vec![list("/deployments?limit=200".to_owned()).await];
+    let mut all = vec![list("/deployments?limit=200".to_owned()).await, list("/plugins/releases".to_owned()).await];
     for account in accounts.as_array().unwrap() {
         let id = account["id"].as_str().unwrap();
         for rows in ["orders", "positions", "decisions"] {

@@ -1,6 +1,7 @@
 //! The API over HTTP: a real server on a loopback port, a real database, real desks with real plugins.
 
 mod audit;
+mod backtests;
 mod bodies;
 mod limits;
 mod matrix;
@@ -9,6 +10,7 @@ mod once;
 mod pages;
 mod people;
 mod plans;
+mod registry;
 mod tokens;
 mod trading;
 mod world;

@@ -27,6 +27,8 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
         ":order" => &ids.order,
         ":decision" => &ids.decision,
         ":deployment" => &ids.deployment,
+        ":backtest" => &ids.backtest,
+        ":release" => &ids.release,
         ":person" => person,
         // `what_is_personal_is_nobody_elses` tries another's.
         name if PERSONAL.contains(&name) => "1",
@@ -40,6 +42,7 @@ fn form(path: &str) -> &'static [(&'static str, &'static str)] {
         "/accounts/:account/deploy" => &[("strategy", "ema-cross"), ("instrument", "EURUSD"), ("timeframe", "M1")],
         "/accounts/:account/kill" => &[("mode", "stop")],
         "/accounts/:account/money" => &[("kind", "deposit"), ("amount", "1"), ("reference", "r")],
+        "/releases/:release/refuse" | "/releases/:release/yank" => &[("reason", "matrix")],
         "/admin/people/:person" => &[("role", "trader")],
         _ => &[],
     }
@@ -60,8 +63,16 @@ struct Whose {
 
 fn nobodys() -> Whose {
     let id = |prefix: &str| format!("{prefix}_0123456789abc");
-    let ids =
-        Ids { account: id("acc"), order: id("ord"), decision: id("dec"), position: id("pos"), deployment: id("dep") };
+    let ids = Ids {
+        account: id("acc"),
+        order: id("ord"),
+        decision: id("dec"),
+        position: id("pos"),
+        deployment: id("dep"),
+        release: id("plg"),
+        author_key: id("aky"),
+        backtest: id("bkt"),
+    };
     Whose { ids, person: id("usr"), connection: "nobodys".to_owned(), mail: "1".to_owned() }
 }
 

@@ -6,14 +6,21 @@ use crate::{
     identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
     plugins,
     portal::Portal,
-    secrets::Secret,
+    secrets::{self, Secret},
     serve, tenants,
     testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
     theme::Themes,
     trading::{self, Floor, requests},
 };
-use marque_domain::tenant::TenantStatus;
-use marque_store::{AuditFilter, MailStatus, Page, Passkey, PeopleFilter, QueuedMail, SsoConnection, TenantDb, User};
+use marque_domain::{
+    id::{AuthorKeyId, PluginId},
+    plugin::{Channel, PluginDigest, PluginKind, ReleaseStatus},
+    tenant::TenantStatus,
+};
+use marque_store::{
+    AuditFilter, AuthorKey, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release, SsoConnection,
+    TenantDb, User, Whose,
+};
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
 use std::{
@@ -27,7 +34,7 @@ pub const BOREALIS: &str = "borealis.localhost";
 pub const PASSWORD: &str = "correct horse battery";
 
 /// The built components, in the folder that `cargo xtask test` builds them into.
-fn components() -> &'static [PathBuf] {
+pub fn components() -> &'static [PathBuf] {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
@@ -141,6 +148,19 @@ impl World {
         }
     }
 
+    /// Puts a person's backtest into the database once more, as a server that was killed left it: running, and long
+    /// silent; and lets the server look for such. Answers its id.
+    pub async fn left_behind(&mut self, host: &str, id: &str) -> String {
+        let db = self.tenant(host).await;
+        let mut left = db.backtest(Whose::Everyone, id.parse().unwrap()).await.unwrap();
+        left.id.0 += 1;
+        left.status = marque_store::BacktestStatus::Queued;
+        assert!(db.add_backtest(&left, 10).await.unwrap());
+        assert!(db.claim_backtest(left.id, NOON.plus(-60_000), NOON.plus(-90_000)).await.unwrap());
+        self._tasks.spawn(self.floor.backtests().clone().look_after());
+        left.id.to_string()
+    }
+
     /// Adds a brand's books up.
     pub async fn books(&self, host: &str) -> marque_domain::ledger::reconcile::LedgerAudit {
         trading::verify_books(&self.tenant(host).await).await.unwrap()
@@ -221,6 +241,50 @@ impl World {
             last_used_at: None,
         };
         db.add_passkey(&passkey, &[]).await.unwrap();
+    }
+
+    /// A release of a person's that waits for a decision, and the key that signed it: made up once, past the gate.
+    pub async fn release(&self, host: &str, name: &str) -> (String, String) {
+        let db = self.tenant(host).await;
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap().id;
+        if let Some(there) = db.releases(Whose::User(user)).await.unwrap().first() {
+            return (there.plugin.id.to_string(), there.key.to_string());
+        }
+        let key = AuthorKey {
+            id: AuthorKeyId(secrets::new_id(NOON).unwrap()),
+            user,
+            name: "Laptop".to_owned(),
+            public_key: secrets::random_bytes::<32>().unwrap().to_vec(),
+            created_at: NOON,
+            revoked_at: None,
+        };
+        db.add_author_key(&key).await.unwrap();
+        let digest = PluginDigest(secrets::random_bytes().unwrap());
+        self.store.store.system("test").put_artifact(digest, &digest.0).await.unwrap();
+        let release = Release {
+            plugin: NewPlugin {
+                id: PluginId(secrets::new_id(NOON).unwrap()),
+                name: format!("{name}s-own"),
+                version: "1.0.0".to_owned(),
+                kind: PluginKind::Strategy,
+                digest,
+                size: 32,
+                description: r#"{"summary":"Made up.","settings_schema":{},"hooks":{"bars":true,"ticks":false,"history_bars":0}}"#.to_owned(),
+            },
+            user,
+            key: key.id,
+            channel: Channel::Stable,
+            contract: "1.1".to_owned(),
+            signature: vec![1; 64],
+            changelog: "First.".to_owned(),
+            report: "{}".to_owned(),
+            status: ReleaseStatus::Pending,
+            reason: String::new(),
+            created_at: NOON,
+            decided_at: None,
+        };
+        assert_eq!(db.add_release(&release).await.unwrap(), None);
+        (release.plugin.id.to_string(), key.id.to_string())
     }
 
     /// Closes or opens a brand.
@@ -345,7 +409,7 @@ impl Person<'_> {
 
     /// Posts under a key of its own.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        let key: String = crate::secrets::Token::new().unwrap().expose();
+        let key: String = secrets::Token::new().unwrap().expose();
         self.post_as(&key, path, body).await
     }
 
@@ -396,25 +460,33 @@ impl Person<'_> {
         });
         let deployed = self.post("/deployments", &strategy).await.ok();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (release, author_key) = self.world.release(self.host, &self.name).await;
+        let tested = self.post("/backtests", &backtest_body()).await.ok();
+        self.until(&format!("/backtests/{}", tested["id"].as_str().unwrap()), |found| found["status"] == "done").await;
         Ids {
             account,
             order: text(&decision["order"]),
             decision: text(&decision["id"]),
             position: text(&positions["items"][0]["id"]),
             deployment: text(&deployed["id"]),
+            release,
+            author_key,
+            backtest: text(&tested["id"]),
         }
     }
 }
 
 impl Person<'_> {
-    /// Places another order on the account of a trade; the ids of order, decision and position are then its own.
+    /// Closes the position of a trade and opens another; the ids of order, decision and position are then its own.
     pub async fn trade_again(&self, ids: &mut Ids) {
         let open = format!("/accounts/{}/positions?state=open", ids.account);
-        let count = self.get(&open).await.ok()["items"].as_array().unwrap().len();
+        let count = |found: &Value| found["items"].as_array().unwrap().len();
         let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" });
+        self.post(&format!("/positions/{}/close", ids.position), &Value::Null).await.ok();
+        self.until(&open, |found| count(found) == 0).await;
         let decision = self.post(&format!("/accounts/{}/orders", ids.account), &order).await.ok();
         assert_eq!(decision["outcome"], "approved", "{decision}");
-        let positions = self.until(&open, |found| found["items"].as_array().unwrap().len() == count + 1).await;
+        let positions = self.until(&open, |found| count(found) == 1).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         ids.order = text(&decision["order"]);
         ids.decision = text(&decision["id"]);
@@ -430,4 +502,16 @@ pub struct Ids {
     pub decision: String,
     pub position: String,
     pub deployment: String,
+    pub release: String,
+    pub author_key: String,
+    pub backtest: String,
+}
+
+/// A backtest of a day of the made-up market.
+pub fn backtest_body() -> Value {
+    json!({
+        "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M5", "source": "synthetic",
+        "settings": { "fast": 3, "slow": 8, "lots": 0.1 },
+        "from": "2026-11-10T00:00:00Z", "to": "2026-11-11T00:00:00Z",
+    })
 }

@@ -38,6 +38,12 @@ const SECTIONS: &[Section] = &[
         text: "Stop an account, a strategy, an instrument or everything; see what is stopped, and release it.",
     },
     Section {
+        operation: Operation::ReadReleases,
+        title: "Releases",
+        href: "/releases",
+        text: "See what authors publish and what the gate says of it; let it in, refuse it, withdraw it.",
+    },
+    Section {
         operation: Operation::ReadLedger,
         title: "Ledger",
         href: "/admin/ledger",

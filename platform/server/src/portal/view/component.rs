@@ -21,7 +21,7 @@ pub enum Tone {
 
 impl Tone {
     /// A sign that says the tone without colour.
-    const fn mark(self) -> &'static str {
+    pub const fn mark(self) -> &'static str {
         match self {
             Self::Quiet | Self::Accent => "",
             Self::Good => "✓",
@@ -252,11 +252,17 @@ pub struct Setting {
     pub value: String,
 }
 
-/// The settings of a plugin, from the JSON object it runs under; empty when that is no object.
+/// The settings of a plugin, from the JSON object it runs under; empty when that is no object. A schema of the plugin
+/// names them as its author did.
 #[must_use]
-pub fn settings_list(settings: &str) -> Vec<Setting> {
+pub fn settings_list(settings: &str, schema: Option<&Value>) -> Vec<Setting> {
     let Ok(Value::Object(settings)) = serde_json::from_str(settings) else { return Vec::new() };
-    settings.iter().map(|(name, value)| Setting { label: words(name), value: value_text(value) }).collect()
+    let title = |name: &str| schema?.pointer(&format!("/properties/{name}/title"))?.as_str().map(str::to_owned);
+    let setting = |(name, value): (&String, &Value)| Setting {
+        label: title(name).unwrap_or_else(|| words(name)),
+        value: value_text(value),
+    };
+    settings.iter().map(setting).collect()
 }
 
 /// A name such as `daily_loss-limit` in words: `Daily loss limit`.
@@ -268,10 +274,34 @@ pub(in crate::portal) fn words(name: &str) -> String {
 
 fn value_text(value: &Value) -> String {
     match value {
+        // One of a list of answers: a name as programs write it.
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => text.replace('_', " "),
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Null => "not set".to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings_list;
+    use serde_json::json;
+
+    #[test]
+    fn settings_are_words() {
+        let settings =
+            r#"{"amount": 5, "amount_basis": "percent_of_initial", "reset_time": "17:00", "zone": "America/New_York"}"#;
+        let told = |schema| {
+            let lines = settings_list(settings, schema).into_iter().map(|s| format!("{}: {}", s.label, s.value));
+            lines.collect::<Vec<_>>()
+        };
+        let bare = ["Amount: 5", "Amount basis: percent of initial", "Reset time: 17:00", "Zone: America/New_York"];
+        assert_eq!(told(None), bare);
+        let schema = json!({"properties": {"amount": {"title": "Allowed loss"}, "zone": {"title": "Time zone"}}});
+        let titled = ["Allowed loss: 5", bare[1], bare[2], "Time zone: America/New_York"];
+        assert_eq!(told(Some(&schema)), titled);
+        assert!(settings_list("[]", None).is_empty());
     }
 }

@@ -59,6 +59,7 @@ pub enum Placement {
 /// | target | fragment | placement |
 /// |---|---|---|
 /// | `stats` | [`super::Stats`] | replace |
+/// | `largest` | [`super::LargestOrder`] | replace |
 /// | `positions` | [`super::PositionRow`]s | replace, with [`PatchEvent::rows`] |
 /// | `deployments` | [`super::DeploymentRow`]s | replace |
 /// | `working` | [`super::OrderRow`]s | replace, with [`PatchEvent::rows`] |

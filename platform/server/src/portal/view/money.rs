@@ -179,7 +179,7 @@ pub struct KillRow {
     pub reason: String,
     /// When, in market time.
     pub at: When,
-    /// What its release names: `account`, `deployment`, `instrument`, or nothing.
+    /// What its release names: `account`, `deployment`, `instrument` or `tenant`.
     pub field: &'static str,
     /// What that field holds.
     pub value: String,
@@ -219,11 +219,13 @@ impl KillsPage {
     /// The fields of the form, with what stands in them.
     #[must_use]
     pub fn form(what: &str, id: &str, reason: &str, symbols: &[String]) -> Vec<Field> {
+        // Nothing is chosen beforehand: who presses in a hurry must not stop more than they meant to.
         let choices = [
-            ("tenant", "Everything here"),
-            ("instrument", "An instrument, on all accounts"),
+            ("", "Choose what to stop"),
             ("account", "An account"),
             ("deployment", "A strategy"),
+            ("instrument", "An instrument, on all accounts"),
+            ("tenant", "Everything here: all accounts of the brand"),
         ];
         let mut which = Field::new(FieldKind::Text, "id", "Which").value(id).hint(format!(
             "The account's or strategy's id, such as acc_0r3v4k8m2n6p1, or the instrument: {}. Nothing for everything.",

@@ -2,8 +2,9 @@
 
 use super::{
     Page, RuleCard,
-    component::{Field, FieldKind},
+    component::{Field, FieldKind, Setting},
     figure::Figure,
+    terms::CostRow,
 };
 use serde::Serialize;
 
@@ -14,8 +15,12 @@ pub struct OpenAccount {
     pub name: Field,
     /// What it is funded with.
     pub balance: Figure,
-    /// `1 : 30`.
-    pub leverage: String,
+    /// Its terms besides.
+    pub terms: Vec<Setting>,
+    /// What trading costs, by instrument.
+    pub costs: Vec<CostRow>,
+    /// How long an order is under way, where it is at all: `20 ms`.
+    pub latency: Option<String>,
     /// The rules that will watch it.
     pub rules: Vec<RuleCard>,
     /// Why the last try was refused and what to do.
@@ -25,26 +30,12 @@ pub struct OpenAccount {
 }
 
 impl OpenAccount {
-    /// The form, with the name of the last try and why it was refused.
+    /// The field for what its owner will call it, with the name of the last try.
     #[must_use]
-    pub fn new(
-        name: &str,
-        balance: Figure,
-        leverage: i64,
-        rules: Vec<RuleCard>,
-        error: Option<String>,
-        csrf: &str,
-    ) -> Self {
-        Self {
-            name: Field::new(FieldKind::Text, "name", "Name")
-                .value(name)
-                .hint("What you call it, such as Evaluation or Swing. Only you and your broker see it."),
-            balance,
-            leverage: format!("1 : {leverage}"),
-            rules,
-            error,
-            csrf: csrf.to_owned(),
-        }
+    pub fn name_field(name: &str) -> Field {
+        Field::new(FieldKind::Text, "name", "Name")
+            .value(name)
+            .hint("What you call it, such as Evaluation or Swing. Only you and your broker see it.")
     }
 }
 

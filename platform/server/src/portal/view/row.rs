@@ -341,7 +341,7 @@ impl DeploymentRow {
             reason: deployment.status.reason().map(|fault| {
                 format!("It failed too often and was stopped: {fault}. Start it again once that is fixed.")
             }),
-            settings: settings_list(&deployment.plugin.settings),
+            settings: settings_list(&deployment.plugin.settings, None),
             stop_url: running.then(|| url("stop")),
             start_url: (!running).then(|| url("start")),
             csrf: desk.csrf.clone(),

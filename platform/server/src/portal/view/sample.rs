@@ -5,9 +5,11 @@
 mod access;
 mod admin;
 mod audit;
+mod backtest;
 mod desk;
 mod join;
 mod money;
+mod releases;
 mod security;
 mod sso;
 
@@ -15,9 +17,9 @@ use self::desk::{
     ACCOUNT, curve, decisions, deployments, instruments, orders, plugin, positions, stats, strategies, trades,
 };
 use super::{
-    AccountCard, AccountPage, ApiDocs, Brand, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front, Link,
-    OpenAccount, OrderRow, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Shell, SignIn, SignInMore,
-    UnknownHost, fields_of,
+    AccountCard, AccountPage, ApiDocs, Brand, CostRow, Dashboard, DecisionPage, Deploy, ErrorPage, Fragment, Front,
+    Link, OpenAccount, OrderRow, Page, Pager, Person, ProblemPage, ProblemRow, Problems, RuleCard, Setting, Shell,
+    SignIn, SignInMore, UnknownHost, account_terms, fields_of,
     ticket::{self, TicketForm, TicketPage},
 };
 use crate::{
@@ -25,10 +27,13 @@ use crate::{
     theme::{ThemeError, Themes},
 };
 use marque_domain::{
-    account::AccountStatus,
-    instrument::Currency,
+    account::{AccountStatus, MarginLevels, PositionMode},
+    fixed::Money,
+    instrument::{Currency, Instrument},
+    plugin::PluginRef,
     tenant::{Interval, Plan, Quotas},
 };
+use marque_engine::venue::VenueModel;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -113,7 +118,9 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         Sample::page("problem", shell("Refusal", "/problems/conflict", false), &problem_page()),
     ];
     all.extend(access::samples(&shell));
+    all.extend(backtest::samples(&shell));
     all.extend(admin::samples(&shell));
+    all.extend(releases::samples(&shell));
     all.extend(sso::samples(&shell));
     all.extend(join::samples(&shell));
     all.extend(security::samples(&shell));
@@ -211,6 +218,10 @@ fn refused_sign_in() -> SignIn {
     SignIn::new("trader@example.com", "/dashboard", Some(text.to_owned()))
 }
 
+fn rule_card(rule: &PluginRef) -> RuleCard {
+    RuleCard::new(&rule.name, &rule.settings, None)
+}
+
 fn account_page() -> AccountPage {
     let stats = stats("101284.50", "101267.50", "100890", Some("96890"));
     let rule = plugin("daily-loss", &json!({"percent": 4, "of": "balance at reset", "reset": "00:00", "zone": "UTC"}));
@@ -221,7 +232,8 @@ fn account_page() -> AccountPage {
         any_running: true,
         deployments: deployments(),
         strategies: strategies(),
-        rules: vec![RuleCard::of(&rule), RuleCard::of(&cap)],
+        rules: vec![rule_card(&rule), rule_card(&cap)],
+        terms: account_terms(PositionMode::Netting, 30, MarginLevels::default()),
         positions: positions(),
         decisions: decisions(),
         decisions_pager: Pager { newer: None, older: Some("?before=dec_x".to_owned()) },
@@ -281,27 +293,38 @@ fn dashboard() -> Dashboard {
 
 fn ticket() -> TicketPage {
     let waiting = [("ord_0000000000001".to_owned(), "Buy 0.5 EURUSD limit 1.38500".to_owned())];
-    let form = TicketForm {
-        title: None,
-        action: "/accounts/acc_0000000000001/order".to_owned(),
-        fields: ticket::new_order(&["EURUSD".to_owned(), "XAUUSD".to_owned()], &waiting, &|_| String::new()),
-        submit: "Place the order",
-        kind: "primary",
-    };
+    let action = "/accounts/acc_0000000000001/order";
+    let fields = ticket::new_order("limit", &["EURUSD".to_owned(), "XAUUSD".to_owned()], &waiting, &|_| String::new());
     TicketPage {
         account: Link::new("Evaluation", "/accounts/acc_0000000000001"),
         title: "New order".to_owned(),
         intro: "It passes the platform's checks and the account's rules before it is sent.".to_owned(),
-        forms: vec![form],
+        kinds: ticket::kinds(action, "limit"),
+        facts: vec![Setting { label: "EURUSD".to_owned(), value: "1.38727 / 1.38735".to_owned() }],
+        forms: vec![TicketForm::new(action.to_owned(), fields, "Place the order", "primary").with("kind", "limit")],
         error: Some("The limit at 1.39000 would trade at once: the price is 1.38727.".to_owned()),
         csrf: "csrf-token".to_owned(),
     }
 }
 
 fn open_account() -> OpenAccount {
-    let rules = vec![RuleCard::of(&plugin("daily-loss", &json!({ "amount": 5, "zone": "Europe/Prague" })))];
+    let rules = vec![rule_card(&plugin("daily-loss", &json!({ "amount": 5, "zone": "Europe/Prague" })))];
     let refused = "Give the account a name of 1 to 60 characters.".to_owned();
-    OpenAccount::new("", stats("100000", "100000", "100000", None).balance, 30, rules, Some(refused), "csrf-token")
+    let catalogue = instruments();
+    let cost = |i: &Instrument| {
+        let commission_per_lot = Money::whole(4);
+        CostRow::of(i, &VenueModel { commission_per_lot, ..VenueModel::default() }, Currency::USD)
+    };
+    OpenAccount {
+        name: OpenAccount::name_field(""),
+        balance: stats("100000", "100000", "100000", None).balance,
+        terms: account_terms(PositionMode::Hedging, 30, MarginLevels::default()),
+        costs: catalogue.iter().map(cost).collect(),
+        latency: Some("20 ms".to_owned()),
+        rules,
+        error: Some(refused),
+        csrf: "csrf-token".to_owned(),
+    }
 }
 
 fn empty_dashboard() -> Dashboard {

@@ -87,6 +87,7 @@ impl Shell {
     pub fn navigation(path: &str, role: Role) -> Vec<NavItem> {
         let mut places: Vec<(&str, &str, &[&str])> = vec![
             ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions"]),
+            ("Backtests", "/backtests", &["/backtests"]),
             ("API", "/api/docs", &["/api/docs"]),
             ("Security", "/security", &["/security", "/confirm"]),
         ];

@@ -1,4 +1,5 @@
-//! Small indicators that authors need again and again.
+//! The exponential moving average: the one indicator that is ours. The library's multiplies and adds with one rounding,
+//! for which WebAssembly has no instruction, so it costs a hundred instructions a value in the sandbox.
 
 use serde::{Deserialize, Serialize};
 

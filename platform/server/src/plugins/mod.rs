@@ -2,6 +2,10 @@
 //!
 //! Owns: publishing (the sandbox inspects, then the store keeps). Refuses to know how plugins run.
 
+pub mod registry;
+pub mod signature;
+pub mod workshop;
+
 use crate::{
     clock::Clock,
     problem::{Problem, ProblemCode},
@@ -10,10 +14,10 @@ use crate::{
 use marque_domain::id::PluginId;
 use marque_engine::port::Hooks;
 use marque_sandbox::{Description, Sandbox};
-use marque_store::{Change, NewPlugin, Plugin, Store, TenantDb};
+use marque_store::{Change, NewPlugin, Plugin, Store, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Mistakes of settings that are named at once.
 const FAULTS_MAX: usize = 20;
@@ -55,6 +59,20 @@ impl Described {
         let faults = schema.iter_errors(settings).take(FAULTS_MAX);
         Ok(faults.map(|error| (error.instance_path().to_string(), error.to_string())).collect())
     }
+}
+
+/// What a brand offers, by name: of each the version that a new deployment takes. `listed` is what its file names.
+///
+/// # Errors
+/// What the store answers.
+pub async fn offered(db: &TenantDb, listed: &[String]) -> Result<Vec<Plugin>, StoreError> {
+    let all = db.plugins().await?;
+    let names: BTreeSet<&str> = all.iter().filter(|p| p.is_offered(listed)).map(|p| p.plugin.name.as_str()).collect();
+    let mut offered = Vec::with_capacity(names.len());
+    for name in names {
+        offered.extend(db.plugin_by_name(name).await?.filter(|p| p.is_offered(listed)));
+    }
+    Ok(offered)
 }
 
 /// Inspects a component in the sandbox and puts it into a tenant's catalogue. The same component twice

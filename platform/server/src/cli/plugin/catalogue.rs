@@ -1,6 +1,6 @@
-//! `marque plugin …`
+//! The operator's side: `marque plugin add` and `list`.
 
-use super::{CliError, open, tenant};
+use super::super::{CliError, open, tenant};
 use crate::{clock::Clock, config::Config, plugins, tenants};
 use marque_domain::tenant::Slug;
 use marque_sandbox::{Limits, Sandbox};

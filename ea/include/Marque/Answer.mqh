@@ -1,0 +1,143 @@
+//+------------------------------------------------------------------+
+//| Whether an answer may be believed: signature, nonce, and that it  |
+//| is about this EA here. Owns: the signed bytes.                    |
+//| Refuses to know: what follows from an answer.                     |
+//+------------------------------------------------------------------+
+#ifndef MARQUE_ANSWER_MQH
+#define MARQUE_ANSWER_MQH
+
+#include "Key.mqh"
+#include "Json.mqh"
+
+// No server may let an EA run longer than this without being heard.
+#define MARQUE_GRACE_S_MAX 2678400
+
+// What an activation gave: with the licence key, the key that its answers are signed with.
+struct MarqueActivation
+{
+   string id;
+   long   generation;
+   string salt;
+};
+
+void MqForget(MarqueActivation &activation)
+{
+   activation.id         = "";
+   activation.generation = 0;
+   activation.salt       = "";
+}
+
+bool MqIsActivation(const MarqueActivation &activation)
+{
+   return(StringLen(activation.id) > 0 && activation.generation > 0 && MqIsHex(activation.salt, 64));
+}
+
+string MqActivationKid(const MarqueActivation &activation)
+{
+   return("a." + activation.id + "." + IntegerToString(activation.generation));
+}
+
+// The HMAC over four lines and the payload, as hexadecimal text; empty when it cannot be computed.
+string MqSignature(const uchar &key[], const string kind, const string operation, const string kid, const uchar &payload[])
+{
+   uchar message[], mac[];
+   MqAppendText(message, "marque-ea-1\n" + kind + "\n" + operation + "\n" + kid + "\n");
+   MqAppend(message, payload);
+   return(MqHmac(key, message, mac) ? MqHex(mac) : "");
+}
+
+string MqSignatureHeader(const string kid, const string signature)
+{
+   return("kid=" + kid + ", hmac-sha256=" + signature);
+}
+
+// Takes `kid=…, hmac-sha256=…` apart.
+bool MqReadSignature(const string header, string &kid, string &signature)
+{
+   kid       = "";
+   signature = "";
+   int comma = StringFind(header, ",");
+   if(comma < 0 || !MqStarts(header, "kid="))
+      return(false);
+   string second = MqTrim(MqRest(header, comma + 1));
+   if(!MqStarts(second, "hmac-sha256="))
+      return(false);
+   kid       = MqPart(header, 4, comma - 4);
+   signature = MqRest(second, 12);
+   return(MqIsHex(signature, 64));
+}
+
+class CMarqueJudge
+{
+private:
+   string m_product;
+   string m_account;
+   string m_machine;
+
+   bool Key(const CMarqueKey &key, const MarqueActivation &activation, const string kid, uchar &mac_key[]) const;
+
+public:
+        CMarqueJudge() { m_product = ""; m_account = ""; m_machine = ""; }
+   void Set(const string product, const string account, const string machine);
+
+   // Whether the signature fits, by the licence's key or the activation's. `by_activation` tells which.
+   bool IsSigned(const CMarqueKey &key, const MarqueActivation &activation, const string operation, const string header,
+                 const uchar &body[], bool &by_activation) const;
+   // Empty when a signed answer speaks of this EA on this account and computer, else what is wrong with it.
+   string Wrong(const CMarqueKey &key, const MarqueActivation &activation, const string operation, const bool by_activation,
+                const CMarqueFields &answer) const;
+};
+
+void CMarqueJudge::Set(const string product, const string account, const string machine)
+{
+   m_product = product;
+   m_account = account;
+   m_machine = machine;
+}
+
+bool CMarqueJudge::Key(const CMarqueKey &key, const MarqueActivation &activation, const string kid, uchar &mac_key[]) const
+{
+   if(kid == "l." + key.Id())
+      return(key.LicenceKey(mac_key));
+   if(MqIsActivation(activation) && kid == MqActivationKid(activation))
+      return(key.ActivationKey(activation.id, activation.generation, activation.salt, mac_key));
+   return(false);
+}
+
+bool CMarqueJudge::IsSigned(const CMarqueKey &key, const MarqueActivation &activation, const string operation,
+                            const string header, const uchar &body[], bool &by_activation) const
+{
+   string kid = "", signature = "";
+   uchar  mac_key[];
+   by_activation = false;
+   if(!MqReadSignature(header, kid, signature) || !Key(key, activation, kid, mac_key))
+      return(false);
+   by_activation = MqStarts(kid, "a.");
+   string own = MqSignature(mac_key, "answer", operation, kid, body);
+   return(StringLen(own) > 0 && MqSameText(own, signature));
+}
+
+string CMarqueJudge::Wrong(const CMarqueKey &key, const MarqueActivation &activation, const string operation,
+                           const bool by_activation, const CMarqueFields &answer) const
+{
+   if(answer.Number("protocol", 0) != 1 || answer.Get("operation") != operation)
+      return("it answers another question");
+   if(answer.Get("key_id") != key.Id() || answer.Get("product") != m_product)
+      return("it is for another licence or EA");
+   if(answer.Get("account") != m_account || answer.Get("machine") != m_machine)
+      return("it is for another account or computer");
+   long now = answer.Number("server_time", 0);
+   if(now <= 0)
+      return("it has no time");
+   if(!answer.IsTrue("valid"))
+      return(StringLen(answer.Get("code")) > 0 && answer.Get("code") != "VALID" ? "" : "it says neither yes nor no");
+   // Every computer of the licence knows the licence's key; only this one knows the activation's.
+   if(!by_activation || answer.Get("activation") != activation.id)
+      return("it is not signed for this activation");
+   long lease = answer.Number("lease_until", 0), grace = answer.Number("grace_until", 0);
+   if(lease < now || grace < lease || grace > now + MARQUE_GRACE_S_MAX)
+      return("its times do not fit together");
+   return("");
+}
+
+#endif

@@ -1,0 +1,184 @@
+//! Whether an EA may trade: one question after the other, and the first that says no is the answer.
+
+use super::{Activation, Ask, Claim, Kind, Kinds, Licence, OFFLINE_MS_MAX, Overage, Refusal, State};
+use crate::{
+    id::ActivationId,
+    time::{DAY_MS, Millis},
+};
+use std::collections::BTreeSet;
+
+/// How long before its end a licence is said to end soon, in milliseconds.
+const SOON_MS: i64 = 7 * DAY_MS;
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may trade.
+    Valid {
+        /// The seat it has, or takes up again. None when it asked for one and a new one is to be made.
+        seat: Option<ActivationId>,
+        /// For how long.
+        terms: Terms,
+        /// What a person should know.
+        notices: Vec<Notice>,
+    },
+    /// It may not.
+    Refused(Refusal),
+}
+
+/// How long a valid answer holds. `now <= lease_until <= grace_until`, and neither goes beyond the licence's end and grace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Until then nothing need be asked.
+    pub lease_until: Millis,
+    /// Until then the EA trades on with a warning.
+    pub grace_until: Millis,
+    /// When the licence's time is over.
+    pub expires_at: Option<Millis>,
+}
+
+/// What is good to know of a licence that is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// It ends within seven days.
+    ExpiresSoon,
+    /// It has ended, and its grace has not.
+    ExpiredGrace,
+    /// More use it than it is for.
+    Overage,
+    /// There is a newer version.
+    UpdateAvailable,
+}
+
+impl Notice {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ExpiresSoon => "EXPIRES_SOON",
+            Self::ExpiredGrace => "EXPIRED_GRACE",
+            Self::Overage => "OVERAGE",
+            Self::UpdateAvailable => "UPDATE_AVAILABLE",
+        }
+    }
+}
+
+/// Whether who asks may trade now. Changes nothing: a seat that the verdict names or promises is taken by the caller.
+#[must_use]
+pub fn decide(licence: &Licence, claim: &Claim<'_>, now: Millis) -> Verdict {
+    let seat = of_licence(licence, claim, now).and_then(|()| match claim.ask {
+        Ask::Activate => admit(licence, claim, now),
+        Ask::Seat(id) => sit(licence, id, claim, now).map(Some),
+        Ask::Nothing => Err(Refusal::NotActivated),
+    });
+    match seat {
+        Ok(seat) => Verdict::Valid {
+            seat: seat.map(|seat| seat.id),
+            terms: terms(licence, claim.ask, now),
+            notices: notices(licence, seat, claim, now),
+        },
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+/// What refuses whoever asks.
+fn of_licence(licence: &Licence, claim: &Claim<'_>, now: Millis) -> Result<(), Refusal> {
+    let policy = &licence.policy;
+    let refusals = [
+        claim.key_replaced.then_some(Refusal::KeyReplaced),
+        (licence.state == State::Revoked).then_some(Refusal::Revoked),
+        (licence.state == State::Suspended).then_some(Refusal::Suspended),
+        (licence.product != claim.product).then_some(Refusal::ProductMismatch),
+        (!licence.granted).then_some(Refusal::PlanRequired),
+        licence
+            .expires_once_asked(claim.ask, now)
+            .filter(|end| now >= end.plus(policy.grace_ms))
+            .map(|at| Refusal::Expired { at }),
+        (policy.kinds == Kinds::Demo && claim.kind == Kind::Live).then_some(Refusal::DemoOnly),
+        (policy.kinds == Kinds::Live && claim.kind != Kind::Live).then_some(Refusal::LiveOnly),
+        policy
+            .minimum_version
+            .filter(|minimum| claim.version < *minimum)
+            .map(|minimum| Refusal::VersionTooOld { minimum }),
+        claim.yanked.then_some(Refusal::VersionYanked { latest: claim.latest }),
+    ];
+    refusals.into_iter().flatten().next().map_or(Ok(()), Err)
+}
+
+/// The seat that was named, if it is still the asker's.
+fn sit<'a>(licence: &'a Licence, id: ActivationId, claim: &Claim<'_>, now: Millis) -> Result<&'a Activation, Refusal> {
+    let seat = licence.activations.iter().find(|seat| seat.id == id).ok_or(Refusal::NotActivated)?;
+    if seat.released {
+        return Err(Refusal::Released);
+    }
+    if !seat.is_heard(&licence.policy, now) {
+        return Err(Refusal::HeartbeatMissed);
+    }
+    if !seat.is_bound_to(&licence.policy, claim) {
+        return Err(Refusal::BindingMismatch { mismatched: seat.differs(claim) });
+    }
+    Ok(seat)
+}
+
+/// The seat to take up again, or none for a new one.
+fn admit<'a>(licence: &'a Licence, claim: &Claim<'_>, now: Millis) -> Result<Option<&'a Activation>, Refusal> {
+    let policy = &licence.policy;
+    // The one that is most like the asker, whether it is held or was given back.
+    let own = licence
+        .activations
+        .iter()
+        .filter(|seat| seat.is_bound_to(policy, claim))
+        .min_by_key(|seat| seat.differs(claim).len());
+    if policy.seats.overage == Overage::Strict {
+        let (machines, accounts) = used(licence, own, claim, now);
+        if let Some(max) = policy.seats.machines.filter(|max| machines > *max as usize) {
+            return Err(Refusal::TooManyMachines { max });
+        }
+        if let Some(max) = policy.seats.accounts.filter(|max| accounts > *max as usize) {
+            return Err(Refusal::TooManyAccounts { max });
+        }
+    }
+    let free_at = licence.moved_at.map(|moved| moved.plus(policy.cooldown_ms));
+    match free_at.filter(|free_at| own.is_none() && now < *free_at) {
+        Some(retry_at) => Err(Refusal::TransferCooldown { retry_at }),
+        None => Ok(own),
+    }
+}
+
+/// How many computers and accounts have seats once the asker has one in place of its own.
+fn used(licence: &Licence, own: Option<&Activation>, claim: &Claim<'_>, now: Millis) -> (usize, usize) {
+    let others = || licence.held(now).filter(|seat| own.is_none_or(|own| own.id != seat.id));
+    let mut machines: BTreeSet<&str> = others().map(|seat| seat.machine.as_str()).collect();
+    let mut accounts: BTreeSet<&str> = others().map(|seat| seat.account.as_str()).collect();
+    machines.insert(claim.machine);
+    accounts.insert(claim.account);
+    (machines.len(), accounts.len())
+}
+
+fn terms(licence: &Licence, ask: Ask, now: Millis) -> Terms {
+    let policy = &licence.policy;
+    let expires_at = licence.expires_once_asked(ask, now);
+    let longest = now.plus(OFFLINE_MS_MAX);
+    let end = expires_at.map_or(longest, |end| end.plus(policy.grace_ms).min(longest));
+    let lease_until = now.plus(policy.lease_ms.max(0)).min(end);
+    let grace_until = lease_until.plus(policy.offline_grace_ms.max(0)).min(end);
+    Terms { lease_until, grace_until, expires_at }
+}
+
+fn notices(licence: &Licence, seat: Option<&Activation>, claim: &Claim<'_>, now: Millis) -> Vec<Notice> {
+    let (machines, accounts) = used(licence, seat, claim, now);
+    let seats = licence.policy.seats;
+    let over = |used: usize, max: Option<u32>| max.is_some_and(|max| used > max as usize);
+    let end = licence.expires_once_asked(claim.ask, now);
+    let ended = end.is_some_and(|end| now >= end);
+    let soon = !ended && end.is_some_and(|end| now >= end.plus(-SOON_MS));
+    [
+        (Notice::ExpiresSoon, soon),
+        (Notice::ExpiredGrace, ended),
+        (Notice::Overage, over(machines, seats.machines) || over(accounts, seats.accounts)),
+        (Notice::UpdateAvailable, claim.latest > claim.version),
+    ]
+    .into_iter()
+    .filter_map(|(notice, holds)| holds.then_some(notice))
+    .collect()
+}

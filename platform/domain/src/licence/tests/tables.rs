@@ -1,0 +1,196 @@
+//! Each question, with what answers it.
+
+use super::*;
+use crate::time::{DAY_MS, HOUR_MS};
+
+#[test]
+fn what_refuses_whoever_asks() {
+    type Change = fn(&mut Licence, &mut Claim<'static>);
+    let table: [(&str, Change); 12] = [
+        ("VALID", |_, _| {}),
+        ("KEY_REPLACED", |_, claim| claim.key_replaced = true),
+        ("REVOKED", |licence, _| licence.state = State::Revoked),
+        ("SUSPENDED", |licence, _| licence.state = State::Suspended),
+        ("PRODUCT_MISMATCH", |_, claim| claim.product = ProductId(2)),
+        ("PLAN_REQUIRED", |licence, _| licence.granted = false),
+        ("EXPIRED", |licence, _| licence.policy.term = Term::Until(NOW)),
+        ("DEMO_ONLY", |licence, claim| {
+            licence.policy.kinds = Kinds::Demo;
+            claim.kind = Kind::Live;
+        }),
+        ("LIVE_ONLY", |licence, claim| {
+            licence.policy.kinds = Kinds::Live;
+            claim.kind = Kind::Contest;
+        }),
+        ("VERSION_TOO_OLD", |licence, _| licence.policy.minimum_version = Some(Version([1, 21, 0]))),
+        ("VERSION_YANKED", |_, claim| claim.yanked = true),
+        ("VALID", |licence, _| licence.policy.minimum_version = Some(Version([1, 20, 0]))),
+    ];
+    for (at, (wanted, change)) in table.iter().enumerate() {
+        for ask in [MINE, Ask::Activate] {
+            let (mut licence, mut claim) = (seated(Policy::default()), claim(ask));
+            change(&mut licence, &mut claim);
+            assert_eq!(code(&licence, &claim, NOW), *wanted, "{ask:?}");
+            // What stands earlier in the table is said first, whatever comes later.
+            for (earlier, before) in table.iter().take(at).filter(|(earlier, _)| *earlier != "VALID") {
+                let (mut licence, mut claim) = (licence.clone(), claim);
+                before(&mut licence, &mut claim);
+                let both_kinds = *earlier == "DEMO_ONLY" && *wanted == "LIVE_ONLY";
+                assert!(both_kinds || code(&licence, &claim, NOW) == *earlier, "{earlier} before {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_term_runs_from_what_the_policy_names() {
+    let trial = |since| Policy { term: Term::For { since, ms: DAY_MS }, ..Policy::default() };
+    let long_ago = NOW.plus(-2 * DAY_MS);
+    for (since, used, activated, ask, wanted) in [
+        (Since::Creation, None, None, Ask::Activate, "EXPIRED"),
+        (Since::FirstUse, None, None, Ask::Activate, "VALID"),
+        (Since::FirstUse, Some(long_ago), None, Ask::Activate, "EXPIRED"),
+        (Since::FirstUse, Some(NOW.plus(1 - DAY_MS)), None, Ask::Activate, "VALID"),
+        (Since::Activation, Some(long_ago), None, Ask::Activate, "VALID"),
+        (Since::Activation, Some(long_ago), Some(long_ago), Ask::Activate, "EXPIRED"),
+        (Since::Activation, None, Some(NOW.plus(-DAY_MS)), MINE, "EXPIRED"),
+        (Since::Activation, None, Some(NOW.plus(1 - DAY_MS)), MINE, "VALID"),
+    ] {
+        let mut licence = seated(trial(since));
+        (licence.created_at, licence.first_used_at, licence.first_activated_at) = (long_ago, used, activated);
+        assert_eq!(code(&licence, &claim(ask), NOW), wanted, "{since:?} {used:?} {activated:?} {ask:?}");
+    }
+    // What is asked for now is the first: its lease ends with the trial.
+    let Verdict::Valid { terms, .. } = decide(&licence(trial(Since::Activation)), &claim(Ask::Activate), NOW) else {
+        panic!("a trial begins");
+    };
+    assert_eq!((terms.expires_at, terms.grace_until), (Some(NOW.plus(DAY_MS)), NOW.plus(DAY_MS)));
+}
+
+#[test]
+fn grace_after_the_end() {
+    let policy = Policy { term: Term::Until(NOW), grace_ms: HOUR_MS, ..Policy::default() };
+    let licence = seated(policy);
+    for (after_ms, wanted, notice) in [
+        (-8 * DAY_MS, "VALID", None),
+        (-7 * DAY_MS, "VALID", Some(Notice::ExpiresSoon)),
+        (-1, "VALID", Some(Notice::ExpiresSoon)),
+        (0, "VALID", Some(Notice::ExpiredGrace)),
+        (HOUR_MS - 1, "VALID", Some(Notice::ExpiredGrace)),
+        (HOUR_MS, "EXPIRED", None),
+    ] {
+        let now = NOW.plus(after_ms);
+        assert_eq!(code(&licence, &claim(MINE), now), wanted, "{after_ms}");
+        if let Verdict::Valid { notices, terms, .. } = decide(&licence, &claim(MINE), now) {
+            assert_eq!(notices.first().copied(), notice, "{after_ms}");
+            assert!(terms.grace_until <= NOW.plus(HOUR_MS), "{after_ms}");
+        }
+    }
+}
+
+#[test]
+fn a_seat_that_was_named() {
+    let floating = Policy { floating: Some(Floating::default()), ..Policy::default() };
+    let licence = seated(floating);
+    for (after_ms, wanted) in [(0, "VALID"), (630_000, "VALID"), (630_001, "HEARTBEAT_MISSED")] {
+        assert_eq!(code(&licence, &claim(MINE), NOW.plus(after_ms)), wanted, "{after_ms}");
+    }
+    assert_eq!(code(&licence, &claim(Ask::Seat(ActivationId(2))), NOW), "NOT_ACTIVATED");
+    assert_eq!(code(&licence, &claim(Ask::Nothing), NOW), "NOT_ACTIVATED");
+    let mut released = licence.clone();
+    released.activations[0].released = true;
+    assert_eq!(code(&released, &claim(MINE), NOW), "RELEASED");
+    // Neither a heartbeat nor an activation brings back what was revoked.
+    let revoked = Licence { state: State::Revoked, ..licence };
+    assert_eq!((code(&revoked, &claim(MINE), NOW), code(&revoked, &claim(Ask::Activate), NOW)), ("REVOKED", "REVOKED"));
+}
+
+#[test]
+fn bindings() {
+    for (account, server, machine, all, most, any) in [
+        ("5001", "Broker-Demo", HOME, true, true, true),
+        ("5001", "Broker-Live", HOME, false, true, true),
+        ("6002", "Broker-Demo", HOME, false, true, true),
+        ("5001", "Broker-Live", OFFICE, false, false, true),
+        ("6002", "Broker-Live", OFFICE, false, false, false),
+    ] {
+        for (binding, good) in [(Binding::All, all), (Binding::Most, most), (Binding::Any, any)] {
+            let licence = seated(Policy { binding, ..Policy::default() });
+            let claim = Claim { account, server, machine, ..claim(MINE) };
+            let wanted = if good { "VALID" } else { "BINDING_MISMATCH" };
+            assert_eq!(code(&licence, &claim, NOW), wanted, "{binding:?} {account} {server} {machine}");
+        }
+    }
+    let licence = seated(Policy::default());
+    let elsewhere = Claim { account: "6002", machine: OFFICE, ..claim(MINE) };
+    let Verdict::Refused(refusal) = decide(&licence, &elsewhere, NOW) else { panic!("bound to all") };
+    assert_eq!(
+        refusal.to_string(),
+        "This activation belongs to another account and another machine. Release it in the portal, then start the EA again."
+    );
+}
+
+#[test]
+fn seats() {
+    let of = |machines, accounts, overage| Policy { seats: Seats { machines, accounts, overage }, ..Policy::default() };
+    let office = Claim { machine: OFFICE, ..claim(Ask::Activate) };
+    let second = Claim { account: "6002", ..claim(Ask::Activate) };
+    for (policy, claim, wanted) in [
+        (of(Some(1), Some(1), Overage::Strict), claim(Ask::Activate), "VALID"),
+        (of(Some(1), Some(1), Overage::Strict), office, "TOO_MANY_MACHINES"),
+        (of(Some(2), Some(1), Overage::Strict), office, "VALID"),
+        (of(None, None, Overage::Strict), office, "VALID"),
+        (of(Some(1), Some(1), Overage::Strict), second, "TOO_MANY_ACCOUNTS"),
+        (of(Some(1), Some(2), Overage::Strict), second, "VALID"),
+        (of(Some(1), Some(1), Overage::Allowed), office, "VALID"),
+        (of(Some(0), None, Overage::Strict), claim(Ask::Activate), "TOO_MANY_MACHINES"),
+    ] {
+        assert_eq!(code(&seated(policy), &claim, NOW), wanted, "{:?} {claim:?}", policy.seats);
+    }
+    let over = seated(of(Some(1), Some(1), Overage::Allowed));
+    let Verdict::Valid { seat, notices, .. } = decide(&over, &office, NOW) else { panic!("allowed") };
+    assert_eq!((seat, notices), (None, vec![Notice::Overage]));
+    // What was released, or was not heard from, is free at once.
+    let mut free = seated(Policy::default());
+    free.activations[0].released = true;
+    assert_eq!(code(&free, &office, NOW), "VALID");
+    let silent = seated(Policy { floating: Some(Floating::default()), ..Policy::default() });
+    assert_eq!(code(&silent, &office, NOW.plus(630_000)), "TOO_MANY_MACHINES");
+    assert_eq!(code(&silent, &office, NOW.plus(630_001)), "VALID");
+}
+
+#[test]
+fn who_comes_again_takes_up_the_old_seat() {
+    let mut licence = seated(Policy { binding: Binding::Most, ..Policy::default() });
+    licence.activations.push(Activation { released: true, ..seat(2, "5001", OFFICE) });
+    let seat_of = |claim: &Claim<'_>| match decide(&licence, claim, NOW) {
+        Verdict::Valid { seat, .. } => seat,
+        Verdict::Refused(refusal) => panic!("{refusal}"),
+    };
+    assert_eq!(seat_of(&claim(Ask::Activate)), Some(ActivationId(1)), "the one that is most like it");
+    let renamed = Claim { server: "Broker-Demo-2", ..claim(Ask::Activate) };
+    assert_eq!(seat_of(&renamed), Some(ActivationId(1)), "two of three are enough");
+}
+
+#[test]
+fn a_licence_does_not_wander() {
+    let mut licence = seated(Policy { cooldown_ms: HOUR_MS, ..Policy::default() });
+    licence.activations[0].released = true;
+    let office = Claim { machine: OFFICE, ..claim(Ask::Activate) };
+    let Verdict::Refused(refusal) = decide(&licence, &office, NOW.plus(HOUR_MS - 1)) else { panic!("too early") };
+    assert_eq!(refusal, Refusal::TransferCooldown { retry_at: NOW.plus(HOUR_MS) });
+    assert_eq!(code(&licence, &office, NOW.plus(HOUR_MS)), "VALID");
+    assert_eq!(code(&licence, &claim(Ask::Activate), NOW), "VALID", "who had it takes it up at once");
+}
+
+#[test]
+fn terms_of_a_perpetual_licence() {
+    let Verdict::Valid { terms, notices, seat } = decide(&seated(Policy::default()), &claim(MINE), NOW) else {
+        panic!("valid");
+    };
+    let wanted = Terms { lease_until: NOW.plus(DAY_MS), grace_until: NOW.plus(4 * DAY_MS), expires_at: None };
+    assert_eq!((terms, notices, seat), (wanted, vec![], Some(ActivationId(1))));
+    let newer = Claim { latest: Version([1, 30, 0]), ..claim(MINE) };
+    let Verdict::Valid { notices, .. } = decide(&seated(Policy::default()), &newer, NOW) else { panic!("valid") };
+    assert_eq!(notices, vec![Notice::UpdateAvailable]);
+}

@@ -1,0 +1,72 @@
+//! Which values settings may have.
+
+use super::{Config, ConfigError};
+use tracing_subscriber::EnvFilter;
+
+impl Config {
+    /// Names the first setting whose value is not in its range.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let l = &self.limits;
+        let numbers = [
+            ("limits.body_bytes", l.body_bytes, 1_024, 16 << 20),
+            ("limits.upload_bytes", l.upload_bytes, 1_024, 256 << 20),
+            ("limits.connections", l.connections, 1, 1_000_000),
+            ("limits.body_s", l.body_s, 1, 600),
+            ("limits.request_s", l.request_s, 1, 600),
+            ("limits.idle_s", l.idle_s, 5, 3_600),
+            ("limits.shutdown_s", l.shutdown_s, 1, 600),
+            ("limits.hosts", l.hosts, 1, 10_000_000),
+            ("limits.host_known_s", l.host_known_s, 1, 3_600),
+            ("limits.host_unknown_s", l.host_unknown_s, 1, 3_600),
+            ("limits.passwords", l.passwords, 1, 64),
+            ("limits.password_queue", l.password_queue, 1, 10_000),
+            ("limits.password_memory_kib", l.password_memory_kib, 8_192, 1 << 20),
+            ("limits.password_passes", l.password_passes, 1, 20),
+            ("limits.sign_in_attempts", l.sign_in_attempts, 1, 1_000),
+            ("limits.sign_in_window_s", l.sign_in_window_s, 1, 86_400),
+            ("limits.registrations_per_hour", l.registrations_per_hour, 1, 10_000),
+            ("limits.resets_per_hour", l.resets_per_hour, 1, 10_000),
+            ("limits.api_per_minute", l.api_per_minute, 1, 10_000_000),
+            ("limits.trading_per_minute", l.trading_per_minute, 1, 10_000_000),
+            ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
+            ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
+        ];
+        for (key, value, min, max) in numbers {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::Range {
+                    key,
+                    value: value.to_string(),
+                    range: format!("from {min} to {max}"),
+                });
+            }
+        }
+        if !(0.0..=1e9).contains(&self.feed.speed) {
+            let value = self.feed.speed.to_string();
+            return Err(ConfigError::Range { key: "feed.speed", value, range: "from 0 to 1000000000".to_owned() });
+        }
+        let contact = &self.security_contact;
+        if !contact.is_empty() && !is_contact(contact) {
+            let (value, range) = (format!("{contact:?}"), "mailto:… or https://… on one line".to_owned());
+            return Err(ConfigError::Range { key: "security_contact", value, range });
+        }
+        if self.feed.symbols.is_empty() {
+            let (value, range) = ("empty".to_owned(), "at least one symbol".to_owned());
+            return Err(ConfigError::Range { key: "feed.symbols", value, range });
+        }
+        if !self.mail.from.is_empty() && crate::identity::mail_address(&self.mail.from).is_none() {
+            let (value, range) = (format!("{:?}", self.mail.from), "empty or an address".to_owned());
+            return Err(ConfigError::Range { key: "mail.from", value, range });
+        }
+        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
+            let (value, range) = (format!("{:?}", self.log.filter), format!("a filter such as info ({error})"));
+            return Err(ConfigError::Range { key: "log.filter", value, range });
+        }
+        Ok(())
+    }
+}
+
+/// Only what RFC 9116 takes, and nothing that could begin another line.
+fn is_contact(text: &str) -> bool {
+    let body = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("https://"));
+    body.is_some_and(|body| body.len() > 2 && body.bytes().all(|b| b.is_ascii_graphic()))
+}

@@ -1,0 +1,384 @@
+//! The thread of a desk: sessions from recovery to the first failure, one after the other.
+
+use super::{Asked, CommandError, Message, Parts, Shared};
+use crate::{
+    tenants::VenueTerms,
+    trading::{
+        acts::Asker,
+        books,
+        commit::{CommitError, Group, Journal, Recovered, SHARD},
+        feed::Maker,
+        operator,
+        past::{ForShard, Past},
+        terms::{self, TermsError},
+        view::{DeskState, View},
+    },
+};
+use marque_domain::{bar::Quote, ledger::reconcile::LedgerFault, time::Millis};
+use marque_engine::{Command, Shard, venue::SimulatedVenue};
+use marque_market::feed::{FeedError, Source};
+use marque_store::StoreError;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+/// Commands that are committed together at most.
+const GROUP_MAX: usize = 512;
+/// How often watchers see prices move.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+/// How often the place in the market is committed when nothing else is.
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// How far behind its schedule a desk may fall before it gives the schedule up.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long to wait before a failed desk recovers, at first and at most.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// What a desk hears while it waits for the next quote.
+enum Heard {
+    Nothing,
+    /// A question, which has its answer.
+    Question,
+    Commands,
+    /// The tenant's file was applied again.
+    Changed,
+    Stop,
+}
+
+/// What ends a session of a desk.
+enum End {
+    Stopped,
+    /// What it was made of has changed.
+    Changed,
+    Failed(SessionError),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// Nothing trades on books that do not add up.
+    #[error("the books have {0} faults, the first: {1}. Run `marque ledger verify` and compare with back-ups")]
+    Books(u64, LedgerFault),
+}
+
+impl SessionError {
+    /// Whether somebody else commits to this desk's journal. Two that follow one journal would each run every
+    /// strategy, so the later one gives way for good.
+    const fn is_of_another_writer(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Store(StoreError::JournalConflict { .. })))
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+pub(super) struct Thread {
+    pub parts: Parts,
+    pub inbox: Receiver<Message>,
+    pub shared: Arc<Shared>,
+}
+
+impl Thread {
+    /// Sessions until it is told to stop: one that fails is thrown away whole, and the next recovers from
+    /// what is durable.
+    pub fn run(self) {
+        let mut wait = RETRY_MIN;
+        loop {
+            let begun = Instant::now();
+            let error = match self.session() {
+                End::Stopped => return,
+                End::Changed => {
+                    tracing::info!(tenant = self.parts.db.tenant().0, "a trading desk takes up its brand's new terms");
+                    continue;
+                }
+                End::Failed(error) => error,
+            };
+            self.shared.show(View::blank());
+            if error.is_of_another_writer() {
+                tracing::error!(%error, tenant = self.parts.db.tenant().0, "another process runs this desk; this one stops");
+                while !self.refuse_for(RETRY_MAX) {}
+                return;
+            }
+            tracing::error!(%error, tenant = self.parts.db.tenant().0, "a trading desk failed and recovers from its journal");
+            wait = if begun.elapsed() > RETRY_MAX { RETRY_MIN } else { (wait * 2).min(RETRY_MAX) };
+            if self.refuse_for(wait) {
+                return;
+            }
+        }
+    }
+
+    /// Answers nobody while it waits; says whether it was told to stop.
+    fn refuse_for(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Command(_, answer)) => drop(answer.send(Err(CommandError::Unavailable))),
+                // Who waits for its answer learns it by the channel that closes.
+                Ok(Message::Look(_) | Message::Changed) => {}
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+
+    fn session(&self) -> End {
+        match Session::recover(&self.parts, &self.shared) {
+            Ok(mut session) => session.run(&self.inbox),
+            Err(error) => End::Failed(error),
+        }
+    }
+}
+
+/// A desk from recovery to the first failure.
+struct Session<'a> {
+    parts: &'a Parts,
+    shared: &'a Shared,
+    past: &'a Past,
+    maker: &'a Maker,
+    desk: marque_engine::Desk<SimulatedVenue>,
+    journal: Journal,
+    /// What its venue was made of.
+    terms: VenueTerms,
+    /// Commands that came and wait for their group.
+    waiting: VecDeque<Asked>,
+    source: Source,
+    /// The quote that comes next, and when.
+    next: Option<Quote>,
+    due: Instant,
+    shown: Instant,
+    flushed: (Instant, i64),
+}
+
+impl<'a> Session<'a> {
+    fn recover(parts: &'a Parts, shared: &'a Shared) -> Result<Self, SessionError> {
+        let image = parts.runtime.block_on(parts.db.load_shard(SHARD))?;
+        let Recovered { state, mark, cursor, .. } = Recovered::from(&image).map_err(CommitError::from)?;
+        let audit = books::compared(parts.runtime.block_on(parts.db.audit_ledger())?, &state);
+        if let Some(first) = audit.faults.first() {
+            return Err(SessionError::Books(audit.faults_total, *first));
+        }
+        let terms = parts.runtime.block_on(terms::stored(&parts.system, parts.db.tenant()))?;
+        let instruments: Vec<_> = parts.instruments.iter().map(|i| terms::listed(&terms, i)).collect();
+        let mut shard =
+            Shard::new(&instruments, Arc::clone(&parts.plugins), Box::new(ForShard(Arc::clone(&parts.past))));
+        if let Some(cursor) = &cursor {
+            parts.past.follow(cursor);
+        }
+        shard.restore(state, mark);
+        let now = shard.market().now();
+        let source = parts.source.make(cursor.as_ref(), now)?;
+        parts.past.follow(&source.cursor());
+        let mut venue = terms::venue(&terms, &instruments, parts.seed);
+        venue.restore(&shard);
+        let journal = Journal::new(
+            parts.witness.clone(),
+            parts.db.clone(),
+            parts.runtime.clone(),
+            shared.live.clone(),
+            &image,
+            cursor,
+        );
+        let moment = Instant::now();
+        let mut session = Self {
+            parts,
+            shared,
+            past: &parts.past,
+            maker: &parts.source,
+            desk: marque_engine::Desk::new(shard, venue),
+            flushed: (moment, journal.seq),
+            journal,
+            terms,
+            waiting: VecDeque::new(),
+            source,
+            next: None,
+            due: moment,
+            shown: moment,
+        };
+        session.desk.recover(&mut session.journal)?;
+        // The platform's switch, however long this desk was away.
+        if let Some(command) = parts.runtime.block_on(operator::before_trading(&parts.system))? {
+            let mut group = Group::default();
+            group.join(Asker::system("marque kill"), None);
+            session.journal.group = Some(group);
+            if let Err(refusal) = session.desk.command(command, &mut session.journal)? {
+                tracing::error!(%refusal, "the operator's kill switch was refused");
+            }
+            session.journal.group = None;
+        }
+        session.pull(now)?;
+        if now == Millis(0) {
+            // A new desk has a market time before it takes its first command.
+            session.due = moment;
+            session.quote()?;
+        }
+        session.show();
+        Ok(session)
+    }
+
+    fn run(&mut self, inbox: &Receiver<Message>) -> End {
+        loop {
+            let worked = match self.listen(inbox) {
+                Heard::Nothing => self.quote(),
+                Heard::Question if self.is_due() => self.quote(),
+                Heard::Question => Ok(()),
+                // Commands that keep coming do not hold up the market.
+                Heard::Commands if self.is_due() => self.commands().and_then(|()| self.quote()),
+                Heard::Commands => self.commands(),
+                Heard::Changed => match self.changed() {
+                    Ok(false) => Ok(()),
+                    Ok(true) => return self.flushed(End::Changed),
+                    Err(error) => Err(error),
+                },
+                Heard::Stop => return self.flushed(End::Stopped),
+            };
+            if let Err(error) = worked.and_then(|()| self.housekeep()) {
+                return End::Failed(error);
+            }
+        }
+    }
+
+    /// Its end, once its place in the market is committed.
+    fn flushed(&mut self, end: End) -> End {
+        let flushed = self.journal.flush(self.desk.shard_mut());
+        flushed.map_or_else(|error| End::Failed(error.into()), |()| end)
+    }
+
+    /// Whether the venue's terms are others than those it was made of. Nobody who waits is left without an answer.
+    fn changed(&mut self) -> Result<bool, SessionError> {
+        while !self.waiting.is_empty() {
+            self.commands()?;
+        }
+        let now = self.parts.runtime.block_on(terms::stored(&self.parts.system, self.parts.db.tenant()))?;
+        Ok(now != self.terms)
+    }
+
+    /// Waits for a command until the next quote is due, and takes what else has come by then.
+    fn listen(&mut self, inbox: &Receiver<Message>) -> Heard {
+        if self.waiting.is_empty() {
+            match inbox.recv_timeout(self.idle_for()) {
+                Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                Ok(Message::Look(question)) => {
+                    question(self.desk.shard_mut());
+                    return Heard::Question;
+                }
+                Ok(Message::Changed) => return Heard::Changed,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
+                Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
+            }
+        }
+        while self.waiting.len() < GROUP_MAX {
+            match inbox.try_recv() {
+                // Whoever presses the kill switch waits for nobody.
+                Ok(Message::Command(command, answer)) if matches!(command.0, Command::Kill(_)) => {
+                    self.waiting.push_front((command, answer));
+                }
+                Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
+                Ok(Message::Look(question)) => question(self.desk.shard_mut()),
+                Ok(Message::Changed) => return Heard::Changed,
+                // Those that came before it get no answer, as those that wait in a queue that closes.
+                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return Heard::Stop,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        Heard::Commands
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some() && self.due <= Instant::now()
+    }
+
+    /// Until the next quote is due, or until something is to be shown when the recording has ended.
+    fn idle_for(&self) -> Duration {
+        match self.next {
+            Some(_) => self.due.saturating_duration_since(Instant::now()),
+            None => SHOW_EVERY,
+        }
+    }
+
+    /// Carries out the first commands that wait and may be committed together; answers each when all are committed.
+    fn commands(&mut self) -> Result<(), SessionError> {
+        let (mut group, mut commands, mut answers) = (Group::default(), Vec::new(), Vec::new());
+        let state = self.desk.shard().state();
+        while let Some((command, _)) = self.waiting.front()
+            && group.admits(command.0.account(state))
+            && let Some((command, answer)) = self.waiting.pop_front()
+        {
+            let (command, asker) = *command;
+            group.join(asker, command.account(state));
+            commands.push(command);
+            answers.push(answer);
+        }
+        self.journal.group = Some(group);
+        let outcomes = self.desk.commands(commands, &mut self.journal);
+        let records = self.journal.group.take().map(Group::into_records).unwrap_or_default();
+        // Who asked may have gone away.
+        match outcomes {
+            Ok(outcomes) => {
+                for ((answer, outcome), records) in answers.into_iter().zip(outcomes).zip(records) {
+                    let _ = answer.send(outcome.map(|()| records).map_err(CommandError::from));
+                }
+            }
+            Err(error) => {
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(CommandError::Unavailable))));
+                return Err(error.into());
+            }
+        }
+        self.show();
+        Ok(())
+    }
+
+    fn quote(&mut self) -> Result<(), SessionError> {
+        let Some(quote) = self.next.take() else { return Ok(()) };
+        // The cursor stands after this quote, and is committed with what the quote causes.
+        self.journal.cursor = Some(self.source.cursor());
+        self.desk.quote(&quote, &mut self.journal)?;
+        self.pull(quote.at)
+    }
+
+    /// Takes the next quote from the source and says when it is due.
+    fn pull(&mut self, last: Millis) -> Result<(), SessionError> {
+        self.next = self.source.next()?;
+        if let Some(next) = &self.next {
+            self.past.follow(&self.source.cursor());
+            let now = Instant::now();
+            if now.saturating_duration_since(self.due) > BEHIND_MAX {
+                self.due = now;
+            }
+            self.due += self.maker.pace().wait(last, next.at);
+        }
+        Ok(())
+    }
+
+    fn housekeep(&mut self) -> Result<(), SessionError> {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.shown) >= SHOW_EVERY {
+            self.show();
+        }
+        if self.journal.seq != self.flushed.1 {
+            self.flushed = (now, self.journal.seq);
+        } else if self.next.is_some() && now.saturating_duration_since(self.flushed.0) >= FLUSH_EVERY {
+            self.journal.flush(self.desk.shard_mut())?;
+            self.flushed = (now, self.journal.seq);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) {
+        self.shown = Instant::now();
+        let state = if self.next.is_some() { DeskState::Running } else { DeskState::Ended };
+        self.shared.show(View::of(self.desk.shard(), state));
+    }
+}
