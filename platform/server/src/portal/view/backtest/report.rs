@@ -16,7 +16,7 @@ use marque_domain::{fixed::Money, instrument::Currency, order::Origin};
 use marque_engine::backtest::Trade;
 
 /// Trades in the table; the file has all.
-const TRADES_SHOWN: usize = 60;
+const TRADES_SHOWN: usize = 20;
 /// Trades on the drawing of the price: the newest.
 const SPOTS_TRADES: usize = 200;
 /// Combinations on the page; the file and the API have all.
