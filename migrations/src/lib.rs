@@ -14,13 +14,14 @@ mod m0004_orders;
 mod m0005_kill;
 mod m0008_registry;
 mod m0010_backtests;
+mod m0011_licensing;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait::async_trait};
 
 /// Tables that belong to no tenant: what must be readable before a tenant is known.
-pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts", "kill_requests"];
+pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts", "kill_requests", "licensing_revisions"];
 
 /// Tables whose every row belongs to one tenant, by the migration that made them. PostgreSQL guards each with
 /// row-level security.
@@ -29,6 +30,7 @@ pub const TENANT_TABLES: &[&[&str]] = &[
     m0002_identity::TENANT_TABLES,
     m0008_registry::TENANT_TABLES,
     m0010_backtests::TENANT_TABLES,
+    m0011_licensing::TENANT_TABLES,
 ];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
@@ -50,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_kill::Migration),
             Box::new(m0008_registry::Migration),
             Box::new(m0010_backtests::Migration),
+            Box::new(m0011_licensing::Migration),
         ]
     }
 }

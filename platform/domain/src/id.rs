@@ -135,6 +135,14 @@ id!(
     ProductId, "product", "prd"
 );
 id!(
+    /// A version of an Expert Advisor.
+    EaVersionId, "version", "eav"
+);
+id!(
+    /// What licences of an Expert Advisor allow.
+    LicencePolicyId, "policy", "pol"
+);
+id!(
     /// The right of one person to run an Expert Advisor.
     LicenceId, "licence", "lic"
 );

@@ -183,6 +183,10 @@ pub struct Limits {
     pub api_per_minute: u32,
     /// Orders and other acts of trading by one person in a minute.
     pub trading_per_minute: u32,
+    /// Questions of EAs for one licence key in a minute.
+    pub ea_per_minute: u32,
+    /// Licences kept in memory.
+    pub licences: u32,
 }
 
 /// Settings that cannot be used.

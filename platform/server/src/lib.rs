@@ -12,6 +12,7 @@ pub mod demo;
 pub mod edge;
 pub mod housekeeping;
 pub mod identity;
+pub mod licensing;
 pub mod mail;
 pub mod outbound;
 pub mod plugins;

@@ -71,6 +71,10 @@ codes! {
     CodeRequired, "code-required", UNAUTHORIZED, "A code of your second factor is needed";
     /// A token that is not known here, has ended, or is of the wrong kind.
     InvalidToken, "invalid-token", UNAUTHORIZED, "This token opens nothing here";
+    /// The signature of an EA's request does not fit, or its key is not known.
+    SignatureRefused, "signature-refused", UNAUTHORIZED, "The signature does not fit the request";
+    /// The key that an EA's request was signed with was retired.
+    KeyRetired, "key-retired", UNAUTHORIZED, "This key was retired";
     /// A program shows a token that is not meant for this.
     ScopeMissing, "scope-missing", FORBIDDEN, "This token is not for that";
     /// Signed in, but this role may not.

@@ -9,6 +9,7 @@ use crate::{
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     housekeeping,
     identity::{Identity, IdentityError, IdentityLayer},
+    licensing::{Licensing, ea},
     mail::{Courier, MailError, Postman},
     portal::{self, Portal},
     secrets::{MasterKeyError, Vault},
@@ -92,7 +93,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let (outbox, themes) = (identity.outbox().clone(), Arc::clone(identity.outbox().themes()));
     let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
-    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?.nest_no_strip("/", portal.routes());
+    let licensing = licensing(&config, &store, &identity, clock.clone());
+    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?
+        .nest_no_strip(ea::PREFIX, ea::Ea::new(licensing.clone()))
+        .nest_no_strip("/", portal.routes());
     open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
     let listener = TcpListener::bind(config.listen)
@@ -102,6 +106,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
     let backtests = tokio::spawn(floor.backtests().clone().look_after());
     let operator = tokio::spawn(trading::operator::run(store.clone(), Arc::clone(&floor), clock.clone()));
+    let licences = tokio::spawn(licensing.snapshots().clone().keep());
     let terms = tokio::spawn(trading::terms::run(store.clone(), Arc::clone(&floor)));
     let clock_watch = tokio::spawn(crate::clock::watch());
     let tidying = tokio::spawn(housekeeping::run(store.clone(), clock));
@@ -112,6 +117,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     tidying.abort();
     operator.abort();
     terms.abort();
+    licences.abort();
     clock_watch.abort();
     backtests.abort();
     drop(stop_postman);
@@ -136,6 +142,12 @@ pub fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Resu
     let plan = FeedPlan::new(&config.feed, &catalogue)?;
     let sandbox = Arc::new(Sandbox::new(Limits::default())?);
     Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock, vault))
+}
+
+/// What answers EAs.
+pub fn licensing(config: &Config, store: &Store, identity: &Identity, clock: Clock) -> Licensing {
+    let (vault, limits) = (identity.vault().clone(), identity.limits().clone());
+    Licensing::new(store, clock, vault, limits, config.limits.licences.into())
 }
 
 /// Markets run and strategies trade whether or not anybody looks.

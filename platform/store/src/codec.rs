@@ -64,7 +64,8 @@ pub(crate) fn to_json<T: Serialize>(what: &'static str, value: &T) -> Decoded<St
     serde_json::to_string(value).map_err(|fault| StoreError::corrupt(what, fault))
 }
 
-fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Decoded<T> {
+/// A value from JSON text.
+pub(crate) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Decoded<T> {
     serde_json::from_str(text).map_err(|fault| StoreError::corrupt(what, fault))
 }
 

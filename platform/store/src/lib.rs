@@ -41,6 +41,10 @@ pub use record::{
 };
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
 pub use record::{AuthorKey, Release};
+pub use record::{
+    EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
+    LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
+};
 pub use record::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Rotation, SeenDevice};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
@@ -52,4 +56,5 @@ pub use tenant_db::{
     STATEMENT_PAGE_MAX, Standing, StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,
 };
 pub use tenant_db::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
+pub use tenant_db::{EVENTS_PAGE_MAX, LicenceFilter, SEATS_KEPT_MAX};
 pub use tenant_db::{SESSIONS_MAX, SSO_LIST_MAX};

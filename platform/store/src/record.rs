@@ -12,11 +12,16 @@ mod factors;
 pub use factors::{Authenticator, BackupCode, Passkey, SecondFactors};
 mod audit;
 mod backtest;
+mod licensing;
 mod registry;
 mod vault;
 
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
 pub use backtest::{Backtest, BacktestReport, BacktestStatus, SigningKey};
+pub use licensing::{
+    EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
+    LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
+};
 pub use registry::{AuthorKey, Release};
 pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
 mod access;

@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place where the tenant is added to raw finders")]
 
 use crate::{
-    entity::{AccountEntity, SystemEntity, TenantEntity, accounts},
+    entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions},
     error::{StoreError, is_passing},
     page::Whose,
 };
@@ -15,7 +15,7 @@ use marque_domain::id::TenantId;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
     DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait,
-    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::OnConflict,
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 
 /// Values bound in one statement at most: SQLite takes 32,766 and PostgreSQL 65,535.
@@ -180,6 +180,27 @@ impl TenantTx {
     /// Runs a deletion; answers how many rows it removed.
     pub(crate) async fn run_delete<E: EntityTrait>(&self, delete: DeleteMany<E>) -> Result<u64, StoreError> {
         Ok(delete.exec(&self.tx).await?.rows_affected)
+    }
+
+    /// Moves the tenant's licensing on, and answers its new revision. The row stays locked until the transaction ends, so
+    /// that changes are committed in the order of their revisions. With `epoch`, everything of the tenant is meant.
+    pub(crate) async fn advance_licensing(&self, epoch: bool) -> Result<i64, StoreError> {
+        use licensing_revisions::{Column as C, Entity, Model};
+        let first = Model { of_tenant: self.tenant.0, revision: 1, epoch: i64::from(epoch) }.into_active_model();
+        let next = |column: C, by: i64| Expr::col((Entity, column)).add(by);
+        let onward = OnConflict::column(C::OfTenant)
+            .value(C::Revision, next(C::Revision, 1))
+            .value(C::Epoch, next(C::Epoch, i64::from(epoch)))
+            .to_owned();
+        Entity::insert_many([first]).on_conflict(onward).exec_without_returning(&self.tx).await?;
+        Ok(self.licensing().await?.0)
+    }
+
+    /// The tenant's revision and epoch of licensing.
+    pub(crate) async fn licensing(&self) -> Result<(i64, i64), StoreError> {
+        use licensing_revisions::{Column as C, Entity};
+        let row = Entity::find().filter(C::OfTenant.eq(self.tenant.0)).one(&self.tx).await?;
+        Ok(row.map_or((0, 0), |row| (row.revision, row.epoch)))
     }
 
     /// Makes everything done so far last.

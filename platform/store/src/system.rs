@@ -2,7 +2,7 @@
 
 use crate::{
     codec,
-    entity::{plugin_artifacts, tenant_hosts, tenants},
+    entity::{licensing_revisions, plugin_artifacts, tenant_hosts, tenants},
     error::StoreError,
     record::{Tenant, TenantSpec},
     scope::{Access, Pools, SystemTx},
@@ -125,6 +125,19 @@ impl SystemDb {
         let rows = tx.tuples::<_, (i64, i64)>(versions).await?;
         tx.end().await;
         Ok(rows.into_iter().map(|(id, at)| (TenantId(id), Millis(at))).collect())
+    }
+
+    /// How far each tenant's licensing has moved: revision and epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn licensing_revisions(&self) -> Result<Vec<(TenantId, i64, i64)>, StoreError> {
+        use licensing_revisions::{Column as C, Entity};
+        let tx = self.pools.system(Access::Read).await?;
+        let rows = tx.find::<Entity>().select_only().columns([C::OfTenant, C::Revision, C::Epoch]);
+        let rows = tx.tuples::<_, (i64, i64, i64)>(rows).await?;
+        tx.end().await;
+        Ok(rows.into_iter().map(|(id, revision, epoch)| (TenantId(id), revision, epoch)).collect())
     }
 
     /// Applies one tenant; see [`SystemDb::apply_tenants`]. A new one gets `id_if_new`.

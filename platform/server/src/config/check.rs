@@ -28,6 +28,8 @@ impl Config {
             ("limits.resets_per_hour", l.resets_per_hour, 1, 10_000),
             ("limits.api_per_minute", l.api_per_minute, 1, 10_000_000),
             ("limits.trading_per_minute", l.trading_per_minute, 1, 10_000_000),
+            ("limits.ea_per_minute", l.ea_per_minute, 1, 10_000_000),
+            ("limits.licences", l.licences, 100, 100_000_000),
             ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
             ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
         ];

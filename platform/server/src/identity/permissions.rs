@@ -162,6 +162,25 @@ operations! {
     /// Follow an account live.
     StreamAccount, "stream_account", Read:             OWN OWN ALL ALL ALL ALL / NO;
 
+    /// See which Expert Advisors are offered, in which versions.
+    ListEas, "list_eas", Read:                         ALL ALL ALL ALL ALL ALL / NO;
+    /// Add and change Expert Advisors, their versions and policies.
+    ManageEas, "manage_eas", Manage:                   NO  NO  NO  NO  ALL ALL / NO;
+    /// See licences, their seats and what happened to them.
+    ReadLicences, "read_licences", Read:               OWN OWN ALL ALL ALL ALL / NO;
+    /// Issue licences, suspend, renew, revoke and transfer them.
+    ManageLicences, "manage_licences", Manage:         NO  NO  NO  NO  ALL ALL / ALL;
+    /// Give a licence's seat back.
+    ReleaseSeat, "release_seat", Manage:               OWN OWN ALL ALL ALL ALL / NO;
+    /// Set up the Expert Advisor of a licence.
+    SetUpEa, "set_up_ea", Manage:                      OWN OWN OWN OWN ALL ALL / NO;
+    /// Look at the key of one's own licence.
+    ShowLicenceKey, "show_licence_key", Person:        OWN OWN OWN OWN OWN OWN / NO;
+    /// Replace a licence's key.
+    ReissueLicenceKey, "reissue_licence_key", Person:  OWN OWN OWN OWN ALL ALL / NO;
+    /// Change the keys that sign answers to Expert Advisors.
+    RotateEaKeys, "rotate_ea_keys", Manage:            NO  NO  NO  NO  NO  NO  / ALL;
+
     /// Ask for another link to confirm one's own address.
     VerifyEmail, "verify_email", Person:               OWN OWN OWN OWN OWN OWN / NO;
     /// Choose another password for oneself.

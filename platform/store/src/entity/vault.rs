@@ -32,6 +32,11 @@ entity!(sealed_sso_attempts, "sso_attempts", key { tenant_id: i64, digest: Vec<u
 entity!(sealed_signing_keys, "signing_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
 entity!(sealed_mails, "mails", key { tenant_id: i64, id: i64 }, { content: Vec<u8> });
 
+entity!(sealed_licence_keys, "licence_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
+entity!(sealed_licence_salts, "licence_salts", key { tenant_id: i64, id: i64 }, { salt: Vec<u8> });
+entity!(sealed_ea_keys, "ea_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
+
+of_tenant!(sealed_licence_keys, sealed_licence_salts, sealed_ea_keys);
 of_tenant!(data_keys, sealed_authenticators, sealed_sso_connections, sealed_sso_attempts, sealed_mails);
 of_tenant!(sealed_signing_keys);
 sealed! {
@@ -40,4 +45,7 @@ sealed! {
     sealed_sso_attempts: Digest: Vec<u8>, Secrets;
     sealed_mails: Id: i64, Content;
     sealed_signing_keys: Id: i64, Secret;
+    sealed_licence_keys: Id: i64, Secret;
+    sealed_licence_salts: Id: i64, Salt;
+    sealed_ea_keys: Id: i64, Secret;
 }

@@ -35,12 +35,26 @@ pub enum SealedColumn {
     Mails,
     /// Keys that a brand signs with, by key.
     SigningKeys,
+    /// Licence keys, by the number of their row.
+    LicenceKeys,
+    /// The server's half of activations' keys, by the number of their row.
+    LicenceSalts,
+    /// Keys that sign answers to EAs, by key.
+    EaKeys,
 }
 
 impl SealedColumn {
     /// Every sealed column.
-    pub const ALL: &'static [Self] =
-        &[Self::Authenticators, Self::SsoConnections, Self::SsoAttempts, Self::Mails, Self::SigningKeys];
+    pub const ALL: &'static [Self] = &[
+        Self::Authenticators,
+        Self::SsoConnections,
+        Self::SsoAttempts,
+        Self::Mails,
+        Self::SigningKeys,
+        Self::LicenceKeys,
+        Self::LicenceSalts,
+        Self::EaKeys,
+    ];
 
     /// The table's name.
     #[must_use]
@@ -51,6 +65,9 @@ impl SealedColumn {
             Self::SsoAttempts => "sso_attempts",
             Self::Mails => "mails",
             Self::SigningKeys => "signing_keys",
+            Self::LicenceKeys => "licence_keys",
+            Self::LicenceSalts => "licence_salts",
+            Self::EaKeys => "ea_keys",
         }
     }
 
@@ -58,7 +75,10 @@ impl SealedColumn {
     #[must_use]
     pub const fn column(self) -> &'static str {
         match self {
-            Self::Authenticators | Self::SsoConnections | Self::SigningKeys => "secret",
+            Self::Authenticators | Self::SsoConnections | Self::SigningKeys | Self::LicenceKeys | Self::EaKeys => {
+                "secret"
+            }
+            Self::LicenceSalts => "salt",
             Self::SsoAttempts => "secrets",
             Self::Mails => "content",
         }

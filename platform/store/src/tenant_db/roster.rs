@@ -113,6 +113,7 @@ impl TenantDb {
         let tx = self.write().await?;
         let theirs = tx.update::<Entity>().filter(Column::Id.eq(user.0));
         let done = tx.run_update(theirs.col_expr(Column::Plan, Expr::val(plan.map(str::to_owned)))).await?;
+        super::licences::touch_licences_of(&tx, user).await?;
         tx.commit().await?;
         if done == 1 { Ok(()) } else { Err(StoreError::NotFound("user")) }
     }

@@ -4,8 +4,8 @@ use super::TenantDb;
 use crate::{
     audit,
     entity::{
-        SealedEntity, data_keys, sealed_authenticators, sealed_mails, sealed_signing_keys, sealed_sso_attempts,
-        sealed_sso_connections,
+        SealedEntity, data_keys, sealed_authenticators, sealed_ea_keys, sealed_licence_keys, sealed_licence_salts,
+        sealed_mails, sealed_signing_keys, sealed_sso_attempts, sealed_sso_connections,
     },
     error::StoreError,
     record::{AuditSeal, DataKey, RowKey, SealedColumn, SealedRow},
@@ -108,6 +108,9 @@ impl TenantDb {
             SealedColumn::SsoAttempts => page::<sealed_sso_attempts::Entity>(&tx, after).await?,
             SealedColumn::Mails => page::<sealed_mails::Entity>(&tx, after).await?,
             SealedColumn::SigningKeys => page::<sealed_signing_keys::Entity>(&tx, after).await?,
+            SealedColumn::LicenceKeys => page::<sealed_licence_keys::Entity>(&tx, after).await?,
+            SealedColumn::LicenceSalts => page::<sealed_licence_salts::Entity>(&tx, after).await?,
+            SealedColumn::EaKeys => page::<sealed_ea_keys::Entity>(&tx, after).await?,
         };
         tx.end().await;
         Ok(rows)
@@ -128,6 +131,9 @@ impl TenantDb {
                 SealedColumn::SsoAttempts => swap::<sealed_sso_attempts::Entity>(&tx, old, new).await?,
                 SealedColumn::Mails => swap::<sealed_mails::Entity>(&tx, old, new).await?,
                 SealedColumn::SigningKeys => swap::<sealed_signing_keys::Entity>(&tx, old, new).await?,
+                SealedColumn::LicenceKeys => swap::<sealed_licence_keys::Entity>(&tx, old, new).await?,
+                SealedColumn::LicenceSalts => swap::<sealed_licence_salts::Entity>(&tx, old, new).await?,
+                SealedColumn::EaKeys => swap::<sealed_ea_keys::Entity>(&tx, old, new).await?,
             };
         }
         tx.commit().await?;

@@ -56,6 +56,8 @@ pub enum Budget {
     Api,
     /// Orders and whatever else trades.
     Trading,
+    /// Questions of EAs, for each licence key.
+    Ea,
 }
 
 impl Budget {
@@ -73,6 +75,7 @@ impl Budget {
             }
             Self::Reset => format!("Look into your inbox and its spam folder; you can ask for another mail in {wait}."),
             Self::Api => format!("You have called often. Wait {wait}; `RateLimit-Policy` says how often you may."),
+            Self::Ea => format!("This licence key has asked often. Wait {wait}; a heartbeat every few minutes is enough."),
             Self::Trading => format!("You have traded often. Wait {wait}; what stands is not touched."),
         }
     }
@@ -196,6 +199,12 @@ impl Limits {
                 // Who is not signed in has an address's share.
                 let mut all = vec![person(own).unwrap_or_else(|| address(own))];
                 all.push(address(Policy::new("api-address", wide, MINUTE_S)));
+                all
+            }
+            Budget::Ea => {
+                let wide = n.ea_per_minute.saturating_mul(SHARED_FACTOR);
+                let mut all: Vec<_> = person(Policy::new("ea-key", n.ea_per_minute, MINUTE_S)).into_iter().collect();
+                all.push(address(Policy::new("ea-address", wide, MINUTE_S)));
                 all
             }
             Budget::Trading => {

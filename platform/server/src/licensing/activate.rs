@@ -1,0 +1,230 @@
+//! Taking a seat, and giving it back.
+
+use super::{
+    Asked, Licensing, TRIES,
+    answer::{self, Answer, Signed},
+    crowded,
+    known::{Known, generation_of},
+    sign_with,
+    snapshot::Slot,
+};
+use crate::{
+    audit::{self, Act, Actor, Entry, Origin},
+    problem::Problem,
+    secrets::{NoRandomness, Place, SealedColumn, new_id, random_bytes},
+};
+use marque_domain::{
+    id::ActivationId,
+    licence::{self, Kid, Refusal, Verdict},
+    time::Millis,
+};
+use marque_store::{
+    LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatSalt, SeatTaken, StoreError, TenantDb, Usage,
+};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+impl From<NoRandomness> for Problem {
+    fn from(error: NoRandomness) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl Licensing {
+    /// `activate`. Under the licence's lock, and from the database: the last seat is given once, whoever else gives some.
+    pub(super) async fn activate(&self, slot: &Slot, asked: &Asked<'_>, now: Millis) -> Result<Signed, Problem> {
+        let _turn = slot.turn().await;
+        for _ in 0..TRIES {
+            let known = slot.load(asked.from.db).await?;
+            if let Some(seat) = known.taken_by(asked.ask).cloned() {
+                return self.taken(asked, &known, &seat, now).await;
+            }
+            let wish = known.claim(asked.ask, licence::Ask::Activate);
+            let verdict = licence::decide(&known.licence, &wish, now);
+            let Verdict::Valid { seat, .. } = verdict else {
+                return self.sign(asked, &known, &answer::of(asked, &known, &verdict, now)).await;
+            };
+            let Some(taking) = self.taking(asked, &known, seat, now).await? else {
+                let max = u32::try_from(SEATS_KEPT_MAX).unwrap_or(u32::MAX);
+                let full = Verdict::Refused(Refusal::TooManyMachines { max });
+                return self.sign(asked, &known, &answer::of(asked, &known, &full, now)).await;
+            };
+            if asked.from.db.take_seat(&taking).await? {
+                self.note(asked, Act::EaActivated, &taking.seat, now).await?;
+                let known = slot.load(asked.from.db).await?;
+                let seat = known.seats.get(&taking.seat.id).cloned().ok_or_else(crowded)?;
+                return self.taken(asked, &known, &seat, now).await;
+            }
+        }
+        Err(crowded())
+    }
+
+    /// The answer to who has taken a seat, under the key that it gives.
+    async fn taken(&self, asked: &Asked<'_>, known: &Known, seat: &Seat, now: Millis) -> Result<Signed, Problem> {
+        let claim = known.claim(asked.ask, licence::Ask::Seat(seat.id));
+        let verdict = licence::decide(&known.licence, &claim, now);
+        let mut answer = answer::of(asked, known, &verdict, now);
+        if !matches!(verdict, Verdict::Valid { .. }) {
+            return self.sign(asked, known, &answer).await;
+        }
+        answer.key(known, seat);
+        answer.totals(seat);
+        answer.settings(known, asked.ask, false);
+        if asked.ask.ed25519 {
+            return self.by_tenant(asked.from.db, asked.operation, &answer).await;
+        }
+        let kid = Kid::Activation { id: seat.id.to_string(), generation: generation_of(seat) };
+        let mac = known.answer_mac(asked.ask, &kid).ok_or_else(crowded)?;
+        Ok(sign_with(&mac, asked.operation, &kid, &answer))
+    }
+
+    /// What taking a seat changes; none when the licence has no room for another.
+    async fn taking(
+        &self,
+        asked: &Asked<'_>,
+        known: &Known,
+        own: Option<ActivationId>,
+        now: Millis,
+    ) -> Result<Option<SeatTaken>, Problem> {
+        let own = own.and_then(|own| known.seats.get(&own));
+        let Some(forgotten) = forgotten(known, own.is_none(), now) else { return Ok(None) };
+        let id = own.map_or_else(|| new_id(now).map(ActivationId), |seat| Ok(seat.id))?;
+        let generation = own.map_or(0, |seat| newest(known, seat)).saturating_add(1);
+        let seat = Seat {
+            id,
+            licence: known.licence.id,
+            account: asked.ask.account.clone(),
+            server: asked.ask.server.clone(),
+            machine: asked.ask.machine.clone(),
+            kind: asked.ask.kind_name.clone(),
+            platform: asked.ask.platform.clone(),
+            version: asked.ask.version.to_string(),
+            address: asked.from.address.to_string(),
+            nonce: asked.ask.nonce.clone(),
+            generation,
+            taken_at: now,
+            seen_at: now,
+            released_at: None,
+            lapsed_at: None,
+            usage: own.map_or_else(Usage::default, |seat| seat.usage),
+        };
+        let kind = if own.is_some() { Kind::TakenUp } else { Kind::Activated };
+        let lapsed = lapsed(known, id, now);
+        let mut events = lapsed.iter().map(|lost| event(lost, Kind::Lapsed, now)).collect::<Result<Vec<_>, _>>()?;
+        events.push(event(&seat, kind, now)?);
+        let salt = self.new_salt(asked.from.db, &seat, generation, now).await?;
+        let revision = known.row.revision;
+        Ok(Some(SeatTaken { revision, seat, new: own.is_none(), salt, lapsed, forgotten, events }))
+    }
+
+    /// The server's half of a new generation of a seat's key.
+    pub(super) async fn new_salt(
+        &self,
+        db: &TenantDb,
+        seat: &Seat,
+        generation: i64,
+        now: Millis,
+    ) -> Result<SeatSalt, Problem> {
+        let id = new_id(now)?;
+        let plain = zeroize::Zeroizing::new(random_bytes::<32>()?);
+        let place = Place::new(SealedColumn::LicenceSalts, id);
+        let salt = self.0.vault.of(db).await?.seal(&place, plain.as_slice())?;
+        Ok(SeatSalt {
+            id,
+            licence: seat.licence,
+            activation: seat.id,
+            generation,
+            salt,
+            created_at: now,
+            retires_at: None,
+        })
+    }
+
+    /// `deactivate`.
+    pub(super) async fn deactivate(&self, slot: &Slot, asked: &Asked<'_>, now: Millis) -> Result<Signed, Problem> {
+        let Some(id) = asked.ask.activation else { return Err(super::refused()) };
+        let _turn = slot.turn().await;
+        let known = slot.load(asked.from.db).await?;
+        let seat = known.seats.get(&id).ok_or_else(super::refused)?;
+        let gone = Seat { address: asked.from.address.to_string(), ..seat.clone() };
+        let given = asked.from.db.release_seat(known.licence.id, id, now, &event(&gone, Kind::Released, now)?);
+        let (seat, held) = given.await?;
+        if held {
+            self.note(asked, Act::EaReleased, &seat, now).await?;
+        }
+        let known = slot.load(asked.from.db).await?;
+        let answer: Answer = answer::of(asked, &known, &Verdict::Refused(Refusal::Released), now);
+        self.sign(asked, &known, &answer).await
+    }
+
+    /// Records in the brand's audit log what an EA did.
+    async fn note(&self, asked: &Asked<'_>, act: Act, seat: &Seat, now: Millis) -> Result<(), Problem> {
+        let details: Map<String, Value> = [
+            ("licence", seat.licence.to_string()),
+            ("account", seat.account.clone()),
+            ("server", seat.server.clone()),
+            ("machine", seat.machine.clone()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::String(value)))
+        .collect();
+        let actor = Actor::System { name: format!("EA {} {}", asked.ask.product, asked.ask.version) };
+        let origin = Origin { address: asked.from.address.to_string(), agent: asked.ask.platform.clone() };
+        let entry = Entry { at: now, actor, act, target: seat.id.to_string(), details, origin };
+        Ok(audit::record(asked.from.db, &self.0.vault, entry).await?)
+    }
+}
+
+/// The newest generation of a seat's key.
+pub(super) fn newest(known: &Known, seat: &Seat) -> i64 {
+    known.pending(seat).and_then(|next| i64::try_from(next).ok()).unwrap_or(seat.generation)
+}
+
+/// Seats other than this one that were not heard from: they are lost now.
+fn lapsed(known: &Known, id: ActivationId, now: Millis) -> Vec<Seat> {
+    let held: Vec<ActivationId> = known.licence.held(now).map(|seat| seat.id).collect();
+    let silent = |seat: &&Seat| {
+        seat.id != id && seat.released_at.is_none() && seat.lapsed_at.is_none() && !held.contains(&seat.id)
+    };
+    known.seats.values().filter(silent).cloned().collect()
+}
+
+/// The seats that make room for another: the oldest that nobody has. None when all are held.
+fn forgotten(known: &Known, another: bool, now: Millis) -> Option<Vec<ActivationId>> {
+    let kept = usize::try_from(SEATS_KEPT_MAX).unwrap_or(usize::MAX);
+    if !another || known.seats.len() < kept {
+        return Some(Vec::new());
+    }
+    let held: Vec<ActivationId> = known.licence.held(now).map(|seat| seat.id).collect();
+    // Whoever was given back may come again; who was silent long ago is known as such only until then.
+    let free = known.seats.values().find(|seat| seat.released_at.is_some() && !held.contains(&seat.id));
+    free.or_else(|| known.seats.values().find(|seat| seat.lapsed_at.is_some())).map(|seat| vec![seat.id])
+}
+
+/// That something happened to a seat.
+pub(super) fn event(seat: &Seat, kind: Kind, at: Millis) -> Result<LicenceEvent, NoRandomness> {
+    Ok(LicenceEvent {
+        id: new_id(at)?,
+        licence: seat.licence,
+        activation: Some(seat.id),
+        at,
+        kind,
+        account: seat.account.clone(),
+        machine: seat.machine.clone(),
+        address: seat.address.clone(),
+    })
+}
+
+/// What is known of a licence whose seat was given back by a person.
+pub(super) async fn release(
+    slot: &Slot,
+    db: &TenantDb,
+    id: ActivationId,
+    now: Millis,
+) -> Result<(Arc<Known>, Seat, bool), Problem> {
+    let _turn = slot.turn().await;
+    let known = slot.load(db).await?;
+    let seat = known.seats.get(&id).ok_or(StoreError::NotFound("activation"))?;
+    let (seat, held) = db.release_seat(known.licence.id, id, now, &event(seat, Kind::Released, now)?).await?;
+    Ok((slot.load(db).await?, seat, held))
+}

@@ -1,0 +1,120 @@
+//! `/api/ea/v1`: the endpoints that EAs ask. `ea/protocol.md` is the contract; nobody is signed in here, the signature of
+//! each request speaks for itself.
+
+use super::{
+    From, Licensing,
+    ask::{Ask, NUMBERS, Operation},
+    flat::Fields,
+};
+use crate::{
+    edge::{ClientAddress, Tenant},
+    identity::gate,
+    problem::{Problem, ProblemCode},
+};
+use poem::{
+    Endpoint, FromRequest as _, IntoResponse as _, Request, Response,
+    http::{HeaderName, Method, header},
+};
+
+/// Where the endpoints lie.
+pub const PREFIX: &str = "/api/ea/v1";
+/// The header that carries a signature.
+const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
+const BODY_BYTES_MAX: usize = 8_192;
+const ADDRESS_CHARS_MAX: usize = 1_024;
+
+/// The endpoints.
+pub struct Ea(Licensing);
+
+impl Ea {
+    /// Over what answers them.
+    #[must_use]
+    pub const fn new(licensing: Licensing) -> Self {
+        Self(licensing)
+    }
+}
+
+/// What a path names.
+enum Named {
+    Keys,
+    Operation(Operation, &'static [Method]),
+}
+
+const BOTH: &[Method] = &[Method::GET, Method::POST];
+const POST: &[Method] = &[Method::POST];
+
+fn named(path: &str) -> Option<Named> {
+    let name = path.strip_prefix(PREFIX).unwrap_or(path).strip_prefix('/')?;
+    Some(match name {
+        "keys" => Named::Keys,
+        "validate" => Named::Operation(Operation::Validate, BOTH),
+        "config" => Named::Operation(Operation::Config, BOTH),
+        "activate" => Named::Operation(Operation::Activate, POST),
+        "deactivate" => Named::Operation(Operation::Deactivate, POST),
+        "heartbeat" => Named::Operation(Operation::Heartbeat, POST),
+        "usage" => Named::Operation(Operation::Usage, POST),
+        _ => return None,
+    })
+}
+
+impl Endpoint for Ea {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let tenant = Tenant::from_request_without_body(&request).await?;
+        match named(request.uri().path()).ok_or_else(Problem::not_found)? {
+            Named::Keys if request.method() == Method::GET => Ok(self.0.public_keys(tenant.db()).await?),
+            Named::Keys => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
+            Named::Operation(_, methods) if !methods.contains(request.method()) => {
+                Err(Problem::not_offered(&gate::allow(methods)).into())
+            }
+            Named::Operation(operation, _) => {
+                let (fields, payload) = read(&mut request).await?;
+                let ask = Ask::read(operation, &fields)?;
+                let ClientAddress(address) = ClientAddress::from_request_without_body(&request).await?;
+                let signature = request.header(SIGNATURE).unwrap_or_default();
+                let from = From { db: tenant.db(), address };
+                let (signed, left) = self.0.answer(from, operation, &ask, &payload, signature).await?;
+                let mut response = signed.body.with_content_type("application/json").into_response();
+                let header = signed.header.parse().map_err(|_| Problem::internal(&NoHeader))?;
+                response.headers_mut().insert(SIGNATURE, header);
+                left.add_headers(&mut response);
+                Ok(response)
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a signature cannot be written as a header")]
+struct NoHeader;
+
+impl Licensing {
+    async fn public_keys(&self, db: &marque_store::TenantDb) -> Result<Response, Problem> {
+        let keys = self.0.signers.of(db).await?.published();
+        Ok(keys.with_content_type("application/json").into_response())
+    }
+}
+
+/// The fields of a request, and the bytes that are signed.
+async fn read(request: &mut Request) -> poem::Result<(Fields, Vec<u8>)> {
+    let unreadable = || Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.");
+    if *request.method() == Method::GET {
+        let address = request.original_uri().path_and_query().map_or("", |path| path.as_str());
+        if address.chars().count() > ADDRESS_CHARS_MAX {
+            return Err(Problem::new(ProblemCode::BadRequest, "The address is too long; use POST.").into());
+        }
+        let payload = request.uri().query().unwrap_or_default().as_bytes().to_vec();
+        let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
+        return Ok((Fields::of_query(pairs, NUMBERS).ok_or_else(unreadable)?, payload));
+    }
+    let kind = request.header(header::CONTENT_TYPE).unwrap_or_default();
+    if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/json")) {
+        return Err(Problem::new(ProblemCode::UnsupportedType, "Send application/json.").into());
+    }
+    let body = request.take_body().into_bytes().await?;
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Problem::new(ProblemCode::TooLarge, format!("Send at most {BODY_BYTES_MAX} bytes.")).into());
+    }
+    Ok((Fields::of_json(&body).ok_or_else(unreadable)?, body.to_vec()))
+}

@@ -1,0 +1,36 @@
+//! What vendors and owners do with products, policies and licences: each checked, done, and recorded in the audit log.
+
+mod export;
+mod issue;
+mod licences;
+mod policies;
+mod products;
+
+pub use export::licences_csv;
+pub use issue::{Issued, NewLicence, issue};
+pub use licences::{
+    Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer,
+};
+pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
+pub use products::{NewProduct, NewVersion, ProductChange, add_product, add_version, change_product, yank_version};
+
+use crate::problem::{Problem, ProblemCode};
+
+/// Characters of a name.
+const NAME_CHARS_MAX: usize = 60;
+/// Characters of a sentence or reason.
+const LINE_CHARS_MAX: usize = 500;
+/// Characters of what changed.
+const CHANGELOG_CHARS_MAX: usize = 16_384;
+
+fn wrong(name: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(ProblemCode::Invalid, "Correct the fields that `errors` names and send the request again.")
+        .field(format!("/{name}"), detail)
+}
+
+/// A text on one line.
+fn line(field: &str, text: &str, min: usize, max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    let fits = (min..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(wrong(field, format!("{min} to {max} characters on one line"))) }
+}

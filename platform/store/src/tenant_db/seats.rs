@@ -1,0 +1,406 @@
+//! Seats: taken, held, given back; the server's half of their keys; and what happened to them.
+//!
+//! Whoever changes a seat moves the licence's revision on in the same transaction, and a seat is taken only at the revision
+//! at which that was decided. So of many who want the last one, on however many servers, one has it.
+
+use super::{TenantDb, licences::state_of, lists::cut};
+use crate::{
+    entity::{licence_activations, licence_events, licence_salts, licences},
+    error::StoreError,
+    page::{PAGE_MAX, Page, Paged},
+    record::{LicenceEvent, LicenceEventKind, Seat, SeatReport, SeatSalt, SeatTaken, Usage},
+    scope::TenantTx,
+};
+use licence_activations::{Column as C, Entity, Model};
+use marque_domain::{
+    fixed::Lots,
+    id::{ActivationId, LicenceId},
+    licence::State,
+    time::Millis,
+};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+
+/// Seats of one licence that are kept, those that were given back too.
+pub const SEATS_KEPT_MAX: u64 = 500;
+/// The largest page of what happened.
+pub const EVENTS_PAGE_MAX: u32 = PAGE_MAX;
+/// Events of one licence that are kept.
+const EVENTS_KEPT_MAX: u64 = 2_000;
+
+impl TenantDb {
+    /// Takes a seat, if the licence is as it was when that was decided. Answers whether it was; if not, nothing was done
+    /// and it must be decided anew.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such licence, [`StoreError::Unavailable`].
+    pub async fn take_seat(&self, taken: &SeatTaken) -> Result<bool, StoreError> {
+        let tx = self.write().await?;
+        let (licence, at) = (taken.seat.licence, taken.seat.taken_at);
+        let revision = tx.advance_licensing(false).await?;
+        if !write_taken(&tx, taken).await? || !move_on(&tx, taken, revision).await? {
+            tx.end().await;
+            return Ok(false);
+        }
+        retire_older(&tx, taken, at).await?;
+        tx.insert::<licence_salts::Entity>(vec![salt_row(&tx, &taken.salt)], None).await?;
+        note(&tx, licence, &taken.events).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes a report. One whose number was seen, or whose totals are below the last, changes nothing; nor does one that
+    /// would hold a seat which is given back, lapsed or of a revoked licence. Answers whether it was taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn report_usage(&self, report: &SeatReport) -> Result<bool, StoreError> {
+        let tx = self.write().await?;
+        let usage = report.usage;
+        let mut update = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(report.seat.0))
+            .filter(C::LicenceId.eq(report.licence.0))
+            .filter(C::Sequence.lt(usage.sequence))
+            .filter(C::Orders.lte(usage.orders))
+            .filter(C::Lots.lte(usage.lots.units()))
+            .filter(C::RuntimeS.lte(usage.runtime_s))
+            .col_expr(C::Sequence, Expr::val(usage.sequence))
+            .col_expr(C::Orders, Expr::val(usage.orders))
+            .col_expr(C::Lots, Expr::val(usage.lots.units()))
+            .col_expr(C::RuntimeS, Expr::val(usage.runtime_s))
+            .col_expr(C::Address, Expr::val(report.address.clone()))
+            .col_expr(C::Version, Expr::val(report.version.clone()));
+        if let Some(at) = report.alive_at {
+            if state_of(&tx, report.licence).await? != Some(State::Active) {
+                tx.end().await;
+                return Ok(false);
+            }
+            update = update
+                .filter(C::ReleasedAt.is_null())
+                .filter(C::LapsedAt.is_null())
+                .col_expr(C::SeenAt, Expr::val(at.0));
+        }
+        let taken = tx.run_update(update).await? == 1;
+        if taken && let Some(event) = &report.event {
+            note(&tx, report.licence, std::slice::from_ref(event)).await?;
+        }
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// Gives a seat back. Answers it, and whether it was held.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the licence has no such seat, [`StoreError::Unavailable`].
+    pub async fn release_seat(
+        &self,
+        licence: LicenceId,
+        id: ActivationId,
+        at: Millis,
+        event: &LicenceEvent,
+    ) -> Result<(Seat, bool), StoreError> {
+        let tx = self.write().await?;
+        let revision = tx.advance_licensing(false).await?;
+        let row = tx.find::<Entity>().filter(C::Id.eq(id.0)).filter(C::LicenceId.eq(licence.0));
+        let mut seat = decode(tx.one(row).await?.ok_or(StoreError::NotFound("activation"))?);
+        let held = seat.released_at.is_none();
+        if held {
+            let update = tx.update::<Entity>().filter(C::Id.eq(id.0)).col_expr(C::ReleasedAt, Expr::val(at.0));
+            tx.run_update(update).await?;
+            touch(&tx, licence, revision).await?;
+            note(&tx, licence, std::slice::from_ref(event)).await?;
+            seat.released_at = Some(at);
+        }
+        tx.commit().await?;
+        Ok((seat, held))
+    }
+
+    /// Gives seats new keys beside their old ones, which retire at an instant.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a seat has got another key meanwhile, [`StoreError::Unavailable`].
+    pub async fn add_salts(
+        &self,
+        licence: LicenceId,
+        salts: &[SeatSalt],
+        retires_at: Millis,
+    ) -> Result<(), StoreError> {
+        use licence_salts::{Column as S, Entity as Salts};
+        let tx = self.write().await?;
+        let revision = tx.advance_licensing(false).await?;
+        for salt in salts {
+            let old = tx.update::<Salts>().filter(S::ActivationId.eq(salt.activation.0)).filter(S::RetiresAt.is_null());
+            tx.run_update(old.col_expr(S::RetiresAt, Expr::val(retires_at.0))).await?;
+        }
+        tx.insert::<Salts>(salts.iter().map(|salt| salt_row(&tx, salt)).collect(), None).await?;
+        touch(&tx, licence, revision).await?;
+        tx.commit().await
+    }
+
+    /// Notes that a seat's EA signs with a newer key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn arrive_at(&self, licence: LicenceId, id: ActivationId, generation: i64) -> Result<(), StoreError> {
+        let tx = self.write().await?;
+        let revision = tx.advance_licensing(false).await?;
+        let update = tx.update::<Entity>().filter(C::Id.eq(id.0)).filter(C::Generation.lt(generation));
+        tx.run_update(update.col_expr(C::Generation, Expr::val(generation))).await?;
+        touch(&tx, licence, revision).await?;
+        tx.commit().await
+    }
+
+    /// Retires, at once, every key of the tenant's seats that a newer one was made for. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn retire_salts(&self, at: Millis) -> Result<u64, StoreError> {
+        use licence_salts::{Column as S, Entity as Salts};
+        let tx = self.write().await?;
+        tx.advance_licensing(true).await?;
+        let update = tx.update::<Salts>().filter(S::RetiresAt.gt(at.0)).col_expr(S::RetiresAt, Expr::val(at.0));
+        let retired = tx.run_update(update).await?;
+        tx.commit().await?;
+        Ok(retired)
+    }
+
+    /// A page of what happened to a licence's seats, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn licence_events(&self, licence: LicenceId, wanted: Page) -> Result<Paged<LicenceEvent>, StoreError> {
+        use licence_events::{Column as E, Entity as Events};
+        let rows = self
+            .every(|tx| cut(tx.find::<Events>().filter(E::LicenceId.eq(licence.0)), E::Id, wanted, EVENTS_PAGE_MAX))
+            .await?;
+        Paged::cut(rows, wanted.bounded(EVENTS_PAGE_MAX), |row| row.id, decode_event)
+    }
+
+    /// A licence's seats, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn seats(&self, licence: LicenceId) -> Result<Vec<Seat>, StoreError> {
+        let tx = self.read().await?;
+        let found = of_licence(&tx, licence).await;
+        tx.end().await;
+        found
+    }
+}
+
+/// A licence's seats, oldest first.
+pub(super) async fn of_licence(tx: &TenantTx, licence: LicenceId) -> Result<Vec<Seat>, StoreError> {
+    let rows = tx.find::<Entity>().filter(C::LicenceId.eq(licence.0)).order_by_asc(C::Id).limit(SEATS_KEPT_MAX);
+    Ok(tx.all(rows).await?.into_iter().map(decode).collect())
+}
+
+/// Gives every seat of a licence back.
+pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -> Result<(), StoreError> {
+    let held = tx.update::<Entity>().filter(C::LicenceId.eq(licence.0)).filter(C::ReleasedAt.is_null());
+    tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(at.0))).await?;
+    Ok(())
+}
+
+async fn touch(tx: &TenantTx, licence: LicenceId, revision: i64) -> Result<(), StoreError> {
+    use licences::{Column as L, Entity as Licences};
+    let update = tx.update::<Licences>().filter(L::Id.eq(licence.0)).col_expr(L::Revision, Expr::val(revision));
+    tx.run_update(update).await?;
+    Ok(())
+}
+
+/// Moves the licence on from the revision at which the seat was decided. Answers whether it still was there.
+async fn move_on(tx: &TenantTx, taken: &SeatTaken, revision: i64) -> Result<bool, StoreError> {
+    use licences::{Column as L, Entity as Licences};
+    let (licence, at) = (taken.seat.licence.0, taken.seat.taken_at.0);
+    let mut update = tx.update::<Licences>().filter(L::Id.eq(licence)).filter(L::Revision.eq(taken.revision));
+    update = update.col_expr(L::Revision, Expr::val(revision));
+    if taken.new {
+        update = update.col_expr(L::MovedAt, Expr::val(at));
+    }
+    if tx.run_update(update).await? != 1 {
+        return Ok(false);
+    }
+    for first in [L::FirstUsedAt, L::FirstActivatedAt] {
+        let update = tx.update::<Licences>().filter(L::Id.eq(licence)).filter(first.is_null());
+        tx.run_update(update.col_expr(first, Expr::val(at))).await?;
+    }
+    Ok(true)
+}
+
+/// Writes the seat, and takes those away that lapsed or are forgotten. Answers whether all were as they were read.
+async fn write_taken(tx: &TenantTx, taken: &SeatTaken) -> Result<bool, StoreError> {
+    for lost in &taken.lapsed {
+        let update = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(lost.id.0))
+            // A heartbeat that came in between has held it.
+            .filter(C::SeenAt.eq(lost.seen_at.0))
+            .filter(C::ReleasedAt.is_null())
+            .filter(C::LapsedAt.is_null())
+            .col_expr(C::LapsedAt, Expr::val(taken.seat.taken_at.0));
+        if tx.run_update(update).await? != 1 {
+            return Ok(false);
+        }
+    }
+    let forgotten: Vec<i64> = taken.forgotten.iter().map(|id| id.0).collect();
+    if !forgotten.is_empty() {
+        let salts = tx.delete::<licence_salts::Entity>();
+        tx.run_delete(salts.filter(licence_salts::Column::ActivationId.is_in(forgotten.clone()))).await?;
+        tx.run_delete(tx.delete::<Entity>().filter(C::Id.is_in(forgotten))).await?;
+    }
+    let seat = &taken.seat;
+    if taken.new {
+        return Ok(tx.insert::<Entity>(vec![row(tx, seat)], None).await? == 1);
+    }
+    let update = tx
+        .update::<Entity>()
+        .filter(C::Id.eq(seat.id.0))
+        .filter(C::LicenceId.eq(seat.licence.0))
+        .col_expr(C::Account, Expr::val(seat.account.clone()))
+        .col_expr(C::Server, Expr::val(seat.server.clone()))
+        .col_expr(C::Machine, Expr::val(seat.machine.clone()))
+        .col_expr(C::Kind, Expr::val(seat.kind.clone()))
+        .col_expr(C::Platform, Expr::val(seat.platform.clone()))
+        .col_expr(C::Version, Expr::val(seat.version.clone()))
+        .col_expr(C::Address, Expr::val(seat.address.clone()))
+        .col_expr(C::Nonce, Expr::val(seat.nonce.clone()))
+        .col_expr(C::Generation, Expr::val(seat.generation))
+        .col_expr(C::TakenAt, Expr::val(seat.taken_at.0))
+        .col_expr(C::SeenAt, Expr::val(seat.seen_at.0))
+        .col_expr(C::ReleasedAt, Expr::val(None::<i64>))
+        .col_expr(C::LapsedAt, Expr::val(None::<i64>));
+    Ok(tx.run_update(update).await? == 1)
+}
+
+/// Older keys of a seat that is taken sign nothing any more.
+async fn retire_older(tx: &TenantTx, taken: &SeatTaken, at: Millis) -> Result<(), StoreError> {
+    use licence_salts::{Column as S, Entity as Salts};
+    if taken.new {
+        return Ok(());
+    }
+    // Of a seat that is taken up again and again only the last keys are kept: to tell retired from unknown.
+    let kept = taken.salt.generation.saturating_sub(10);
+    let ancient = tx.delete::<Salts>().filter(S::ActivationId.eq(taken.seat.id.0)).filter(S::Generation.lt(kept));
+    tx.run_delete(ancient).await?;
+    let older = tx.update::<Salts>().filter(S::ActivationId.eq(taken.seat.id.0)).filter(S::Generation.lt(taken.salt.generation));
+    tx.run_update(older.col_expr(S::RetiresAt, Expr::val(at.0))).await?;
+    Ok(())
+}
+
+/// Notes what happened, and forgets what is too long ago.
+async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
+    use licence_events::{Column as E, Entity as Events, Model as Row};
+    if events.is_empty() {
+        return Ok(());
+    }
+    let event = |event: &LicenceEvent| Row {
+        tenant_id: tx.tenant_id(),
+        id: event.id,
+        licence_id: event.licence.0,
+        activation_id: event.activation.map(|id| id.0),
+        at: event.at.0,
+        kind: event.kind.name().to_owned(),
+        account: event.account.clone(),
+        machine: event.machine.clone(),
+        address: event.address.clone(),
+    };
+    tx.insert::<Events>(events.iter().map(event).collect(), None).await?;
+    let oldest = tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).order_by_desc(E::Id);
+    let oldest = oldest.offset(EVENTS_KEPT_MAX).limit(1).select_only().column(E::Id);
+    if let Some((id,)) = tx.tuples::<_, (i64,)>(oldest).await?.first() {
+        let gone = tx.delete::<Events>().filter(E::LicenceId.eq(licence.0)).filter(E::Id.lte(*id));
+        tx.run_delete(gone).await?;
+    }
+    Ok(())
+}
+
+/// A salt's row.
+pub(super) fn decode_salt(row: licence_salts::Model) -> SeatSalt {
+    SeatSalt {
+        id: row.id,
+        licence: LicenceId(row.licence_id),
+        activation: ActivationId(row.activation_id),
+        generation: row.generation,
+        salt: row.salt,
+        created_at: Millis(row.created_at),
+        retires_at: row.retires_at.map(Millis),
+    }
+}
+
+fn salt_row(tx: &TenantTx, salt: &SeatSalt) -> licence_salts::Model {
+    licence_salts::Model {
+        tenant_id: tx.tenant_id(),
+        id: salt.id,
+        licence_id: salt.licence.0,
+        activation_id: salt.activation.0,
+        generation: salt.generation,
+        salt: salt.salt.clone(),
+        created_at: salt.created_at.0,
+        retires_at: salt.retires_at.map(|at| at.0),
+    }
+}
+
+fn decode_event(row: licence_events::Model) -> Result<LicenceEvent, StoreError> {
+    let kind = LicenceEventKind::ALL.into_iter().find(|kind| kind.name() == row.kind);
+    Ok(LicenceEvent {
+        id: row.id,
+        licence: LicenceId(row.licence_id),
+        activation: row.activation_id.map(ActivationId),
+        at: Millis(row.at),
+        kind: kind.ok_or_else(|| StoreError::corrupt("licence event", row.kind))?,
+        account: row.account,
+        machine: row.machine,
+        address: row.address,
+    })
+}
+
+fn decode(row: Model) -> Seat {
+    Seat {
+        id: ActivationId(row.id),
+        licence: LicenceId(row.licence_id),
+        account: row.account,
+        server: row.server,
+        machine: row.machine,
+        kind: row.kind,
+        platform: row.platform,
+        version: row.version,
+        address: row.address,
+        nonce: row.nonce,
+        generation: row.generation,
+        taken_at: Millis(row.taken_at),
+        seen_at: Millis(row.seen_at),
+        released_at: row.released_at.map(Millis),
+        lapsed_at: row.lapsed_at.map(Millis),
+        usage: Usage {
+            sequence: row.sequence,
+            orders: row.orders,
+            lots: Lots::from_units(row.lots),
+            runtime_s: row.runtime_s,
+        },
+    }
+}
+
+fn row(tx: &TenantTx, seat: &Seat) -> Model {
+    Model {
+        tenant_id: tx.tenant_id(),
+        id: seat.id.0,
+        licence_id: seat.licence.0,
+        account: seat.account.clone(),
+        server: seat.server.clone(),
+        machine: seat.machine.clone(),
+        kind: seat.kind.clone(),
+        platform: seat.platform.clone(),
+        version: seat.version.clone(),
+        address: seat.address.clone(),
+        nonce: seat.nonce.clone(),
+        generation: seat.generation,
+        taken_at: seat.taken_at.0,
+        seen_at: seat.seen_at.0,
+        released_at: seat.released_at.map(|at| at.0),
+        lapsed_at: seat.lapsed_at.map(|at| at.0),
+        sequence: seat.usage.sequence,
+        orders: seat.usage.orders,
+        lots: seat.usage.lots.units(),
+        runtime_s: seat.usage.runtime_s,
+    }
+}
