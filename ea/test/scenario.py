@@ -25,6 +25,10 @@ def scenario(function=None, *, needs_fake=False):
     return register(function) if function else register
 
 
+class LeftOut(Exception):
+    """A real server cannot be brought into the state that a scenario wants, and why."""
+
+
 def equal(found, wanted, what=""):
     assert found == wanted, f"{what}: found {found!r}, wanted {wanted!r}"
 

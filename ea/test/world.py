@@ -9,6 +9,7 @@ import time
 import urllib.parse
 
 from fake import Fake
+from scenario import LeftOut
 from terminal import Terminal
 from wire import Wire
 
@@ -36,7 +37,10 @@ class World:
     def control(self, verb, fields):
         """Asks the real server's command; what it prints is one JSON object."""
         done = subprocess.run([*self.real[1], verb, json.dumps(fields)], capture_output=True, text=True, check=True)
-        return type("Made", (), json.loads(done.stdout))
+        made = json.loads(done.stdout)
+        if "left_out" in made:
+            raise LeftOut(made["left_out"])
+        return type("Made", (), made)
 
     # Terminals.
 

@@ -9,6 +9,7 @@ mod demo;
 mod disk;
 mod fuzz;
 mod jumps;
+mod licensing;
 mod oracles;
 mod outage;
 mod races;

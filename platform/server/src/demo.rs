@@ -2,6 +2,8 @@
 //!
 //! Owns: who is in the demo. Everything is done through the same doors that people use.
 
+mod eas;
+
 use crate::{
     clock::Clock,
     config::Config,
@@ -108,6 +110,7 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
     let store = Store::connect(config.database().expose()).await?;
     let password = password(&config.data_dir)?;
     let passwords = Passwords::new(&config.limits).map_err(PersonError::from)?;
+    let vault = Vault::open(config, clock.clone())?;
     let mut floor = None;
     let mut people = Vec::new();
     for tenant in store.system("seed the demo").tenants().await? {
@@ -121,6 +124,7 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
                 // What the demo shows needs room: the largest plan.
                 db.set_plan(user, definition.plans.last().map(|plan| plan.code.as_str())).await?;
                 trader(config, &store, &db, &definition, user, clock, &mut floor).await?;
+                eas::seed(&db, &vault, user, clock).await?;
             }
             let host = definition.hosts.first().cloned().unwrap_or_default();
             people.push(json!({ "brand": definition.name, "host": host, "email": email, "password": password }));

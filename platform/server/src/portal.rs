@@ -15,6 +15,7 @@ mod decision;
 mod deploy;
 mod join;
 mod kill;
+mod licences;
 mod live;
 mod mail;
 mod money;
@@ -139,6 +140,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
     let pages = access::pages(more::pages(crate::identity::pages(pages, sign_in)));
     let pages = backtests::pages(passkeys::pages(security::pages(pages)));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
+    let pages = licences::pages(pages);
     releases::pages(kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages))))))
 }
 

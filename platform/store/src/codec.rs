@@ -1,9 +1,11 @@
 //! Between rows and the domain's nouns. A row that makes no sense is reported, never guessed at.
 
+mod licensing;
 mod mail;
 mod order;
 mod registry;
 
+pub(crate) use licensing::{event, event_row, salt, salt_row, seat, seat_row};
 pub(crate) use mail::{mail, mail_row, one_time, one_time_row};
 pub(crate) use order::{order, order_row};
 pub(crate) use registry::{release, release_row};

@@ -6,6 +6,7 @@
 //! that does not exist, a method that is not offered and a body that cannot be read look like all others.
 
 mod accounts;
+mod activations;
 mod audit;
 mod authorization;
 mod backtest_view;
@@ -14,9 +15,11 @@ mod books;
 mod caller;
 mod decisions;
 mod deployments;
+mod eas;
 mod guard;
 mod idempotency;
 mod kills;
+mod licences;
 mod live;
 mod market;
 mod movements;
@@ -26,6 +29,7 @@ mod orders;
 mod page;
 mod page_query;
 mod plugins;
+mod policies;
 mod positions;
 mod refused;
 mod releases;
@@ -117,6 +121,8 @@ enum Tag {
     Backtests,
     /// What was wanted, what each rule answered, and why.
     Decisions,
+    /// Expert Advisors for MetaTrader: what is offered, who may run it, where it runs.
+    Licences,
     /// What was done at the brand.
     Admin,
 }
@@ -137,6 +143,10 @@ type Resources = (
     deployments::Deployments,
     decisions::Decisions,
     backtests::Backtests,
+    eas::Eas,
+    policies::Policies,
+    licences::Licences,
+    activations::Activations,
     audit::Audit,
 );
 
@@ -157,6 +167,10 @@ fn service() -> OpenApiService<Resources, ()> {
         deployments::Deployments,
         decisions::Decisions,
         backtests::Backtests,
+        eas::Eas,
+        policies::Policies,
+        licences::Licences,
+        activations::Activations,
         audit::Audit,
     );
     OpenApiService::new(resources, "Marque", "1.0").description(DESCRIPTION).url_prefix(PREFIX)

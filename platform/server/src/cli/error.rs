@@ -7,6 +7,7 @@ use crate::{
     config::ConfigError,
     demo::DemoError,
     identity::PersonError,
+    licensing::EaKeyError,
     plugins::workshop::{NewError, ScenarioError},
     problem::Problem,
     secrets::{MasterKeyError, NoRandomness, VaultError},
@@ -46,6 +47,12 @@ pub enum CliError {
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Keys of EAs could not be read or made.
+    #[error(transparent)]
+    EaKeys(#[from] EaKeyError),
+    /// Keys of EAs were not changed.
+    #[error("the keys were not changed: {0}")]
+    EaKey(String),
     /// A person was not added.
     #[error(transparent)]
     Person(#[from] PersonError),

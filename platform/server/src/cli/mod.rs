@@ -6,6 +6,7 @@
 mod audit;
 mod backtest;
 mod data;
+mod ea_key;
 mod error;
 mod keys;
 mod kill;
@@ -92,6 +93,9 @@ enum Command {
     /// The keys that seal secrets.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The keys that sign answers to Expert Advisors.
+    #[command(subcommand)]
+    EaKey(ea_key::EaKeyCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -346,6 +350,7 @@ impl Cli {
             Command::Keys(KeysCommand::Rotate { slug, master }) => {
                 keys::rotate(&config, &clock, slug.as_ref(), master, out).await?
             }
+            Command::EaKey(command) => ea_key::run(&config, &clock, command, out).await?,
             Command::Audit(AuditCommand::Verify { slug, noted }) => {
                 audit::verify(&config, &clock, slug.as_ref(), noted.as_ref(), out).await?
             }

@@ -175,9 +175,9 @@ operations! {
     /// Set up the Expert Advisor of a licence.
     SetUpEa, "set_up_ea", Manage:                      OWN OWN OWN OWN ALL ALL / NO;
     /// Look at the key of one's own licence.
-    ShowLicenceKey, "show_licence_key", Person:        OWN OWN OWN OWN OWN OWN / NO;
+    ShowLicenceKey, "show_licence_key", Manage:        OWN OWN OWN OWN OWN OWN / NO;
     /// Replace a licence's key.
-    ReissueLicenceKey, "reissue_licence_key", Person:  OWN OWN OWN OWN ALL ALL / NO;
+    ReissueLicenceKey, "reissue_licence_key", Manage:  OWN OWN OWN OWN ALL ALL / NO;
     /// Change the keys that sign answers to Expert Advisors.
     RotateEaKeys, "rotate_ea_keys", Manage:            NO  NO  NO  NO  NO  NO  / ALL;
 

@@ -5,13 +5,14 @@ use super::{
     answer::{self, Answer, Signed},
     crowded,
     known::{Known, generation_of},
+    rotation::new_salt,
     sign_with,
     snapshot::Slot,
 };
 use crate::{
     audit::{self, Act, Actor, Entry, Origin},
     problem::Problem,
-    secrets::{NoRandomness, Place, SealedColumn, new_id, random_bytes},
+    secrets::{NoRandomness, new_id},
 };
 use marque_domain::{
     id::ActivationId,
@@ -19,10 +20,9 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{
-    LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatSalt, SeatTaken, StoreError, TenantDb, Usage,
+    LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage,
 };
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 impl From<NoRandomness> for Problem {
     fn from(error: NoRandomness) -> Self {
@@ -112,32 +112,9 @@ impl Licensing {
         let lapsed = lapsed(known, id, now);
         let mut events = lapsed.iter().map(|lost| event(lost, Kind::Lapsed, now)).collect::<Result<Vec<_>, _>>()?;
         events.push(event(&seat, kind, now)?);
-        let salt = self.new_salt(asked.from.db, &seat, generation, now).await?;
+        let salt = new_salt(asked.from.db, &self.0.vault, &seat, generation, now).await?;
         let revision = known.row.revision;
         Ok(Some(SeatTaken { revision, seat, new: own.is_none(), salt, lapsed, forgotten, events }))
-    }
-
-    /// The server's half of a new generation of a seat's key.
-    pub(super) async fn new_salt(
-        &self,
-        db: &TenantDb,
-        seat: &Seat,
-        generation: i64,
-        now: Millis,
-    ) -> Result<SeatSalt, Problem> {
-        let id = new_id(now)?;
-        let plain = zeroize::Zeroizing::new(random_bytes::<32>()?);
-        let place = Place::new(SealedColumn::LicenceSalts, id);
-        let salt = self.0.vault.of(db).await?.seal(&place, plain.as_slice())?;
-        Ok(SeatSalt {
-            id,
-            licence: seat.licence,
-            activation: seat.id,
-            generation,
-            salt,
-            created_at: now,
-            retires_at: None,
-        })
     }
 
     /// `deactivate`.
@@ -213,18 +190,4 @@ pub(super) fn event(seat: &Seat, kind: Kind, at: Millis) -> Result<LicenceEvent,
         machine: seat.machine.clone(),
         address: seat.address.clone(),
     })
-}
-
-/// What is known of a licence whose seat was given back by a person.
-pub(super) async fn release(
-    slot: &Slot,
-    db: &TenantDb,
-    id: ActivationId,
-    now: Millis,
-) -> Result<(Arc<Known>, Seat, bool), Problem> {
-    let _turn = slot.turn().await;
-    let known = slot.load(db).await?;
-    let seat = known.seats.get(&id).ok_or(StoreError::NotFound("activation"))?;
-    let (seat, held) = db.release_seat(known.licence.id, id, now, &event(seat, Kind::Released, now)?).await?;
-    Ok((slot.load(db).await?, seat, held))
 }

@@ -54,11 +54,22 @@ impl LicenceSecret {
 
     /// An activation's key, of a generation, with the half that the server gave: 64 hexadecimal digits.
     pub fn activation_mac(&self, id: ActivationId, generation: u64, salt: &str) -> Mac {
-        Mac(Zeroizing::new(self.expand(&activation_info(&id.to_string(), generation, salt))))
+        self.mac_of(&id.to_string(), generation, salt)
+    }
+
+    /// The same, of an activation by its name.
+    pub fn mac_of(&self, activation: &str, generation: u64, salt: &str) -> Mac {
+        Mac(Zeroizing::new(self.expand(&activation_info(activation, generation, salt))))
     }
 }
 
 impl Mac {
+    /// A key that everybody knows.
+    #[cfg(test)]
+    pub fn for_tests(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
     /// Whether this is the signature of these bytes. Takes as long wherever they differ.
     pub fn verifies(&self, bytes: &[u8], signature: &[u8; 32]) -> bool {
         mac(self.0.as_slice(), &[bytes]).ct_eq(signature).into()

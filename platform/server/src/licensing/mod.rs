@@ -20,13 +20,17 @@ mod known;
 mod mac;
 pub mod manage;
 mod report;
+mod rotation;
 mod signer;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod unusual;
 
+pub use rotation::rotate_seats;
 pub use signer::{EaKeyError, new_key, retire_key};
 pub use snapshot::{LOOK_EVERY, Snapshots};
+pub use unusual::{Unusual, unusual};
 
 use crate::{
     clock::Clock,

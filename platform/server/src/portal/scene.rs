@@ -11,6 +11,7 @@ use crate::{
     tenants::Definition,
     theme::{API_DOCS_POLICY, Mode, ThemeError, Themes},
 };
+use marque_domain::time::Millis;
 use poem::{FromRequest, IntoResponse as _, Request, RequestBody, Response, http::header, web::Html};
 
 /// The cookie in which a browser keeps light or dark.
@@ -67,6 +68,12 @@ impl Scene {
     #[must_use]
     pub fn clock(&self) -> Clock {
         Clock::new(self.tenant.definition.time_zone.clone())
+    }
+
+    /// The server's time.
+    #[must_use]
+    pub fn clock_now(&self) -> Millis {
+        self.portal.clock().now()
     }
 
     /// Renders a page.

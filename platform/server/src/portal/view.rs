@@ -53,6 +53,8 @@
 //! | `/admin/people` | [`People`] | `GET /admin/people`: `q`, `role`, `status` |
 //! | `/admin/people/invite` | [`InvitePage`] | `POST` to the same path: `email`, `name`, `role`, `plan` |
 //! | `/admin/people/{id}` | [`PersonPage`] | `POST` to the same path: `role`, `plan`; `POST …/invite`, `…/suspend`, `…/reinstate`, `…/reset-factor` |
+//! | `/eas`, `/eas/{licence}` | [`EasPage`], [`LicencePage`] | `POST …/key`, `…/reissue`, `…/settings`: the product's settings, `…/seats/{activation}/release` |
+//! | `/admin/eas`, `/admin/eas/{ea}` | [`VendorPage`], [`ProductPage`] | `POST /admin/eas`: `code`, `name`, `summary`; `POST /admin/licences`: `policy`, `owner`; `POST /admin/licences/{licence}/{step}`: `reason`, `days`, `owner` |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -75,6 +77,7 @@ mod error;
 mod figure;
 mod front;
 mod join;
+mod licences;
 mod live;
 mod money;
 mod open;
@@ -108,6 +111,10 @@ pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};
 pub use join::{
     ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
+};
+pub use licences::{
+    EasPage, EventLine, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, PolicyLine, ProductLine, ProductPage, SeatLine,
+    VendorPage, VersionLine, event_words, licence_badge, machine_words, program_words,
 };
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use money::{

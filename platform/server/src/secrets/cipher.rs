@@ -1,5 +1,5 @@
 //! The two primitives: AES-256-GCM with a fresh random nonce, and HMAC-SHA-256. Nothing else in this program uses
-//! either directly.
+//! either directly, except the signatures of the EA protocol (`licensing/mac.rs`).
 
 use super::{NoRandomness, random_bytes};
 use aes_gcm::{

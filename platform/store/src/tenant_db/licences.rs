@@ -2,6 +2,7 @@
 
 use super::{TenantDb, lists::cut, offered, seats};
 use crate::{
+    codec,
     entity::{
         ea_products, licence_activations, licence_keys, licence_policies, licence_salts, licence_settings, licences,
         users,
@@ -263,7 +264,7 @@ async fn image(tx: &TenantTx, id: LicenceId) -> Result<LicenceImage, StoreError>
     let versions = offered::versions(tx, product.id).await?;
     let seats = seats::of_licence(tx, id).await?;
     let salts = tx.find::<licence_salts::Entity>().filter(licence_salts::Column::LicenceId.eq(id.0));
-    let salts = tx.all(salts).await?.into_iter().map(seats::decode_salt).collect();
+    let salts = tx.all(salts).await?.into_iter().map(codec::salt).collect();
     let settings = tx.find::<licence_settings::Entity>().filter(licence_settings::Column::LicenceId.eq(id.0));
     let settings = tx.one(settings).await?.map(|row| LicenceSettings {
         version: row.version,

@@ -5,15 +5,15 @@
 
 use super::{TenantDb, licences::state_of, lists::cut};
 use crate::{
+    codec::{event, event_row, salt_row, seat, seat_row},
     entity::{licence_activations, licence_events, licence_salts, licences},
     error::StoreError,
     page::{PAGE_MAX, Page, Paged},
-    record::{LicenceEvent, LicenceEventKind, Seat, SeatReport, SeatSalt, SeatTaken, Usage},
+    record::{LicenceEvent, Seat, SeatReport, SeatSalt, SeatTaken},
     scope::TenantTx,
 };
-use licence_activations::{Column as C, Entity, Model};
+use licence_activations::{Column as C, Entity};
 use marque_domain::{
-    fixed::Lots,
     id::{ActivationId, LicenceId},
     licence::State,
     time::Millis,
@@ -42,7 +42,7 @@ impl TenantDb {
             return Ok(false);
         }
         retire_older(&tx, taken, at).await?;
-        tx.insert::<licence_salts::Entity>(vec![salt_row(&tx, &taken.salt)], None).await?;
+        tx.insert::<licence_salts::Entity>(vec![salt_row(tx.tenant_id(), &taken.salt)], None).await?;
         note(&tx, licence, &taken.events).await?;
         tx.commit().await?;
         Ok(true)
@@ -102,7 +102,7 @@ impl TenantDb {
         let tx = self.write().await?;
         let revision = tx.advance_licensing(false).await?;
         let row = tx.find::<Entity>().filter(C::Id.eq(id.0)).filter(C::LicenceId.eq(licence.0));
-        let mut seat = decode(tx.one(row).await?.ok_or(StoreError::NotFound("activation"))?);
+        let mut seat = seat(tx.one(row).await?.ok_or(StoreError::NotFound("activation"))?);
         let held = seat.released_at.is_none();
         if held {
             let update = tx.update::<Entity>().filter(C::Id.eq(id.0)).col_expr(C::ReleasedAt, Expr::val(at.0));
@@ -132,7 +132,7 @@ impl TenantDb {
             let old = tx.update::<Salts>().filter(S::ActivationId.eq(salt.activation.0)).filter(S::RetiresAt.is_null());
             tx.run_update(old.col_expr(S::RetiresAt, Expr::val(retires_at.0))).await?;
         }
-        tx.insert::<Salts>(salts.iter().map(|salt| salt_row(&tx, salt)).collect(), None).await?;
+        tx.insert::<Salts>(salts.iter().map(|salt| salt_row(tx.tenant_id(), salt)).collect(), None).await?;
         touch(&tx, licence, revision).await?;
         tx.commit().await
     }
@@ -173,7 +173,7 @@ impl TenantDb {
         let rows = self
             .every(|tx| cut(tx.find::<Events>().filter(E::LicenceId.eq(licence.0)), E::Id, wanted, EVENTS_PAGE_MAX))
             .await?;
-        Paged::cut(rows, wanted.bounded(EVENTS_PAGE_MAX), |row| row.id, decode_event)
+        Paged::cut(rows, wanted.bounded(EVENTS_PAGE_MAX), |row| row.id, event)
     }
 
     /// A licence's seats, oldest first.
@@ -191,7 +191,7 @@ impl TenantDb {
 /// A licence's seats, oldest first.
 pub(super) async fn of_licence(tx: &TenantTx, licence: LicenceId) -> Result<Vec<Seat>, StoreError> {
     let rows = tx.find::<Entity>().filter(C::LicenceId.eq(licence.0)).order_by_asc(C::Id).limit(SEATS_KEPT_MAX);
-    Ok(tx.all(rows).await?.into_iter().map(decode).collect())
+    Ok(tx.all(rows).await?.into_iter().map(seat).collect())
 }
 
 /// Gives every seat of a licence back.
@@ -250,7 +250,7 @@ async fn write_taken(tx: &TenantTx, taken: &SeatTaken) -> Result<bool, StoreErro
     }
     let seat = &taken.seat;
     if taken.new {
-        return Ok(tx.insert::<Entity>(vec![row(tx, seat)], None).await? == 1);
+        return Ok(tx.insert::<Entity>(vec![seat_row(tx.tenant_id(), seat)], None).await? == 1);
     }
     let update = tx
         .update::<Entity>()
@@ -289,22 +289,11 @@ async fn retire_older(tx: &TenantTx, taken: &SeatTaken, at: Millis) -> Result<()
 
 /// Notes what happened, and forgets what is too long ago.
 async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
-    use licence_events::{Column as E, Entity as Events, Model as Row};
+    use licence_events::{Column as E, Entity as Events};
     if events.is_empty() {
         return Ok(());
     }
-    let event = |event: &LicenceEvent| Row {
-        tenant_id: tx.tenant_id(),
-        id: event.id,
-        licence_id: event.licence.0,
-        activation_id: event.activation.map(|id| id.0),
-        at: event.at.0,
-        kind: event.kind.name().to_owned(),
-        account: event.account.clone(),
-        machine: event.machine.clone(),
-        address: event.address.clone(),
-    };
-    tx.insert::<Events>(events.iter().map(event).collect(), None).await?;
+    tx.insert::<Events>(events.iter().map(|event| event_row(tx.tenant_id(), event)).collect(), None).await?;
     let oldest = tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).order_by_desc(E::Id);
     let oldest = oldest.offset(EVENTS_KEPT_MAX).limit(1).select_only().column(E::Id);
     if let Some((id,)) = tx.tuples::<_, (i64,)>(oldest).await?.first() {
@@ -312,95 +301,4 @@ async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Res
         tx.run_delete(gone).await?;
     }
     Ok(())
-}
-
-/// A salt's row.
-pub(super) fn decode_salt(row: licence_salts::Model) -> SeatSalt {
-    SeatSalt {
-        id: row.id,
-        licence: LicenceId(row.licence_id),
-        activation: ActivationId(row.activation_id),
-        generation: row.generation,
-        salt: row.salt,
-        created_at: Millis(row.created_at),
-        retires_at: row.retires_at.map(Millis),
-    }
-}
-
-fn salt_row(tx: &TenantTx, salt: &SeatSalt) -> licence_salts::Model {
-    licence_salts::Model {
-        tenant_id: tx.tenant_id(),
-        id: salt.id,
-        licence_id: salt.licence.0,
-        activation_id: salt.activation.0,
-        generation: salt.generation,
-        salt: salt.salt.clone(),
-        created_at: salt.created_at.0,
-        retires_at: salt.retires_at.map(|at| at.0),
-    }
-}
-
-fn decode_event(row: licence_events::Model) -> Result<LicenceEvent, StoreError> {
-    let kind = LicenceEventKind::ALL.into_iter().find(|kind| kind.name() == row.kind);
-    Ok(LicenceEvent {
-        id: row.id,
-        licence: LicenceId(row.licence_id),
-        activation: row.activation_id.map(ActivationId),
-        at: Millis(row.at),
-        kind: kind.ok_or_else(|| StoreError::corrupt("licence event", row.kind))?,
-        account: row.account,
-        machine: row.machine,
-        address: row.address,
-    })
-}
-
-fn decode(row: Model) -> Seat {
-    Seat {
-        id: ActivationId(row.id),
-        licence: LicenceId(row.licence_id),
-        account: row.account,
-        server: row.server,
-        machine: row.machine,
-        kind: row.kind,
-        platform: row.platform,
-        version: row.version,
-        address: row.address,
-        nonce: row.nonce,
-        generation: row.generation,
-        taken_at: Millis(row.taken_at),
-        seen_at: Millis(row.seen_at),
-        released_at: row.released_at.map(Millis),
-        lapsed_at: row.lapsed_at.map(Millis),
-        usage: Usage {
-            sequence: row.sequence,
-            orders: row.orders,
-            lots: Lots::from_units(row.lots),
-            runtime_s: row.runtime_s,
-        },
-    }
-}
-
-fn row(tx: &TenantTx, seat: &Seat) -> Model {
-    Model {
-        tenant_id: tx.tenant_id(),
-        id: seat.id.0,
-        licence_id: seat.licence.0,
-        account: seat.account.clone(),
-        server: seat.server.clone(),
-        machine: seat.machine.clone(),
-        kind: seat.kind.clone(),
-        platform: seat.platform.clone(),
-        version: seat.version.clone(),
-        address: seat.address.clone(),
-        nonce: seat.nonce.clone(),
-        generation: seat.generation,
-        taken_at: seat.taken_at.0,
-        seen_at: seat.seen_at.0,
-        released_at: seat.released_at.map(|at| at.0),
-        lapsed_at: seat.lapsed_at.map(|at| at.0),
-        sequence: seat.usage.sequence,
-        orders: seat.usage.orders,
-        lots: seat.usage.lots.units(),
-        runtime_s: seat.usage.runtime_s,
-    }
 }

@@ -31,6 +31,7 @@ mod devices;
 mod factors;
 mod harness;
 mod isolation;
+mod licensing;
 mod lists;
 mod mail;
 mod migrations;

@@ -26,6 +26,11 @@ fn nobodys() -> Ids {
         release: id("plg"),
         author_key: id("aky"),
         backtest: id("bkt"),
+        ea: id("prd"),
+        ea_version: id("eav"),
+        licence_policy: id("pol"),
+        licence: id("lic"),
+        activation: id("act"),
     }
 }
 
@@ -48,6 +53,11 @@ fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a str> {
         "release" => Some(&ids.release),
         "author_key" => Some(&ids.author_key),
         "backtest" => Some(&ids.backtest),
+        "ea" => Some(&ids.ea),
+        "ea_version" => Some(&ids.ea_version),
+        "licence_policy" | "policy" => Some(&ids.licence_policy),
+        "licence" => Some(&ids.licence),
+        "activation" => Some(&ids.activation),
         _ => None,
     }
 }
@@ -76,6 +86,18 @@ fn body(operation: &str) -> Value {
         "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
         "publish_release" => json!({ "component": "", "public_key": "", "signature": "", "channel": "stable" }),
         "refuse_release" | "yank_release" => json!({ "reason": "matrix" }),
+        "suspend_licence" | "revoke_licence" | "yank_ea_version" => json!({ "reason": "matrix" }),
+        "add_ea" => json!({ "code": "matrix", "name": "Matrix" }),
+        "change_ea" => json!({ "name": "Matrix" }),
+        "add_ea_version" => json!({ "version": "9.9", "channel": "stable" }),
+        "add_licence_policy" | "change_licence_policy" => json!({
+            "name": "Matrix", "term": "perpetual", "grace_s": 0, "overage": "strict", "binding": "all", "kinds": "both",
+            "window_s": 0, "cooldown_s": 0, "lease_s": 86_400, "offline_grace_s": 0, "heartbeat_s": 200,
+        }),
+        "issue_licence" => json!({ "policy": "", "owner": "ann@x.example" }),
+        "renew_licence" => json!({ "until": "2040-01-01T00:00:00Z" }),
+        "transfer_licence" => json!({ "owner": "bob@x.example" }),
+        "set_ea_settings" => json!({ "settings": { "lots": 0.1 } }),
         "add_author_key" => json!({ "name": "matrix", "public_key": "" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
         "amend_order" => json!({ "limit_price": "1.0" }),
@@ -199,7 +221,12 @@ async fn snapshot(owner: &Person<'_>) -> Value {
         items
     };
     let accounts = list("/accounts?limit=200".to_owned()).await;
-    let mut all = vec![list("/deployments?limit=200".to_owned()).await, list("/plugins/releases".to_owned()).await];
+    let mut all = vec![
+        list("/deployments?limit=200".to_owned()).await,
+        list("/plugins/releases".to_owned()).await,
+        list("/eas".to_owned()).await,
+        list("/licences?limit=200".to_owned()).await,
+    ];
     for account in accounts.as_array().unwrap() {
         let id = account["id"].as_str().unwrap();
         for rows in ["orders", "positions", "decisions"] {
@@ -273,7 +300,9 @@ impl<'a> Brand<'a> {
 
     /// Lists show nobody what is another's.
     async fn lists(&self, theirs: &Ids, own: &Ids) {
-        for asked in asked().iter().filter(|asked| !asked.names_an_id() && asked.method == Method::GET) {
+        // A table is no JSON; what it shows is tried in `licences.rs`.
+        let is_list = |asked: &&Asked| !asked.names_an_id() && asked.method == Method::GET && !asked.path.ends_with(".csv");
+        for asked in asked().iter().filter(is_list) {
             for (role, person) in &self.people {
                 let (answer, reach) = (asked.ask(person, &nobodys()).await, asked.operation.reach(*role));
                 assert_eq!(answer.status, if reach == Reach::Nothing { 403 } else { 200 }, "{} as {role}", asked.id);

@@ -3,6 +3,7 @@
 mod audit;
 mod backtests;
 mod bodies;
+mod licences;
 mod limits;
 mod matrix;
 mod money;

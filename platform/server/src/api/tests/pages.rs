@@ -29,6 +29,11 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
         ":deployment" => &ids.deployment,
         ":backtest" => &ids.backtest,
         ":release" => &ids.release,
+        ":ea" => &ids.ea,
+        ":ea_version" => &ids.ea_version,
+        ":licence" => &ids.licence,
+        ":activation" => &ids.activation,
+        ":step" => "suspend",
         ":person" => person,
         // `what_is_personal_is_nobody_elses` tries another's.
         name if PERSONAL.contains(&name) => "1",
@@ -42,6 +47,9 @@ fn form(path: &str) -> &'static [(&'static str, &'static str)] {
         "/accounts/:account/deploy" => &[("strategy", "ema-cross"), ("instrument", "EURUSD"), ("timeframe", "M1")],
         "/accounts/:account/kill" => &[("mode", "stop")],
         "/accounts/:account/money" => &[("kind", "deposit"), ("amount", "1"), ("reference", "r")],
+        "/admin/licences/:licence/:step" | "/admin/ea-versions/:ea_version/yank" => &[("reason", "matrix")],
+        "/admin/eas/:ea/versions" => &[("version", "9.9")],
+        "/admin/eas/:ea/policies" => &[("name", "Matrix")],
         "/releases/:release/refuse" | "/releases/:release/yank" => &[("reason", "matrix")],
         "/admin/people/:person" => &[("role", "trader")],
         _ => &[],
@@ -72,6 +80,11 @@ fn nobodys() -> Whose {
         release: id("plg"),
         author_key: id("aky"),
         backtest: id("bkt"),
+        ea: id("prd"),
+        ea_version: id("eav"),
+        licence_policy: id("pol"),
+        licence: id("lic"),
+        activation: id("act"),
     };
     Whose { ids, person: id("usr"), connection: "nobodys".to_owned(), mail: "1".to_owned() }
 }

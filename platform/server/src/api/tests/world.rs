@@ -4,6 +4,7 @@ use crate::{
     api,
     clock::Clock,
     identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
+    licensing::manage::{self, NewLicence, NewProduct, NewVersion, PolicyWish},
     plugins,
     portal::Portal,
     secrets::{self, Secret},
@@ -13,13 +14,13 @@ use crate::{
     trading::{self, Floor, requests},
 };
 use marque_domain::{
-    id::{AuthorKeyId, PluginId},
+    id::{ActivationId, AuthorKeyId, PluginId, UserId},
     plugin::{Channel, PluginDigest, PluginKind, ReleaseStatus},
     tenant::TenantStatus,
 };
 use marque_store::{
-    AuditFilter, AuthorKey, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release, SsoConnection,
-    TenantDb, User, Whose,
+    AuditFilter, AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail,
+    Release, Seat, SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
 };
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
@@ -287,6 +288,21 @@ impl World {
         (release.plugin.id.to_string(), key.id.to_string())
     }
 
+    /// An Expert Advisor with a version and a policy, and a person's licence with a seat: made up once. Answers their ids.
+    pub async fn licence(&self, host: &str, name: &str) -> [String; 5] {
+        let db = self.tenant(host).await;
+        let user = db.user_by_email(&format!("{name}@x.example")).await.unwrap().unwrap().id;
+        let there = db.licences(Whose::User(user), LicenceFilter::default(), Page::first(1)).await.unwrap().items;
+        let licence = match there.into_iter().next() {
+            Some(licence) => licence,
+            None => make_licence(&db, user).await,
+        };
+        let version = db.ea_versions(licence.product).await.unwrap().remove(0).id;
+        let seat = db.seats(licence.id).await.unwrap().remove(0).id;
+        let (ea, policy) = (licence.product.to_string(), licence.policy.to_string());
+        [ea, version.to_string(), policy, licence.id.to_string(), seat.to_string()]
+    }
+
     /// Closes or opens a brand.
     pub async fn set_status(&self, host: &str, status: TenantStatus) {
         let slug = host.split('.').next().unwrap();
@@ -305,6 +321,58 @@ impl World {
     pub async fn raw(&self, request: &[u8]) -> String {
         self.server.raw(request).await
     }
+}
+
+async fn make_licence(db: &TenantDb, user: UserId) -> LicenceRow {
+    let schema = json!({ "type": "object", "properties": { "lots": { "type": "number" } } });
+    let product = NewProduct {
+        code: "gold-rush".to_owned(),
+        name: "Gold Rush".to_owned(),
+        summary: String::new(),
+        plans: Vec::new(),
+        settings_schema: Some(schema),
+    };
+    let product = manage::put_product(db, product, NOON).await.unwrap().id;
+    let version = NewVersion { version: "1.20".to_owned(), channel: Channel::Stable, changelog: String::new() };
+    manage::put_version(db, product, version, NOON).await.unwrap();
+    let wish = PolicyWish { name: "Standard".to_owned(), ..PolicyWish::default() };
+    let policy = manage::put_policy(db, product, &wish, NOON).await.unwrap();
+    let issued = manage::issue(db, &vault(), NewLicence { user, policy, ends_at: None }, NOON).await.unwrap();
+    let id = ActivationId(secrets::new_id(NOON).unwrap());
+    let licence = issued.licence.id;
+    let text = |text: &str| text.to_owned();
+    let seat = Seat {
+        id,
+        licence,
+        account: text("5001"),
+        server: text("Broker-Demo"),
+        machine: "ab".repeat(32),
+        kind: text("demo"),
+        platform: text("mt5"),
+        version: text("1.20"),
+        address: text("203.0.113.9"),
+        nonce: "0".repeat(32),
+        generation: 1,
+        taken_at: NOON,
+        seen_at: NOON,
+        released_at: None,
+        lapsed_at: None,
+        usage: Usage::default(),
+    };
+    let salt = SeatSalt {
+        id: id.0,
+        licence,
+        activation: id,
+        generation: 1,
+        salt: vec![1, 2, 3],
+        created_at: NOON,
+        retires_at: None,
+    };
+    let row = db.licence(Whose::Everyone, licence).await.unwrap();
+    let revision = row.revision;
+    let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
+    assert!(db.take_seat(&SeatTaken { revision, seat, new: true, salt, lapsed, forgotten, events }).await.unwrap());
+    row
 }
 
 /// The token of a page's forms.
@@ -461,6 +529,7 @@ impl Person<'_> {
         let deployed = self.post("/deployments", &strategy).await.ok();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (release, author_key) = self.world.release(self.host, &self.name).await;
+        let [ea, ea_version, licence_policy, licence, activation] = self.world.licence(self.host, &self.name).await;
         let tested = self.post("/backtests", &backtest_body()).await.ok();
         self.until(&format!("/backtests/{}", tested["id"].as_str().unwrap()), |found| found["status"] == "done").await;
         Ids {
@@ -472,6 +541,11 @@ impl Person<'_> {
             release,
             author_key,
             backtest: text(&tested["id"]),
+            ea,
+            ea_version,
+            licence_policy,
+            licence,
+            activation,
         }
     }
 }
@@ -505,6 +579,11 @@ pub struct Ids {
     pub release: String,
     pub author_key: String,
     pub backtest: String,
+    pub ea: String,
+    pub ea_version: String,
+    pub licence_policy: String,
+    pub licence: String,
+    pub activation: String,
 }
 
 /// A backtest of a day of the made-up market.

@@ -12,6 +12,8 @@ pub use licences::{
     Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer,
 };
 pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
+pub(crate) use policies::put_policy;
+pub(crate) use products::{put_product, put_version};
 pub use products::{NewProduct, NewVersion, ProductChange, add_product, add_version, change_product, yank_version};
 
 use crate::problem::{Problem, ProblemCode};
@@ -33,4 +35,15 @@ fn line(field: &str, text: &str, min: usize, max: usize) -> Result<String, Probl
     let text = text.trim();
     let fits = (min..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(wrong(field, format!("{min} to {max} characters on one line"))) }
+}
+
+/// A new key for a licence, sealed and open.
+#[cfg(test)]
+pub(crate) async fn key_for_tests(
+    db: &marque_store::TenantDb,
+    vault: &crate::secrets::Vault,
+    id: marque_domain::id::LicenceId,
+    now: marque_domain::time::Millis,
+) -> (marque_store::LicenceKeyRow, marque_domain::licence::LicenceKey) {
+    issue::new_key(db, vault, id, now).await.unwrap()
 }

@@ -44,6 +44,12 @@ const SECTIONS: &[Section] = &[
         text: "See what authors publish and what the gate says of it; let it in, refuse it, withdraw it.",
     },
     Section {
+        operation: Operation::OpenAdmin,
+        title: "Expert Advisors",
+        href: "/admin/eas",
+        text: "See which EAs are offered and who runs them where; issue licences, renew, suspend and revoke them.",
+    },
+    Section {
         operation: Operation::ReadLedger,
         title: "Ledger",
         href: "/admin/ledger",

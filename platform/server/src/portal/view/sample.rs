@@ -8,6 +8,7 @@ mod audit;
 mod backtest;
 mod desk;
 mod join;
+mod licences;
 mod money;
 mod releases;
 mod security;
@@ -121,6 +122,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
     all.extend(backtest::samples(&shell));
     all.extend(admin::samples(&shell));
     all.extend(releases::samples(&shell));
+    all.extend(licences::samples(&shell));
     all.extend(sso::samples(&shell));
     all.extend(join::samples(&shell));
     all.extend(security::samples(&shell));

@@ -88,6 +88,7 @@ impl Shell {
         let mut places: Vec<(&str, &str, &[&str])> = vec![
             ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions"]),
             ("Backtests", "/backtests", &["/backtests"]),
+            ("EAs", "/eas", &["/eas"]),
             ("API", "/api/docs", &["/api/docs"]),
             ("Security", "/security", &["/security", "/confirm"]),
         ];

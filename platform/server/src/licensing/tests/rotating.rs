@@ -1,0 +1,120 @@
+//! New keys beside old ones, and keys that are sealed.
+
+use super::{
+    super::{
+        manage::{NewLicence, PolicyWish, issue},
+        new_key, retire_key, rotate_seats,
+    },
+    world::*,
+};
+use marque_domain::time::DAY_MS;
+use marque_store::{LicenceChange, SealedColumn, Whose};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_seats_old_key_is_good_until_it_is_retired() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let retires_at = world.time.now().plus(7 * DAY_MS);
+    assert_eq!(rotate_seats(&licence.db, &world.vault, None, retires_at, world.time.now()).await.unwrap(), 1);
+    let offered = ea.beat(&world.node).await;
+    assert_eq!((offered.code(), &offered.body["next_generation"]), ("VALID", &json!(2)));
+    let again = ea.beat(&world.node).await;
+    assert_eq!(again.body["next_salt"], offered.body["next_salt"], "an answer that was lost is given again");
+    let old = ea.seat.clone();
+    let next = Held {
+        generation: 2,
+        salt: offered.body["next_salt"].as_str().unwrap().to_owned(),
+        ..old.clone().unwrap()
+    };
+    ea.seat = Some(next.clone());
+    let arrived = ea.beat(&world.node).await;
+    assert_eq!((arrived.code(), arrived.body.get("next_salt")), ("VALID", None));
+    ea.seat.clone_from(&old);
+    assert_eq!(ea.beat(&world.node).await.code(), "VALID", "the old one is good until it is retired");
+    world.time.pass_s(7 * 86_400);
+    let retired = ea.beat(&world.node).await;
+    assert_eq!((retired.status, retired.code()), (401, "key-retired"));
+    ea.seat = Some(next);
+    assert_eq!(ea.beat(&world.node).await.code(), "VALID");
+
+    // An EA that slept through it activates anew and keeps its seat.
+    let later = world.time.now().plus(7 * DAY_MS);
+    rotate_seats(&licence.db, &world.vault, Some(licence.id), later, world.time.now()).await.unwrap();
+    assert_eq!(licence.db.retire_salts(world.time.now()).await.unwrap(), 1);
+    assert_eq!(ea.beat(&world.node).await.code(), "key-retired");
+    let seat = ea.seat.clone().unwrap().activation;
+    assert_eq!(ea.activate(&world.node).await.body["activation"], seat);
+}
+
+#[tokio::test]
+async fn the_tenants_old_key_is_published_until_it_is_retired() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let asked = json!({ "alg": "ed25519" });
+    let first = ea.ask_with(&world.node, "validate", asked.clone()).await;
+    assert!(is_of_tenant(&world.node, AURORA, "validate", &first).await);
+    let keys = get(&world.node, AURORA, "keys", "").await.body;
+    let old = keys["current"].as_str().unwrap().to_owned();
+    assert_eq!(old, "t.2026-11");
+    assert!(retire_key(&licence.db, "2026-11", world.time.now()).await.is_err(), "the only one is not retired");
+    let name = new_key(&licence.db, &world.vault, world.time.now()).await.unwrap();
+    assert_eq!(name, "2026-11-2");
+    let fresh = world.another().await;
+    assert!(is_of_tenant(&fresh, AURORA, "validate", &first).await, "what the old one signed is good");
+    let second = ea.ask_with(&fresh, "validate", asked).await;
+    assert!(second.signature.starts_with("kid=t.2026-11-2, ed25519="), "{}", second.signature);
+    retire_key(&licence.db, "2026-11", world.time.now()).await.unwrap();
+    let fresh = world.another().await;
+    assert!(!is_of_tenant(&fresh, AURORA, "validate", &first).await);
+    assert!(is_of_tenant(&fresh, AURORA, "validate", &second).await);
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_is_told_so_and_seats_stay() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let row = licence.db.licence(Whose::Everyone, licence.id).await.unwrap();
+    let policy = licence.db.licence_policy(row.policy).await.unwrap();
+    // A key is made by issuing; this one is then given to the licence.
+    let (key_row, key) =
+        super::super::manage::key_for_tests(&licence.db, &world.vault, licence.id, world.time.now()).await;
+    licence.change(LicenceChange::Key(key_row), world.time.now()).await;
+    assert_eq!(ea.ask(&world.node, "validate").await.code(), "KEY_REPLACED");
+    assert_eq!(ea.ask(&world.node, "activate").await.code(), "KEY_REPLACED");
+    let renewed = Given { key, ..licence.clone() };
+    let mut again = renewed.ea("5001", 1);
+    let taken = again.activate(&world.node).await;
+    assert_eq!((taken.code(), &taken.body["activation"]), ("VALID", &json!(ea.seat.unwrap().activation)));
+    let other = issue(
+        &licence.db,
+        &world.vault,
+        NewLicence { user: row.user, policy, ends_at: None },
+        world.time.now(),
+    );
+    assert_ne!(other.await.unwrap().licence.id, licence.id);
+}
+
+#[tokio::test]
+async fn keys_and_salts_are_sealed_and_survive_a_change_of_keys() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let salt: [u8; 32] = super::super::mac::of_hex(&ea.seat.as_ref().unwrap().salt).unwrap();
+    let canonical = licence.key.canonical().as_bytes();
+    let bytes = world.on_disk();
+    for secret in [canonical, &salt, licence.key.shown().as_bytes()] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret), "a secret lies open");
+    }
+    assert_eq!(licence.db.sealed(SealedColumn::LicenceKeys, None).await.unwrap().len(), 1);
+    world.vault.rotate(&licence.db, |_| {}).await.unwrap();
+    let fresh = world.another().await;
+    assert_eq!(ea.ask(&fresh, "validate").await.code(), "VALID");
+}

@@ -1,0 +1,179 @@
+//! The last seat, seats that are silent, reports that come twice.
+
+use super::{super::manage::PolicyWish, world::*};
+use marque_domain::licence::State;
+use marque_store::{LicenceChange, LicenceEventKind, Page};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A hundred computers on two servers want the last seat.
+async fn race(world: World) {
+    let wish = PolicyWish { machines: Some(2), accounts: None, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, wish).await;
+    assert_eq!(licence.ea("1", 200).activate(&world.node).await.code(), "VALID");
+    let nodes = [Arc::new(world.another().await), Arc::new(world.another().await)];
+    let race: Vec<_> = (0..100_u8)
+        .map(|n| {
+            let (node, licence) = (Arc::clone(&nodes[usize::from(n % 2)]), licence.clone());
+            tokio::spawn(async move { licence.ea(&format!("{}", 10 + n), n).ask(&node, "activate").await })
+        })
+        .collect();
+    let mut won = 0;
+    for one in race {
+        match one.await.unwrap().code() {
+            "VALID" => won += 1,
+            "TOO_MANY_MACHINES" => {}
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(won, 1);
+    assert_eq!(licence.db.seats(licence.id).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_who_want_the_last_seat_one_has_it() {
+    race(World::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_who_want_the_last_seat_one_has_it_on_postgres() {
+    let name = "of_a_hundred_who_want_the_last_seat_one_has_it_on_postgres";
+    if let Some((world, _database)) = World::postgres(name).await {
+        race(world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_seat_that_was_given_back_is_free_at_once() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let (mut home, mut office) = (licence.ea("5001", 1), licence.ea("5001", 2));
+    home.activate(&world.node).await;
+    assert_eq!(office.activate(&world.node).await.code(), "TOO_MANY_MACHINES");
+    assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.beat(&world.node).await.code(), "RELEASED");
+    assert_eq!(home.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
+    let events = licence.db.licence_events(licence.id, Page::first(10)).await.unwrap().items;
+    let kinds: Vec<LicenceEventKind> = events.iter().rev().map(|event| event.kind).collect();
+    use LicenceEventKind as K;
+    assert_eq!(kinds, [K::Activated, K::Released, K::Activated]);
+}
+
+#[tokio::test]
+async fn who_comes_again_has_the_same_seat_under_a_new_key() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    let request = ea.request("activate", json!({}));
+    let first = ea.send(&world.node, "activate", &request).await;
+    let again = ea.send(&world.node, "activate", &request).await;
+    for same in ["activation", "generation", "salt"] {
+        assert_eq!(first.body[same], again.body[same], "an answer that was lost is given again: {same}");
+    }
+    ea.keep(&first);
+    ea.beat(&world.node).await;
+    let old = ea.seat.clone();
+    let anew = ea.activate(&world.node).await;
+    assert_eq!((&anew.body["activation"], &anew.body["generation"]), (&first.body["activation"], &json!(2)));
+    assert_ne!(anew.body["salt"], first.body["salt"]);
+    assert_eq!((&anew.body["sequence"], &anew.body["orders"]), (&json!(1), &json!(1)), "it goes on from there");
+    ea.seat = old;
+    let retired = ea.ask(&world.node, "validate").await;
+    assert_eq!((retired.status, retired.code()), (401, "key-retired"));
+}
+
+#[tokio::test]
+async fn a_silent_seat_is_free_and_comes_back_only_by_activating() {
+    let world = World::start().await;
+    let floating = PolicyWish { window_s: 600, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, floating).await;
+    let (mut home, mut office) = (licence.ea("5001", 1), licence.ea("5001", 2));
+    home.activate(&world.node).await;
+    world.time.pass_s(600);
+    assert_eq!(home.beat(&world.node).await.code(), "VALID");
+    world.time.pass_s(630);
+    assert_eq!(office.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
+    world.time.pass_s(1);
+    assert_eq!(home.beat(&world.node).await.code(), "HEARTBEAT_MISSED");
+    assert_eq!(home.beat(&world.node).await.code(), "HEARTBEAT_MISSED", "a late heartbeat brings nothing back");
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.beat(&world.node).await.code(), "HEARTBEAT_MISSED");
+    assert_eq!(home.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
+    assert_eq!(office.beat(&world.node).await.code(), "VALID");
+}
+
+#[tokio::test]
+async fn heartbeats_never_resurrect_what_was_revoked() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { window_s: 600, ..PolicyWish::default() }).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    assert_eq!(ea.beat(&world.node).await.code(), "VALID");
+    licence.change(LicenceChange::State(State::Revoked, "fraud".to_owned()), world.time.now()).await;
+    for _ in 0..3 {
+        assert_eq!(ea.beat(&world.node).await.code(), "REVOKED");
+    }
+    let seat = licence.db.seats(licence.id).await.unwrap().remove(0);
+    assert_eq!(seat.seen_at, world.time.now(), "held once, before");
+    world.time.pass_s(60);
+    ea.beat(&world.node).await;
+    assert_eq!(licence.db.seats(licence.id).await.unwrap().remove(0).seen_at, seat.seen_at);
+    assert_eq!(licence.db.licence_image(licence.id).await.unwrap().licence.state, State::Revoked);
+}
+
+#[tokio::test]
+async fn reports_count_once_and_only_grow() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { window_s: 600, ..PolicyWish::default() }).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let report = json!({ "sequence": 5, "orders": 3, "lots": "1.25", "runtime_s": 100 });
+    let request = ea.request("heartbeat", report.clone());
+    let first = ea.send(&world.node, "heartbeat", &request).await;
+    world.time.pass_s(300);
+    let replayed = ea.send(&world.node, "heartbeat", &request).await;
+    for reply in [&first, &replayed] {
+        assert_eq!((reply.code(), &reply.body["sequence"], &reply.body["lots"]), ("VALID", &json!(5), &json!("1.25")));
+    }
+    world.time.pass_s(331);
+    assert_eq!(ea.ask(&world.node, "validate").await.code(), "HEARTBEAT_MISSED", "a replay holds no seat");
+    ea.activate(&world.node).await;
+    for shrunk in [
+        json!({ "sequence": 6, "orders": 2, "lots": "1.25", "runtime_s": 100 }),
+        json!({ "sequence": 6, "orders": 3, "lots": "1.24", "runtime_s": 100 }),
+        json!({ "sequence": 6, "orders": 3, "lots": "1.25", "runtime_s": 99 }),
+    ] {
+        let reply = ea.ask_with(&world.node, "usage", shrunk).await;
+        assert_eq!((reply.status, reply.code()), (422, "invalid"));
+    }
+    let older = json!({ "sequence": 4, "orders": 1, "lots": "0.5", "runtime_s": 1 });
+    assert_eq!(ea.ask_with(&world.node, "usage", older).await.body["orders"], 3, "answered, and changes nothing");
+    for bad in ["", "1,5", "-1", "1.123456789", "1e3", "."] {
+        let wrong = json!({ "sequence": 7, "orders": 3, "lots": bad, "runtime_s": 100 });
+        assert_eq!(ea.ask_with(&world.node, "usage", wrong).await.status, 422, "{bad:?}");
+    }
+    let seat = licence.db.seats(licence.id).await.unwrap().remove(0);
+    assert_eq!((seat.usage.sequence, seat.usage.orders, seat.usage.runtime_s), (5, 3, 100));
+}
+
+#[tokio::test]
+async fn settings_ride_when_they_are_others_and_fit() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    let set = async |text: &str| {
+        let settings = json!({ "lots": 0.05, "comment": text }).to_string();
+        licence.db.set_licence_settings(licence.id, 1, &settings, world.time.now()).await.unwrap()
+    };
+    assert_eq!(set("Grüße, \"Öl\"").await, 1);
+    let taken = ea.activate(&world.node).await;
+    assert_eq!((&taken.body["config_version"], &taken.body["set.lots"]), (&json!(1), &json!("0.05")));
+    assert_eq!(taken.body["set.comment"], "Grüße, \"Öl\"");
+    let same = ea.ask_with(&world.node, "validate", json!({ "config_version": 1 })).await;
+    assert!(same.body.get("config_included").is_none());
+    assert_eq!(set(&"x".repeat(5_000)).await, 2);
+    let large = ea.ask_with(&world.node, "validate", json!({ "config_version": 1 })).await;
+    assert_eq!((&large.body["config_version"], large.body.get("config_included")), (&json!(2), None));
+    assert_eq!(ea.ask(&world.node, "config").await.body["set.comment"].as_str().unwrap().len(), 5_000);
+}
