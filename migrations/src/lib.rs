@@ -21,7 +21,8 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait::async_trait};
 
 /// Tables that belong to no tenant: what must be readable before a tenant is known.
-pub const SYSTEM_TABLES: &[&str] = &["tenants", "tenant_hosts", "plugin_artifacts", "kill_requests", "licensing_revisions"];
+pub const SYSTEM_TABLES: &[&str] =
+    &["tenants", "tenant_hosts", "plugin_artifacts", "kill_requests", "licensing_revisions"];
 
 /// Tables whose every row belongs to one tenant, by the migration that made them. PostgreSQL guards each with
 /// row-level security.

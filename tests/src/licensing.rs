@@ -32,7 +32,8 @@ impl<'a> Owner<'a> {
     async fn of(server: &'a Running, password: &str) -> Self {
         let client = server.client(HOST).expect("a client");
         let credentials = json!({ "email": OWNER, "password": password });
-        let answer = client.post(server.url(HOST, "/api/v1/tokens")).json(&credentials).send().await.expect("an answer");
+        let answer =
+            client.post(server.url(HOST, "/api/v1/tokens")).json(&credentials).send().await.expect("an answer");
         let tokens: Value = answer.json().await.expect("JSON");
         let token = tokens["access_token"].as_str().expect("a token").to_owned();
         Self { server, client, token }

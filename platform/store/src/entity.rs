@@ -66,8 +66,8 @@ mod vault;
 
 pub(crate) use audit::{audit_entries, audit_heads};
 pub(crate) use licensing::{
-    ea_keys, ea_products, ea_versions, licence_activations, licence_events, licence_keys, licence_policies, licence_salts,
-    licence_settings, licences, licensing_revisions,
+    ea_keys, ea_products, ea_versions, licence_activations, licence_events, licence_keys, licence_policies,
+    licence_salts, licence_settings, licences, licensing_revisions,
 };
 pub(crate) use registry::{author_keys, plugin_releases};
 pub(crate) use vault::{

@@ -15,7 +15,8 @@ use marque_domain::id::TenantId;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
     DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait,
-    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany, sea_query::{Expr, ExprTrait as _, OnConflict},
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany,
+    sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 
 /// Values bound in one statement at most: SQLite takes 32,766 and PostgreSQL 65,535.

@@ -1,13 +1,6 @@
 //! Expert Advisors that the brand offers, and their versions.
 
-use super::{
-    Tag,
-    caller::Caller,
-    idempotency::once,
-    refused::Refused,
-    releases::Channel,
-    text::Text,
-};
+use super::{Tag, caller::Caller, idempotency::once, refused::Refused, releases::Channel, text::Text};
 use crate::{
     identity::Operation,
     licensing::manage::{self, NewProduct, NewVersion, ProductChange},
@@ -314,7 +307,12 @@ impl Eas {
     /// Withdraw a version
     ///
     /// EAs of this version open no more trades, and are told what to take instead.
-    #[oai(path = "/ea-versions/:ea_version/yank", method = "post", operation_id = "yank_ea_version", transform = "once")]
+    #[oai(
+        path = "/ea-versions/:ea_version/yank",
+        method = "post",
+        operation_id = "yank_ea_version",
+        transform = "once"
+    )]
     async fn yank_ea_version(
         &self,
         caller: Caller,

@@ -164,8 +164,7 @@ enum Csv {
 
 /// An instant of a body.
 fn instant(field: &str, text: Option<&Text>) -> Result<Option<Millis>, Problem> {
-    let read =
-        |text: &Text| Millis::from_rfc3339(&text.0).ok_or_else(|| invalid(field, "is no instant of RFC 3339"));
+    let read = |text: &Text| Millis::from_rfc3339(&text.0).ok_or_else(|| invalid(field, "is no instant of RFC 3339"));
     text.map(read).transpose()
 }
 

@@ -108,7 +108,11 @@ async fn rotate(
         .map_err(|problem| CliError::EaKey(problem.detail))?;
     let details = json!({ "seats": rotated, "licence": args.licence.map(|id| id.to_string()), "days": args.days });
     record(db, vault, clock, "rotate", details).await?;
-    writeln!(out, "{slug}: {rotated} seats get a new key with their next heartbeat; the old ones are good until {}", retires_at.to_rfc3339())?;
+    writeln!(
+        out,
+        "{slug}: {rotated} seats get a new key with their next heartbeat; the old ones are good until {}",
+        retires_at.to_rfc3339()
+    )?;
     Ok(())
 }
 
@@ -123,7 +127,10 @@ async fn retire(
     let Some(name) = args.name.as_deref() else {
         let retired = db.retire_salts(clock.now()).await?;
         record(db, vault, clock, "retire", json!({ "seats": retired })).await?;
-        writeln!(out, "{slug}: {retired} old keys of seats retired. EAs that still have one activate anew and keep their seats")?;
+        writeln!(
+            out,
+            "{slug}: {retired} old keys of seats retired. EAs that still have one activate anew and keep their seats"
+        )?;
         return Ok(());
     };
     match retire_key(db, name, clock.now()).await {

@@ -3,7 +3,9 @@
 use super::DemoError;
 use crate::{
     clock::Clock,
-    licensing::manage::{NewLicence, NewProduct, NewVersion, PolicyWish, TermWish, issue, put_policy, put_product, put_version},
+    licensing::manage::{
+        NewLicence, NewProduct, NewVersion, PolicyWish, TermWish, issue, put_policy, put_product, put_version,
+    },
     problem::Problem,
     secrets::Vault,
 };

@@ -19,9 +19,7 @@ use marque_domain::{
     licence::{self, Kid, Refusal, Verdict},
     time::Millis,
 };
-use marque_store::{
-    LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage,
-};
+use marque_store::{LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage};
 use serde_json::{Map, Value};
 
 impl From<NoRandomness> for Problem {
@@ -42,6 +40,10 @@ impl Licensing {
             let wish = known.claim(asked.ask, licence::Ask::Activate);
             let verdict = licence::decide(&known.licence, &wish, now);
             let Verdict::Valid { seat, .. } = verdict else {
+                // Who takes a seat notes it with the seat.
+                if known.licence.first_used_at.is_none() {
+                    asked.from.db.use_licence(known.licence.id, now).await?;
+                }
                 return self.sign(asked, &known, &answer::of(asked, &known, &verdict, now)).await;
             };
             let Some(taking) = self.taking(asked, &known, seat, now).await? else {
@@ -124,8 +126,8 @@ impl Licensing {
         let known = slot.load(asked.from.db).await?;
         let seat = known.seats.get(&id).ok_or_else(super::refused)?;
         let gone = Seat { address: asked.from.address.to_string(), ..seat.clone() };
-        let given = asked.from.db.release_seat(known.licence.id, id, now, &event(&gone, Kind::Released, now)?);
-        let (seat, held) = given.await?;
+        let event = event(&gone, Kind::Released, now)?;
+        let (seat, held) = asked.from.db.release_seat(known.licence.id, id, now, &event).await?;
         if held {
             self.note(asked, Act::EaReleased, &seat, now).await?;
         }

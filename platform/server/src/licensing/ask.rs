@@ -84,7 +84,8 @@ impl Ask {
     pub fn read(operation: Operation, fields: &Fields) -> Result<Self, Problem> {
         let mut reader = Reader { fields, problem: None };
         let key_id = reader.text("key_id", "32 hexadecimal digits", |text| of_hex::<16>(text).is_some());
-        let version = reader.text("version", "one to three numbers with points", |text| text.parse::<Version>().is_ok());
+        let version =
+            reader.text("version", "one to three numbers with points", |text| text.parse::<Version>().is_ok());
         let kind_name = reader.text("kind", "demo, contest or live", |text| kind_of(text).is_some());
         reader.check("protocol", "1", |value| matches!(value, Some(Value::Number(1))));
         let activation = reader.optional("activation", "1 to 40 of a-z, 0-9 and _", |text| plain(text, b"_", 40));
@@ -105,9 +106,8 @@ impl Ask {
             names_activation: activation.is_some(),
             activation: activation.and_then(|text| text.parse().ok()),
             config_version: reader.number("config_version").unwrap_or(0),
-            ed25519: reader.optional("alg", "hmac-sha256 or ed25519", |text| {
-                matches!(text, "hmac-sha256" | "ed25519")
-            }) == Some("ed25519".to_owned()),
+            ed25519: reader.optional("alg", "hmac-sha256 or ed25519", |text| matches!(text, "hmac-sha256" | "ed25519"))
+                == Some("ed25519".to_owned()),
             usage: operation.reports().then(|| reader.usage()),
             key_id,
             kind_name,

@@ -185,8 +185,18 @@ mod tests {
         let fields = Fields::of_json(r#"{"a":"ü","b":-3,"c":true}"#.as_bytes()).unwrap();
         assert_eq!(fields.0.get("b"), Some(&Value::Number(-3)));
         for bad in [
-            "", "[]", "1", "{", r#"{"a":null}"#, r#"{"a":1.5}"#, r#"{"a":[]}"#, r#"{"a":{}}"#, r#"{"a":1,"a":1}"#,
-            r#"{"a":1}x"#, r#"{"a":1000000000000000000}"#, r#"{"a":1e3}"#,
+            "",
+            "[]",
+            "1",
+            "{",
+            r#"{"a":null}"#,
+            r#"{"a":1.5}"#,
+            r#"{"a":[]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":1000000000000000000}"#,
+            r#"{"a":1e3}"#,
         ] {
             assert_eq!(Fields::of_json(bad.as_bytes()), None, "{bad}");
         }

@@ -195,15 +195,15 @@ impl Known {
 
     /// The newest generation of a seat's key, if it is newer than the one that signs.
     pub fn pending(&self, seat: &Seat) -> Option<u64> {
-        let newest = self.salts.range((seat.id, 0)..=(seat.id, u64::MAX)).next_back().map(|((_, newest), _)| *newest)?;
+        let newest =
+            self.salts.range((seat.id, 0)..=(seat.id, u64::MAX)).next_back().map(|((_, newest), _)| *newest)?;
         (newest > generation_of(seat)).then_some(newest)
     }
 
     /// The seat that this very request took before.
     pub fn taken_by(&self, ask: &Ask) -> Option<&Seat> {
-        let bound = |seat: &&Seat| {
-            seat.account == ask.account && seat.server == ask.server && seat.machine == ask.machine
-        };
+        let bound =
+            |seat: &&Seat| seat.account == ask.account && seat.server == ask.server && seat.machine == ask.machine;
         self.seats.values().filter(bound).find(|seat| seat.nonce == ask.nonce)
     }
 }

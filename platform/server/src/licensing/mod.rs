@@ -47,7 +47,7 @@ use marque_domain::{
     licence::{self, Kid, Refusal, SignedKind, Verdict, signed_bytes},
     time::Millis,
 };
-use marque_store::{Store, StoreError, TenantDb};
+use marque_store::{Store, TenantDb};
 use signer::Signers;
 use snapshot::Slot;
 use std::sync::Arc;
@@ -171,13 +171,7 @@ impl Licensing {
     }
 
     /// `validate` and `config`: says whether the licence is valid, and changes nothing.
-    async fn look(
-        &self,
-        slot: &Slot,
-        asked: &Asked<'_>,
-        known: Arc<Known>,
-        now: Millis,
-    ) -> Result<Signed, Problem> {
+    async fn look(&self, slot: &Slot, asked: &Asked<'_>, known: Arc<Known>, now: Millis) -> Result<Signed, Problem> {
         let (known, verdict) = decided(slot, asked, known, now).await?;
         let mut answer = answer::of(asked, &known, &verdict, now);
         if matches!(verdict, Verdict::Valid { .. }) {
@@ -195,12 +189,7 @@ impl Licensing {
         Ok(sign_with(&mac, asked.operation, &asked.kid, answer))
     }
 
-    async fn by_tenant(
-        &self,
-        db: &TenantDb,
-        operation: Operation,
-        answer: &answer::Answer,
-    ) -> Result<Signed, Problem> {
+    async fn by_tenant(&self, db: &TenantDb, operation: Operation, answer: &answer::Answer) -> Result<Signed, Problem> {
         let body = answer.to_bytes();
         let signer = self.0.signers.of(db).await?;
         let bytes = signed_bytes(SignedKind::Answer, operation.name(), signer.kid(), &body);
@@ -220,7 +209,7 @@ async fn decided(
     asked: &Asked<'_>,
     known: Arc<Known>,
     now: Millis,
-) -> Result<(Arc<Known>, Verdict), StoreError> {
+) -> Result<(Arc<Known>, Verdict), Problem> {
     let verdict = licence::decide(&known.licence, &known.claim(asked.ask, asked.ask.of_seat()), now);
     if !may_be_outdated(&verdict) {
         return Ok((known, verdict));
@@ -234,10 +223,7 @@ async fn decided(
 /// within a second, and no seat changes it.
 const fn may_be_outdated(verdict: &Verdict) -> bool {
     use Refusal as R;
-    matches!(
-        verdict,
-        Verdict::Refused(R::NotActivated | R::Released | R::HeartbeatMissed | R::BindingMismatch { .. })
-    )
+    matches!(verdict, Verdict::Refused(R::NotActivated | R::Released | R::HeartbeatMissed | R::BindingMismatch { .. }))
 }
 
 /// The signature does not fit, or its key is not known.

@@ -60,12 +60,7 @@ async fn rotate_one(
     Err(super::crowded())
 }
 
-async fn next_salts(
-    db: &TenantDb,
-    vault: &Vault,
-    image: &LicenceImage,
-    now: Millis,
-) -> Result<Vec<SeatSalt>, Problem> {
+async fn next_salts(db: &TenantDb, vault: &Vault, image: &LicenceImage, now: Millis) -> Result<Vec<SeatSalt>, Problem> {
     let mut salts = Vec::new();
     for seat in image.seats.iter().filter(|seat| seat.released_at.is_none() && seat.lapsed_at.is_none()) {
         let newest = image.salts.iter().filter(|salt| salt.activation == seat.id).map(|salt| salt.generation).max();

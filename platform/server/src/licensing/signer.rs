@@ -7,11 +7,7 @@ use crate::{
     secrets::{NoRandomness, Place, SealError, SealedColumn, Vault, VaultError, new_id, random_bytes},
 };
 use ed25519_dalek::{Signer as _, SigningKey};
-use marque_domain::{
-    id::TenantId,
-    licence::Kid,
-    time::Millis,
-};
+use marque_domain::{id::TenantId, licence::Kid, time::Millis};
 use marque_store::{EaKey, StoreError, TenantDb};
 use moka::future::Cache;
 use serde_json::{Map, Value};

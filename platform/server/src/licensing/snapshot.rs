@@ -156,9 +156,8 @@ impl Snapshots {
 
     /// The place of a licence. Whether there is one turns out when it is read.
     pub(super) async fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
-        let fresh = async {
-            Arc::new(Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) })
-        };
+        let fresh =
+            async { Arc::new(Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) }) };
         let inner = self.0.slots.get_with((db.tenant(), id), fresh).await;
         Slot { id, inner, all: self.clone() }
     }

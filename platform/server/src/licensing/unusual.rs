@@ -33,7 +33,8 @@ pub fn unusual(events: &[LicenceEvent], now: Millis, country: impl Fn(&str) -> O
     let recent = |event: &&LicenceEvent| now.since(event.at) <= MACHINES_WITHIN_MS;
     let taken = events.iter().filter(recent).filter(|event| event.kind == Kind::Activated);
     let machines = taken.map(|event| event.machine.as_str()).collect::<BTreeSet<_>>().len();
-    let mut found: Vec<Unusual> = (machines > MACHINES_MANY).then_some(Unusual::Machines(machines)).into_iter().collect();
+    let mut found: Vec<Unusual> =
+        (machines > MACHINES_MANY).then_some(Unusual::Machines(machines)).into_iter().collect();
     // Only the EA's own address counts, not that of who released a seat in the portal.
     let heard = |event: &&LicenceEvent| matches!(event.kind, Kind::Activated | Kind::TakenUp | Kind::Moved);
     let mut before: Option<(String, Millis)> = None;

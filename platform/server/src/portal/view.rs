@@ -113,8 +113,8 @@ pub use join::{
     ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
 };
 pub use licences::{
-    EasPage, EventLine, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, PolicyLine, ProductLine, ProductPage, SeatLine,
-    VendorPage, VersionLine, event_words, licence_badge, machine_words, program_words,
+    EasPage, EventLine, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, PolicyLine, ProductLine, ProductPage,
+    SeatLine, VendorPage, VersionLine, event_words, licence_badge, machine_words, program_words,
 };
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use money::{

@@ -282,7 +282,10 @@ async fn retire_older(tx: &TenantTx, taken: &SeatTaken, at: Millis) -> Result<()
     let kept = taken.salt.generation.saturating_sub(10);
     let ancient = tx.delete::<Salts>().filter(S::ActivationId.eq(taken.seat.id.0)).filter(S::Generation.lt(kept));
     tx.run_delete(ancient).await?;
-    let older = tx.update::<Salts>().filter(S::ActivationId.eq(taken.seat.id.0)).filter(S::Generation.lt(taken.salt.generation));
+    let older = tx
+        .update::<Salts>()
+        .filter(S::ActivationId.eq(taken.seat.id.0))
+        .filter(S::Generation.lt(taken.salt.generation));
     tx.run_update(older.col_expr(S::RetiresAt, Expr::val(at.0))).await?;
     Ok(())
 }

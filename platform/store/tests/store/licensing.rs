@@ -121,7 +121,10 @@ async fn of_a_hundred_at_one_revision_one_takes_a_seat(bench: Bench) {
     let image = db.licence_image(LicenceId(1)).await.unwrap();
     assert_eq!((image.seats.len(), image.salts.len()), (1, 1));
     let licence = image.licence;
-    assert_eq!((licence.first_used_at, licence.first_activated_at, licence.moved_at), (Some(NOW), Some(NOW), Some(NOW)));
+    assert_eq!(
+        (licence.first_used_at, licence.first_activated_at, licence.moved_at),
+        (Some(NOW), Some(NOW), Some(NOW))
+    );
     assert!(!db.take_seat(&taking(200, revision)).await.unwrap(), "what was decided upon is over");
     assert!(db.take_seat(&taking(200, licence.revision)).await.unwrap());
 }
@@ -148,7 +151,8 @@ async fn reports_only_grow_and_hold_only_what_is_held(bench: Bench) {
     assert!(db.report_usage(&report(1, 5, Some(NOW))).await.unwrap());
     assert!(!db.report_usage(&report(1, 5, Some(NOW))).await.unwrap());
     assert!(!db.report_usage(&report(1, 4, Some(NOW))).await.unwrap());
-    let shrunk = SeatReport { usage: Usage { sequence: 6, orders: 1, ..report(1, 6, None).usage }, ..report(1, 6, None) };
+    let shrunk =
+        SeatReport { usage: Usage { sequence: 6, orders: 1, ..report(1, 6, None).usage }, ..report(1, 6, None) };
     assert!(!db.report_usage(&shrunk).await.unwrap());
     let revoked = LicenceChange::State(State::Revoked, "fraud".to_owned());
     db.change_licence(LicenceId(1), &revoked, NOW).await.unwrap();

@@ -69,9 +69,19 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
 
     let acts: Vec<String> = world.acts(AURORA).await.into_iter().map(|(act, _)| act).collect();
     for act in [
-        "ea-product-added", "ea-version-added", "licence-policy-added", "licence-issued", "licence-key-shown",
-        "licence-key-reissued", "licence-settings-changed", "licence-suspended", "licence-reinstated",
-        "licence-renewed", "licence-transferred", "licence-revoked", "ea-version-yanked",
+        "ea-product-added",
+        "ea-version-added",
+        "licence-policy-added",
+        "licence-issued",
+        "licence-key-shown",
+        "licence-key-reissued",
+        "licence-settings-changed",
+        "licence-suspended",
+        "licence-reinstated",
+        "licence-renewed",
+        "licence-transferred",
+        "licence-revoked",
+        "ea-version-yanked",
     ] {
         assert!(acts.iter().any(|known| known == act), "{act} is not in {acts:?}");
     }

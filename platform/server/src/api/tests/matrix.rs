@@ -301,7 +301,8 @@ impl<'a> Brand<'a> {
     /// Lists show nobody what is another's.
     async fn lists(&self, theirs: &Ids, own: &Ids) {
         // A table is no JSON; what it shows is tried in `licences.rs`.
-        let is_list = |asked: &&Asked| !asked.names_an_id() && asked.method == Method::GET && !asked.path.ends_with(".csv");
+        let is_list =
+            |asked: &&Asked| !asked.names_an_id() && asked.method == Method::GET && !asked.path.ends_with(".csv");
         for asked in asked().iter().filter(is_list) {
             for (role, person) in &self.people {
                 let (answer, reach) = (asked.ask(person, &nobodys()).await, asked.operation.reach(*role));

@@ -75,7 +75,9 @@ impl Budget {
             }
             Self::Reset => format!("Look into your inbox and its spam folder; you can ask for another mail in {wait}."),
             Self::Api => format!("You have called often. Wait {wait}; `RateLimit-Policy` says how often you may."),
-            Self::Ea => format!("This licence key has asked often. Wait {wait}; a heartbeat every few minutes is enough."),
+            Self::Ea => {
+                format!("This licence key has asked often. Wait {wait}; a heartbeat every few minutes is enough.")
+            }
             Self::Trading => format!("You have traded often. Wait {wait}; what stands is not touched."),
         }
     }

@@ -29,7 +29,8 @@ pub async fn licences_csv(who: &SignedIn, filter: LicenceFilter<'_>) -> Result<V
     let policies: BTreeMap<LicencePolicyId, String> =
         who.db().licence_policies(None).await?.into_iter().map(|policy| (policy.id, policy.name)).collect();
     let mut owners: BTreeMap<UserId, String> = BTreeMap::new();
-    let (mut table, mut page, mut rows) = (csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()), Page::first(PAGE_MAX), 0);
+    let (mut table, mut page, mut rows) =
+        (csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()), Page::first(PAGE_MAX), 0);
     let broken = |error: csv::Error| Problem::internal(&error);
     table.write_record(HEAD).map_err(broken)?;
     loop {

@@ -78,8 +78,7 @@ pub(super) async fn new_key(
 pub(super) async fn shown_key(db: &TenantDb, vault: &Vault, licence: LicenceId) -> Result<String, Problem> {
     let row = db.licence_key(licence).await?;
     let opened = vault.of(db).await?.open(&Place::new(SealedColumn::LicenceKeys, row.id), &row.secret)?;
-    let key: LicenceKey =
-        opened.text()?.expose().parse().map_err(|error| Problem::internal(&BrokenKey(error)))?;
+    let key: LicenceKey = opened.text()?.expose().parse().map_err(|error| Problem::internal(&BrokenKey(error)))?;
     Ok(key.shown())
 }
 

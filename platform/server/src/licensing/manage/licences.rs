@@ -112,12 +112,7 @@ fn in_state(licence: &LicenceRow, wanted: State) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::Conflict, detail))
 }
 
-async fn renewed(
-    who: &SignedIn,
-    licence: &LicenceRow,
-    until: Option<Millis>,
-    now: Millis,
-) -> Result<Millis, Problem> {
+async fn renewed(who: &SignedIn, licence: &LicenceRow, until: Option<Millis>, now: Millis) -> Result<Millis, Problem> {
     if let Some(until) = until {
         let future = until > now;
         return if future { Ok(until) } else { Err(wrong("until", "an instant in the future")) };
@@ -179,12 +174,7 @@ pub async fn reissue(who: &SignedIn, vault: &Vault, id: LicenceId, now: Millis) 
 ///
 /// # Errors
 /// [`ProblemCode::NotFound`].
-pub async fn release_seat(
-    who: &SignedIn,
-    licence: LicenceId,
-    id: ActivationId,
-    now: Millis,
-) -> Result<Seat, Problem> {
+pub async fn release_seat(who: &SignedIn, licence: LicenceId, id: ActivationId, now: Millis) -> Result<Seat, Problem> {
     let licence = who.db().licence(who.may(Operation::ReleaseSeat)?, licence).await?;
     let seats = who.db().seats(licence.id).await?;
     let seat = seats.into_iter().find(|seat| seat.id == id).ok_or_else(Problem::not_found)?;
@@ -222,7 +212,8 @@ pub async fn settings_set(
     let licence: LicenceRow = who.db().licence(who.may(Operation::SetUpEa)?, id).await?;
     let (schema, form, _) = settings_of(who, licence.id).await?;
     let value = Value::Object(settings.clone());
-    let validator = jsonschema::validator_for(&schema).map_err(|error| Problem::internal(&BrokenForm(error.to_string())))?;
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|error| Problem::internal(&BrokenForm(error.to_string())))?;
     let mut faults = validator.iter_errors(&value).map(|fault| (fault.instance_path().to_string(), fault.to_string()));
     if let Some((path, fault)) = faults.next() {
         let problem = wrong(&format!("settings{path}"), fault);
@@ -244,4 +235,3 @@ fn text_of(value: &Value) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("a product's form of settings cannot be used: {0}")]
 struct BrokenForm(String);
-

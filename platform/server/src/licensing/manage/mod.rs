@@ -8,13 +8,11 @@ mod products;
 
 pub use export::licences_csv;
 pub use issue::{Issued, NewLicence, issue};
-pub use licences::{
-    Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer,
-};
-pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
+pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer};
 pub(crate) use policies::put_policy;
-pub(crate) use products::{put_product, put_version};
+pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
 pub use products::{NewProduct, NewVersion, ProductChange, add_product, add_version, change_product, yank_version};
+pub(crate) use products::{put_product, put_version};
 
 use crate::problem::{Problem, ProblemCode};
 

@@ -114,9 +114,10 @@ pub(crate) async fn put_product(db: &TenantDb, new: NewProduct, now: Millis) -> 
     };
     match db.add_ea_product(&product).await {
         Ok(()) => Ok(product),
-        Err(StoreError::Conflict(_)) => {
-            Err(Problem::new(ProblemCode::Conflict, "There is a product with this code, or there are as many as may be."))
-        }
+        Err(StoreError::Conflict(_)) => Err(Problem::new(
+            ProblemCode::Conflict,
+            "There is a product with this code, or there are as many as may be.",
+        )),
         Err(other) => Err(other.into()),
     }
 }

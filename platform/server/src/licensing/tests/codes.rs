@@ -54,8 +54,10 @@ async fn a_licence_is_activated_asked_about_held_and_given_back() {
     assert_eq!(ea.ask(&world.node, "deactivate").await.code(), "RELEASED", "again changes nothing");
     assert_eq!(ea.beat(&world.node).await.code(), "RELEASED");
     let queried = ea.request("validate", json!({}));
-    let query: Vec<String> =
-        queried.iter().map(|(n, v)| format!("{n}={}", v.as_str().map_or_else(|| v.to_string(), str::to_owned))).collect();
+    let query: Vec<String> = queried
+        .iter()
+        .map(|(n, v)| format!("{n}={}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+        .collect();
     let (query, kid) = (query.join("&"), ea.kid("validate"));
     let seat = ea.seat.clone().unwrap();
     let mac = ea.secret.activation_mac(seat.activation.parse().unwrap(), seat.generation, &seat.salt);
@@ -211,7 +213,8 @@ async fn what_is_no_answer_is_a_problem() {
     assert_eq!(ask("keys", "", &body).await, (405, "method-not-allowed".to_owned()));
     let refused = raw(&world.node, AURORA, "heartbeat", &wrong, b"{}".to_vec()).await;
     assert_eq!((refused.status, refused.code()), (422, "invalid"));
-    let named: Vec<&str> = refused.body["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
+    let named: Vec<&str> =
+        refused.body["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
     for field in ["protocol", "key_id", "product", "nonce", "account", "machine", "sequence", "lots"] {
         assert!(named.contains(&field), "{field} in {named:?}");
     }

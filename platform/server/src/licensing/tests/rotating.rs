@@ -24,11 +24,8 @@ async fn a_seats_old_key_is_good_until_it_is_retired() {
     let again = ea.beat(&world.node).await;
     assert_eq!(again.body["next_salt"], offered.body["next_salt"], "an answer that was lost is given again");
     let old = ea.seat.clone();
-    let next = Held {
-        generation: 2,
-        salt: offered.body["next_salt"].as_str().unwrap().to_owned(),
-        ..old.clone().unwrap()
-    };
+    let next =
+        Held { generation: 2, salt: offered.body["next_salt"].as_str().unwrap().to_owned(), ..old.clone().unwrap() };
     ea.seat = Some(next.clone());
     let arrived = ea.beat(&world.node).await;
     assert_eq!((arrived.code(), arrived.body.get("next_salt")), ("VALID", None));
@@ -92,12 +89,8 @@ async fn a_key_that_was_replaced_is_told_so_and_seats_stay() {
     let mut again = renewed.ea("5001", 1);
     let taken = again.activate(&world.node).await;
     assert_eq!((taken.code(), &taken.body["activation"]), ("VALID", &json!(ea.seat.unwrap().activation)));
-    let other = issue(
-        &licence.db,
-        &world.vault,
-        NewLicence { user: row.user, policy, ends_at: None },
-        world.time.now(),
-    );
+    let other =
+        issue(&licence.db, &world.vault, NewLicence { user: row.user, policy, ends_at: None }, world.time.now());
     assert_ne!(other.await.unwrap().licence.id, licence.id);
 }
 

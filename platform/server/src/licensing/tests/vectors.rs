@@ -77,10 +77,12 @@ fn ed25519() {
         let public: [u8; 32] = of_hex(text(&vector, "public_key")).unwrap();
         let (kid, operation) = (text(&vector, "kid"), text(&vector, "operation"));
         let signature = text(&vector, "signature").strip_prefix(&format!("kid={kid}, ed25519=")).and_then(of_hex::<64>);
-        let bytes = signed_bytes(SignedKind::Answer, operation, &kid.parse().unwrap(), text(&vector, "body").as_bytes());
-        let good = VerifyingKey::from_bytes(&public).ok().zip(signature).is_some_and(|(key, signature)| {
-            key.verify_strict(&bytes, &Signature::from_bytes(&signature)).is_ok()
-        });
+        let bytes =
+            signed_bytes(SignedKind::Answer, operation, &kid.parse().unwrap(), text(&vector, "body").as_bytes());
+        let good = VerifyingKey::from_bytes(&public)
+            .ok()
+            .zip(signature)
+            .is_some_and(|(key, signature)| key.verify_strict(&bytes, &Signature::from_bytes(&signature)).is_ok());
         assert_eq!(if good { "good" } else { "bad" }, text(&vector, "want"), "{vector}");
     }
 }

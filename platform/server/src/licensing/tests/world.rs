@@ -76,7 +76,10 @@ impl World {
 
     async fn over(store: Store, test: TestStore) -> Self {
         let time = Time(Arc::new(AtomicI64::new(NOON.0)));
-        let clock = { let time = time.clone(); Clock::from_fn(move || time.now()) };
+        let clock = {
+            let time = time.clone();
+            Clock::from_fn(move || time.now())
+        };
         let vault = Vault::for_tests(clock);
         let node = Self::node_of(&store, &test, &time, &vault, "ea_per_minute = 1000000").await;
         Self { store, time, vault, node, test }
@@ -84,7 +87,10 @@ impl World {
 
     async fn node_of(store: &Store, _test: &TestStore, time: &Time, vault: &Vault, limits: &str) -> Node {
         let config = config(&format!("[limits]\n{limits}\n"));
-        let clock = { let time = time.clone(); Clock::from_fn(move || time.now()) };
+        let clock = {
+            let time = time.clone();
+            Clock::from_fn(move || time.now())
+        };
         let limits = crate::identity::limits::Limits::new(&config).unwrap();
         let licensing = Licensing::new(store, clock, vault.clone(), limits, 1_000);
         let resolver = crate::edge::Resolver::new(store.system("tests"), &config.limits);
@@ -352,7 +358,8 @@ pub async fn get(node: &Node, host: &str, path: &str, signature: &str) -> Reply 
 
 async fn reply(answer: reqwest::Response) -> Reply {
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (status, signature, retry_after) = (answer.status().as_u16(), header("marque-signature"), header("retry-after"));
+    let (status, signature, retry_after) =
+        (answer.status().as_u16(), header("marque-signature"), header("retry-after"));
     let bytes = answer.bytes().await.unwrap().to_vec();
     let body = serde_json::from_slice(&bytes).unwrap();
     Reply { status, signature: signature.unwrap_or_default(), body, bytes, retry_after }

@@ -134,7 +134,13 @@ fn unusual_words(scene: &Scene, found: &Unusual) -> String {
         Unusual::Machines(count) => format!("{count} computers took a seat within seven days."),
         Unusual::Travel { from, to, at } => {
             let when = scene.clock().show(*at);
-            format!("Heard from {} and then from {} within two hours, on {} {}.", name(from), name(to), when.date, when.time)
+            format!(
+                "Heard from {} and then from {} within two hours, on {} {}.",
+                name(from),
+                name(to),
+                when.date,
+                when.time
+            )
         }
     }
 }
@@ -142,13 +148,22 @@ fn unusual_words(scene: &Scene, found: &Unusual) -> String {
 /// What a form has just done, in words. Only what stands here is shown: an address cannot put words into a page.
 pub(super) fn notice(done: &str) -> Option<Banner> {
     let (title, text) = match done {
-        "released" => ("Seat released", "Another computer or account may have it at once. The EA that had it opens no more trades."),
+        "released" => (
+            "Seat released",
+            "Another computer or account may have it at once. The EA that had it opens no more trades.",
+        ),
         "settings" => ("Settings saved", "The EA has them with its next answer, within a few minutes."),
-        "reissued" => ("Key replaced", "The old key is told so and opens no more trades. Seats stay and are taken up with the new key."),
+        "reissued" => (
+            "Key replaced",
+            "The old key is told so and opens no more trades. Seats stay and are taken up with the new key.",
+        ),
         "suspended" => ("Suspended", "Its EAs open no more trades within a second, until you reinstate it."),
         "reinstated" => ("Reinstated", "Its EAs go on by themselves within five minutes."),
         "renewed" => ("Renewed", "Its EAs go on by themselves."),
-        "transferred" => ("Given to another person", "Its seats were released. Tell the new owner to look for the key on their page."),
+        "transferred" => (
+            "Given to another person",
+            "Its seats were released. Tell the new owner to look for the key on their page.",
+        ),
         "revoked" => ("Revoked for good", "Its EAs are refused everywhere within a second."),
         "issued" => ("Licence issued", "Its owner finds the key on their page Expert Advisors."),
         _ => return None,
@@ -177,7 +192,8 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
     });
     let looks_after = reaches(Operation::ReadLicences);
     let found = if looks_after { unusual(&events, now, country) } else { Vec::new() };
-    let back = if looks_after && !own { Link::new("Licences", "/admin/eas") } else { Link::new("Expert Advisors", LIST) };
+    let back =
+        if looks_after && !own { Link::new("Licences", "/admin/eas") } else { Link::new("Expert Advisors", LIST) };
     Ok(LicencePage {
         back,
         line: line(scene, who, &names, &licence).await?,

@@ -48,7 +48,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
         .at("/admin/licences.csv", looks().get(export))
         .at("/admin/licences", may(O::ManageLicences).post(issue))
         .at("/admin/licences/:licence/:step", may(O::ManageLicences).post(step))
-        .at("/admin/eas/:ea", looks().get(product))
+        .at("/admin/eas/:ea", looks().get(show_product))
         .at("/admin/eas/:ea/versions", may(O::ManageEas).post(add_version))
         .at("/admin/eas/:ea/policies", may(O::ManageEas).post(add_policy))
         .at("/admin/ea-versions/:ea_version/yank", may(O::ManageEas).post(yank))
@@ -130,8 +130,10 @@ async fn view(scene: &Scene, who: &SignedIn, search: &Search) -> Result<VendorPa
     }
     let named = |id: ProductId| names.product(id);
     let policies = who.db().licence_policies(None).await?;
-    let policies: Vec<(String, String)> =
-        policies.iter().map(|policy| (policy.id.to_string(), format!("{} · {}", named(policy.product), policy.name))).collect();
+    let policies: Vec<(String, String)> = policies
+        .iter()
+        .map(|policy| (policy.id.to_string(), format!("{} · {}", named(policy.product), policy.name)))
+        .collect();
     let narrowed = format!("?q={}&ea={}&state={}", escaped(&query.text), query.ea, query.state);
     let older = found.next.map(|before| format!("{narrowed}&before={before}"));
     Ok(VendorPage {
@@ -142,7 +144,11 @@ async fn view(scene: &Scene, who: &SignedIn, search: &Search) -> Result<VendorPa
         pager: Pager { newer: search.before.map(|_| narrowed.clone()), older },
         csv: format!("/admin/licences.csv{narrowed}"),
         new_product: if may_do(who, Operation::ManageEas) { VendorPage::product_form() } else { Vec::new() },
-        new_licence: if may_do(who, Operation::ManageLicences) { VendorPage::licence_form(&policies) } else { Vec::new() },
+        new_licence: if may_do(who, Operation::ManageLicences) {
+            VendorPage::licence_form(&policies)
+        } else {
+            Vec::new()
+        },
         error: None,
         zone: scene.clock().name().to_owned(),
         csrf: scene.csrf.clone(),
@@ -280,7 +286,7 @@ async fn product_view(scene: &Scene, who: &SignedIn, id: ProductId) -> Result<Pr
 }
 
 #[handler]
-async fn product(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+async fn show_product(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
     let page = product_view(&scene, &who, id_of(&id)?).await?;
     scene.page(&page.line.name, &page)
 }

@@ -98,7 +98,10 @@ fn vendor(empty: bool) -> VendorPage {
     let policies = [("pol_000000000001a".to_owned(), "Gold Rush · Monthly".to_owned())];
     VendorPage {
         products: if empty { Vec::new() } else { vec![product()] },
-        search: VendorPage::search(&LicenceQuery::default(), &[("prd_000000000001a".to_owned(), "Gold Rush".to_owned())]),
+        search: VendorPage::search(
+            &LicenceQuery::default(),
+            &[("prd_000000000001a".to_owned(), "Gold Rush".to_owned())],
+        ),
         narrowed: false,
         licences: if empty { Vec::new() } else { [State::Active, State::Suspended, State::Revoked].map(line).to_vec() },
         pager: Pager { newer: None, older: (!empty).then(|| "?before=1".to_owned()) },
