@@ -66,8 +66,9 @@ impl Visitor<'_> for Reading {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        let fits = text.chars().count() <= TEXT_CHARS_MAX;
-        if fits { Ok(text.into()) } else { Err(E::custom("a text has at most 1,024 characters")) }
+        // No database takes NUL, and no text of an EA has one.
+        let fits = text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
+        if fits { Ok(text.into()) } else { Err(E::custom("a text has at most 1,024 characters, and no NUL")) }
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {

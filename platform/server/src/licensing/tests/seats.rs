@@ -50,7 +50,9 @@ async fn a_seat_that_was_given_back_is_free_at_once() {
     let (mut home, mut office) = (licence.ea("5001", 1), licence.ea("5001", 2));
     home.activate(&world.node).await;
     assert_eq!(office.activate(&world.node).await.code(), "TOO_MANY_MACHINES");
+    world.time.pass_s(1);
     assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(1);
     assert_eq!(office.activate(&world.node).await.code(), "VALID");
     assert_eq!(home.beat(&world.node).await.code(), "RELEASED");
     assert_eq!(home.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
