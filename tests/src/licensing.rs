@@ -46,9 +46,9 @@ impl<'a> Owner<'a> {
 }
 
 /// Plays the scenarios whose names contain a word; answers what was printed.
-fn play(server: &Running, password: &str, words: &str) -> String {
+fn play(owner: &Owner<'_>, words: &str) -> String {
     let root = workspace();
-    let url = format!("http://{HOST}:{}", server.address().port());
+    let url = format!("http://{HOST}:{}", owner.server.address().port());
     let control = format!("python3 -B {}", root.join("ea/test/control.py").display());
     let played = Command::new("python3")
         .arg("-B")
@@ -56,7 +56,7 @@ fn play(server: &Running, password: &str, words: &str) -> String {
         .args(["--base-url", &url, "--control", &control, words])
         .env("MARQUE_EA_URL", &url)
         .env("MARQUE_EA_EMAIL", OWNER)
-        .env("MARQUE_EA_PASSWORD", password)
+        .env("MARQUE_EA_TOKEN", &owner.token)
         .output()
         .expect("python3 must start");
     let said = format!("{}{}", String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
@@ -76,9 +76,9 @@ async fn compiled_expert_advisors_get_along_with_the_real_server() {
     let site = site();
     let server = site.serve().await;
     let password = demo_password(&site);
-    let said = play(&server, &password, "");
-    println!("{said}");
     let owner = Owner::of(&server, &password).await;
+    let said = play(&owner, "");
+    println!("{said}");
     let licences = owner.get("/licences?limit=200").await;
     assert!(licences["items"].as_array().expect("licences").len() > 20, "{licences}");
     assert!(site.succeeds(&["audit", "verify", "aurora"]).contains("aurora"));
