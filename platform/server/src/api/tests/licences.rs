@@ -139,7 +139,7 @@ async fn the_pages_do_what_they_say() {
     assert!(status == 422 && wrong.contains("one to three numbers"), "{wrong}");
     let form = [("name", "Trial"), ("term", "trial"), ("days", "14"), ("machines", "1"), ("accounts", "")];
     assert_eq!(html(&owner, Method::POST, &format!("{product}/policies"), &form).await.0, 303);
-    assert!(html(&owner, Method::GET, &product, &[]).await.1.contains("a trial of 14 days; 1 computers, any accounts"));
+    assert!(html(&owner, Method::GET, &product, &[]).await.1.contains("a trial of 14 days; 1 computer, any accounts"));
     let issue = [("policy", policy.as_str()), ("owner", "bob@x.example")];
     assert_eq!(html(&owner, Method::POST, "/admin/licences", &issue).await.0, 303);
     let nobody = [("policy", policy.as_str()), ("owner", "zoe@x.example")];

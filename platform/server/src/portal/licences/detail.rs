@@ -7,7 +7,7 @@ use crate::{
     portal::{
         Scene,
         view::{
-            Badge, Banner, EventLine, LicencePage, LicenceSteps, Link, SeatLine, Tone, VersionLine, event_words,
+            Badge, Banner, EventLine, LicencePage, LicenceSteps, Link, SeatLine, Tone, VersionLine, count, event_words,
             fields_of, machine_words, program_words,
         },
     },
@@ -227,13 +227,17 @@ pub(super) fn policy_words(policy: &LicencePolicy) -> String {
         (None, Term::For { ms, .. }) => format!("a trial of {}", days(ms)),
         (None, Term::Perpetual | Term::Until(_)) => "for ever".to_owned(),
     };
-    let many = |count: Option<u32>, noun: &str| count.map_or(format!("any {noun}"), |count| format!("{count} {noun}"));
+    let many = |most: Option<u32>, one: &str, more: &str| match most {
+        Some(most) => count(usize::try_from(most).unwrap_or(usize::MAX), one, more),
+        None => format!("any {more}"),
+    };
     let kinds = match terms.kinds {
         Kinds::Both => "demo and live",
         Kinds::Demo => "demo only",
         Kinds::Live => "live only",
     };
-    let (machines, accounts) = (many(terms.seats.machines, "computers"), many(terms.seats.accounts, "accounts"));
+    let (machines, accounts) =
+        (many(terms.seats.machines, "computer", "computers"), many(terms.seats.accounts, "account", "accounts"));
     let floating = if terms.floating.is_some() { ", seats held by heartbeats" } else { "" };
     format!("{lasts}; {machines}, {accounts}; {kinds}{floating}")
 }
