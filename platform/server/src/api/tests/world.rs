@@ -551,16 +551,17 @@ impl Person<'_> {
 }
 
 impl Person<'_> {
-    /// Closes the position of a trade and opens another; the ids of order, decision and position are then its own.
+    /// Closes what is open on the account of a trade and places another order; the ids of order, decision and position are
+    /// then its own. A netting account would add to the position that it has, whose number would stay.
     pub async fn trade_again(&self, ids: &mut Ids) {
         let open = format!("/accounts/{}/positions?state=open", ids.account);
-        let count = |found: &Value| found["items"].as_array().unwrap().len();
+        let closed = self.post(&format!("/positions/{}/close", ids.position), &Value::Null).await.ok();
+        assert_eq!(closed["outcome"], "approved", "{closed}");
+        self.until(&open, |found| found["items"] == json!([])).await;
         let order = json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" });
-        self.post(&format!("/positions/{}/close", ids.position), &Value::Null).await.ok();
-        self.until(&open, |found| count(found) == 0).await;
         let decision = self.post(&format!("/accounts/{}/orders", ids.account), &order).await.ok();
         assert_eq!(decision["outcome"], "approved", "{decision}");
-        let positions = self.until(&open, |found| count(found) == 1).await;
+        let positions = self.until(&open, |found| found["items"].as_array().unwrap().len() == 1).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         ids.order = text(&decision["order"]);
         ids.decision = text(&decision["id"]);
