@@ -5,7 +5,7 @@
 //! and licences. Refuses to know: the order of the questions (`domain::licence` decides), how pages look, who may do what.
 //!
 //! # How an answer comes about
-//! [`ea`] reads the request; [`Licensing::answer`] counts it, finds the licence's [`snapshot`], checks the signature, lets the
+//! [`ea`] reads the request; `Licensing::answer` counts it, finds the licence's `snapshot`, checks the signature, lets the
 //! domain decide and signs. A yes is answered from memory, as long as a look for changes has succeeded within the last
 //! second; a no that another server may know better is asked of the database once. Whatever takes or frees a seat is
 //! decided under the licence's lock and written only if the licence is as it was
