@@ -120,6 +120,8 @@ pub enum DeploymentStatus {
     Stopped,
     /// It failed too often, with the last fault.
     Quarantined(String),
+    /// Its owner's plan has nothing left for it, with the limit that was reached.
+    Paused(String),
 }
 
 impl DeploymentStatus {
@@ -130,14 +132,15 @@ impl DeploymentStatus {
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Quarantined(_) => "quarantined",
+            Self::Paused(_) => "paused",
         }
     }
 
-    /// Why it was quarantined.
+    /// Why it was quarantined or paused.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Quarantined(reason) => Some(reason),
+            Self::Quarantined(reason) | Self::Paused(reason) => Some(reason),
             _ => None,
         }
     }

@@ -85,6 +85,9 @@ pub struct Quotas {
     /// Strategies running at once.
     #[serde(default)]
     pub deployments: Option<u32>,
+    /// Fuel (about one for each instruction) that strategies use in a UTC day. Over it they are paused.
+    #[serde(default)]
+    pub fuel_per_day: Option<u64>,
 }
 
 /// What a tenant sells.

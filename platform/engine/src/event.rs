@@ -19,6 +19,8 @@ use marque_domain::{
         movement::{Movement, MovementDenial},
     },
     order::{Order, Position},
+    plugin::PluginRef,
+    succession::{Difference, ShadowEnd, Switch},
     tenant::Quotas,
     time::Millis,
 };
@@ -86,6 +88,33 @@ pub enum Command {
         /// What.
         movement: Movement,
     },
+    /// Puts another release of the same plugin in the place of the one that runs, which hands its state over.
+    Upgrade {
+        /// On which deployment.
+        deployment: DeploymentId,
+        /// The release, with the settings it shall run with.
+        to: PluginRef,
+    },
+    /// Puts the release before back. One that was quarantined starts again with it, within what its owner's plan leaves.
+    RollBack(DeploymentId, Quotas),
+    /// Runs another release of the same plugin beside the live one.
+    Shadow {
+        /// Beside which deployment's.
+        deployment: DeploymentId,
+        /// The release, with the settings it shall run with.
+        plugin: PluginRef,
+    },
+    /// Puts the shadow in the place of the live release.
+    Promote(DeploymentId),
+    /// Ends the shadow.
+    DropShadow(DeploymentId),
+    /// Stops a strategy because its owner's plan has nothing left for it. Its positions stay open.
+    Pause {
+        /// Which.
+        deployment: DeploymentId,
+        /// For its owner.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -95,7 +124,14 @@ impl Command {
         match self {
             Self::OpenAccount(terms) => Some(terms.id),
             Self::Deploy(deployment, _) => Some(deployment.account),
-            Self::Start(deployment, _) | Self::Stop(deployment) => state.deployments.get(deployment).map(|d| d.account),
+            Self::Start(deployment, _)
+            | Self::Stop(deployment)
+            | Self::Upgrade { deployment, .. }
+            | Self::RollBack(deployment, _)
+            | Self::Shadow { deployment, .. }
+            | Self::Promote(deployment)
+            | Self::DropShadow(deployment)
+            | Self::Pause { deployment, .. } => state.deployments.get(deployment).map(|d| d.account),
             Self::Want { account, .. } | Self::MoveMoney { account, .. } => Some(*account),
             Self::LimitTrades { .. } | Self::Kill(_) | Self::Release { .. } => None,
         }
@@ -155,6 +191,27 @@ pub enum Refusal {
         /// Instruments at once.
         limit: u32,
     },
+    /// A release follows another one of the same plugin only.
+    #[error("this deployment runs {0}: choose another release of it, or deploy the other plugin beside it")]
+    OtherPlugin(String),
+    /// The deployment runs this release already.
+    #[error("it runs this release already")]
+    SameRelease,
+    /// The release could not take over, or not run beside the live one; that goes on running as it was.
+    #[error("the new release was not taken up, and nothing changed: {0}")]
+    NotTakenUp(String),
+    /// An order of the strategy is on its way, and it must hear what became of it first.
+    #[error("an order of this strategy is on its way to the venue: try again once it has been answered")]
+    NotQuiet,
+    /// There is no release to go back to.
+    #[error("there is no release to go back to: this deployment was not upgraded since it was last rolled back")]
+    NothingToRollBack,
+    /// A shadow needs a live release beside it.
+    #[error("the strategy does not run: start it first, so that there is something to compare with")]
+    NotRunning,
+    /// No release runs beside the live one.
+    #[error("no release runs beside the live one")]
+    NoShadow,
 }
 
 /// A durable fact. The state of a shard is the sum of its records and nothing else; they are committed
@@ -319,6 +376,26 @@ pub enum Record {
     },
     /// A venue did something other than it was asked to; a person should look at it.
     Disputed(Dispute),
+    /// A deployment runs another release of its plugin.
+    Switched(Switch),
+    /// A release runs beside the live one from here on.
+    ShadowStarted {
+        /// Beside which deployment's.
+        deployment: DeploymentId,
+        /// The release, with its settings.
+        plugin: PluginRef,
+        /// When.
+        at: Millis,
+    },
+    /// It does not any more.
+    ShadowEnded {
+        /// Beside which deployment's.
+        deployment: DeploymentId,
+        /// Why.
+        end: ShadowEnd,
+        /// When.
+        at: Millis,
+    },
 }
 
 impl Record {
@@ -340,7 +417,11 @@ impl Record {
             | Self::DaysKept { account, .. } => Some(*account),
             Self::Disputed(dispute) => dispute.account,
             Self::Deployed(deployment) => Some(deployment.account),
-            Self::DeploymentChanged { deployment, .. } | Self::Faulted { deployment, .. } => of(deployment),
+            Self::DeploymentChanged { deployment, .. }
+            | Self::Faulted { deployment, .. }
+            | Self::ShadowStarted { deployment, .. }
+            | Self::ShadowEnded { deployment, .. } => of(deployment),
+            Self::Switched(switch) => of(&switch.deployment),
             Self::Decided(decision) => Some(decision.account),
             Self::OrderPlaced(order) | Self::OrderMoved(order) => Some(order.account),
             Self::PositionOpened(position) | Self::PositionChanged(position) | Self::PositionClosed(position) => {
@@ -378,7 +459,10 @@ impl Record {
             | Self::Executed { .. }
             | Self::Asked { .. }
             | Self::Answered { .. }
-            | Self::Disputed(_) => None,
+            | Self::Disputed(_)
+            | Self::Switched(_)
+            | Self::ShadowStarted { .. }
+            | Self::ShadowEnded { .. } => None,
         }
     }
 }
@@ -410,6 +494,8 @@ pub struct Effects {
     pub points: Vec<EquityPoint>,
     /// What strategies logged.
     pub logs: Vec<(DeploymentId, Millis, String)>,
+    /// Decisions in which shadows differ from the live release.
+    pub differences: Vec<Difference>,
 }
 
 impl Effects {
@@ -422,6 +508,7 @@ impl Effects {
             && self.restated.is_empty()
             && self.points.is_empty()
             && self.logs.is_empty()
+            && self.differences.is_empty()
     }
 
     /// Empties it, keeping its memory.
@@ -432,5 +519,6 @@ impl Effects {
         self.restated.clear();
         self.points.clear();
         self.logs.clear();
+        self.differences.clear();
     }
 }

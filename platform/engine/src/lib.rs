@@ -24,6 +24,7 @@ pub mod routed;
 mod runner;
 pub mod shard;
 pub mod state;
+mod told;
 pub mod venue;
 
 pub use desk::Desk;

@@ -17,6 +17,7 @@ use marque_domain::{
     plugin::PluginRef,
     ticket::{Amendment, Levels, OrderKind, TimeInForce},
     time::{Millis, Zone},
+    usage::Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -330,6 +331,11 @@ pub trait Strategy: Send {
     /// Takes what it logged since the last call: market time and text, oldest first.
     fn take_log(&mut self) -> Vec<(Millis, String)> {
         Vec::new()
+    }
+
+    /// Takes what it used up since the last call. Nothing is decided on it: it is for those who pay for it.
+    fn take_usage(&mut self) -> Usage {
+        Usage::default()
     }
 }
 

@@ -9,7 +9,9 @@ use marque_domain::{
     account::Deployment,
     bar::{Bar, Timeframe},
     id::{AccountId, DeploymentId, InstrumentId},
+    plugin::PluginRef,
     time::{MINUTE_MS, Millis},
+    usage::Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,8 @@ pub(crate) struct Runner {
     pub account: AccountId,
     pub instrument: InstrumentId,
     pub timeframe: Timeframe,
+    /// The release that runs.
+    pub plugin: PluginRef,
     pub hooks: Hooks,
     /// Taken out while it is being called.
     pub strategy: Option<Box<dyn Strategy>>,
@@ -60,12 +64,14 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub fn new(deployment: &Deployment, strategy: Box<dyn Strategy>) -> Self {
+    /// A release of a deployment's plugin, started.
+    pub fn new(deployment: &Deployment, plugin: &PluginRef, strategy: Box<dyn Strategy>) -> Self {
         Self {
             deployment: deployment.id,
             account: deployment.account,
             instrument: deployment.instrument,
             timeframe: deployment.timeframe,
+            plugin: plugin.clone(),
             hooks: strategy.hooks(),
             strategy: Some(strategy),
             timer: None,
@@ -130,6 +136,8 @@ pub(crate) struct Runners {
     accounts: BTreeSet<(AccountId, DeploymentId)>,
     /// Who was called or changed since the last mark.
     changed: BTreeSet<DeploymentId>,
+    /// What was used up and not taken yet, also by those that do not run any more.
+    used: BTreeMap<DeploymentId, Usage>,
 }
 
 /// Who listens to an instrument.
@@ -152,9 +160,24 @@ impl Runners {
         Some(runner)
     }
 
+    /// Takes note of what a strategy used up.
+    pub fn meter(&mut self, deployment: DeploymentId, usage: Usage) {
+        if !usage.is_nothing() {
+            *self.used.entry(deployment).or_default() += usage;
+        }
+    }
+
+    /// What was used up since this was last asked.
+    pub fn take_used(&mut self) -> BTreeMap<DeploymentId, Usage> {
+        core::mem::take(&mut self.used)
+    }
+
     /// Takes up a strategy.
-    pub fn insert(&mut self, runner: Runner) {
+    pub fn insert(&mut self, mut runner: Runner) {
         let id = runner.deployment;
+        if let Some(strategy) = runner.strategy.as_mut() {
+            self.meter(id, strategy.take_usage());
+        }
         let listeners = self.listening.entry(runner.instrument).or_default();
         if runner.hooks.ticks {
             listeners.ticks.insert(id);
@@ -220,6 +243,18 @@ impl Runners {
         out.extend(&listeners.ticks);
         let timeframes = closed.iter().filter(|c| c.instrument == instrument).map(|c| c.timeframe);
         out.extend(timeframes.filter_map(|t| listeners.bars.get(&t)).flatten());
+        out.sort_unstable();
+        out.dedup();
+    }
+
+    /// As [`Runners::concerned`], added to those that others named.
+    pub fn concerned_too(&self, instrument: InstrumentId, closed: &[ClosedBar], out: &mut Vec<DeploymentId>) {
+        if self.running.is_empty() {
+            return;
+        }
+        let mut own = Vec::new();
+        self.concerned(instrument, closed, &mut own);
+        out.append(&mut own);
         out.sort_unstable();
         out.dedup();
     }

@@ -14,6 +14,8 @@ use marque_domain::{
     kill::{Authority, Kill, KillMode, KillScope},
     ledger::{Transaction, TransactionKind},
     order::{Order, OrderState, Position, Purpose},
+    plugin::PluginRef,
+    succession::{Shadow, Way},
     time::{DAY_MS, Millis},
 };
 use serde::{Deserialize, Serialize};
@@ -190,6 +192,10 @@ pub struct State {
     pub deployments: BTreeMap<DeploymentId, Deployment>,
     /// Kill switches that are on, by what they stop and in whose name.
     pub kills: BTreeMap<(KillScope, Authority), Kill>,
+    /// The release that a deployment ran before the present one: where a roll-back leads.
+    pub former: BTreeMap<DeploymentId, PluginRef>,
+    /// Releases that run beside the live one.
+    pub shadows: BTreeMap<DeploymentId, Shadow>,
     whereabouts: Whereabouts,
 }
 
@@ -261,6 +267,21 @@ impl State {
                 self.ask(*account, *order, None);
             }
             Record::Disputed(_) => {}
+            Record::Switched(switch) => {
+                if let Some(deployment) = self.deployments.get_mut(&switch.deployment) {
+                    deployment.plugin = switch.to.clone();
+                }
+                match switch.way {
+                    Way::Upgrade | Way::Promotion => {
+                        drop(self.former.insert(switch.deployment, switch.from.clone()));
+                    }
+                    Way::RollBack => drop(self.former.remove(&switch.deployment)),
+                }
+            }
+            Record::ShadowStarted { deployment, plugin, at } => {
+                drop(self.shadows.insert(*deployment, Shadow { plugin: plugin.clone(), since: *at }));
+            }
+            Record::ShadowEnded { deployment, .. } => drop(self.shadows.remove(deployment)),
         }
         self.apply_to_facts(record);
     }

@@ -13,6 +13,7 @@ use marque_domain::{
     id::{AccountId, DeploymentId, InstrumentId, TransactionId, UserId},
     ledger::{Book, Transaction, TransactionKind},
     order::{Order, Origin, Purpose},
+    succession::ShadowEnd,
     tenant::Quotas,
 };
 use std::collections::BTreeSet;
@@ -42,12 +43,7 @@ impl Shard {
         if self.state.deployments.contains_key(&deployment.id) {
             return Err(Refusal::Duplicate);
         }
-        let account = self.state.accounts.get(&deployment.account).ok_or(Refusal::NoSuchAccount)?;
-        if let AccountStatus::Failed(reason) = &account.status {
-            return Err(Refusal::AccountClosed(reason.clone()));
-        }
-        self.unkilled(&deployment)?;
-        self.within(quotas, account.terms.user, deployment.instrument)?;
+        self.may_run(&deployment, quotas)?;
         self.launch(&deployment)?;
         self.emit(Record::Deployed(Deployment { status: DeploymentStatus::Running, ..deployment }), fx);
         Ok(())
@@ -58,12 +54,7 @@ impl Shard {
         if deployment.status == DeploymentStatus::Running {
             return Ok(());
         }
-        let account = self.state.accounts.get(&deployment.account).ok_or(Refusal::NoSuchAccount)?;
-        if let AccountStatus::Failed(reason) = &account.status {
-            return Err(Refusal::AccountClosed(reason.clone()));
-        }
-        self.unkilled(&deployment)?;
-        self.within(quotas, account.terms.user, deployment.instrument)?;
+        self.may_run(&deployment, quotas)?;
         self.launch(&deployment)?;
         self.emit(
             Record::DeploymentChanged { deployment: id, status: DeploymentStatus::Running, at: self.market.now() },
@@ -80,12 +71,22 @@ impl Shard {
         Ok(())
     }
 
+    /// Stops a strategy for which its owner's plan has nothing left.
+    pub(super) fn pause(&mut self, id: DeploymentId, reason: String, fx: &mut Effects) -> Result<(), Refusal> {
+        let deployment = self.state.deployments.get(&id).ok_or(Refusal::NoSuchDeployment)?;
+        if deployment.status == DeploymentStatus::Running {
+            self.halt(id, DeploymentStatus::Paused(reason), fx);
+        }
+        Ok(())
+    }
+
     /// Ends a running strategy. Its positions stay open and keep their levels; its working orders are withdrawn, because
     /// nobody would mind what they open.
     pub(super) fn halt(&mut self, id: DeploymentId, status: DeploymentStatus, fx: &mut Effects) {
         if let Some(runner) = self.runners.remove(id) {
             self.curve.unfollow(runner.instrument, runner.account);
         }
+        self.end_shadow(id, ShadowEnd::Stopped, fx);
         self.emit(Record::DeploymentChanged { deployment: id, status, at: self.market.now() }, fx);
         if let Some(account) = self.state.deployments.get(&id).map(|d| d.account) {
             let theirs = |order: &Order| order.deployment == Some(id) && order.purpose == Purpose::Open;
@@ -110,6 +111,16 @@ impl Shard {
         }
     }
 
+    /// Whether a strategy may start: its account is open, no kill switch is in the way, and its owner's plan has room.
+    pub(super) fn may_run(&self, deployment: &Deployment, quotas: Quotas) -> Result<(), Refusal> {
+        let account = self.state.accounts.get(&deployment.account).ok_or(Refusal::NoSuchAccount)?;
+        if let AccountStatus::Failed(reason) = &account.status {
+            return Err(Refusal::AccountClosed(reason.clone()));
+        }
+        self.unkilled(deployment)?;
+        self.within(quotas, account.terms.user, deployment.instrument)
+    }
+
     /// Whether one more running strategy, on this instrument, is within a person's quotas. Asked here and not before
     /// the command: of a hundred that come at once, as many as fit are carried out.
     fn within(&self, quotas: Quotas, user: UserId, instrument: InstrumentId) -> Result<(), Refusal> {
@@ -131,14 +142,20 @@ impl Shard {
     }
 
     /// Starts an instance with history, and with the positions it already holds.
-    fn launch(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
+    pub(super) fn launch(&mut self, deployment: &Deployment) -> Result<(), Refusal> {
+        let runner = self.fresh(deployment)?;
+        self.take_up(runner);
+        Ok(())
+    }
+
+    /// An instance of a deployment's release, from nothing but history and what is open, not taken up yet.
+    pub(super) fn fresh(&mut self, deployment: &Deployment) -> Result<Runner, Refusal> {
         let instrument = self.market.instrument(deployment.instrument).ok_or(Refusal::NoSuchInstrument)?;
         let start = StrategyStart { deployment, instrument, restore: None, seed: deployment.id.0.unsigned_abs() };
         let strategy = self.host.strategy(&start).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
-        let mut runner = Runner::new(deployment, strategy);
+        let mut runner = Runner::new(deployment, &deployment.plugin, strategy);
         self.warm_up(&mut runner).map_err(|fault| Refusal::Plugin(fault.to_string()))?;
-        self.take_up(runner);
-        Ok(())
+        Ok(runner)
     }
 
     pub(super) fn take_up(&mut self, runner: Runner) {

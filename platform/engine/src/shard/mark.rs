@@ -17,6 +17,7 @@ pub struct Mark {
     pub(crate) tapes: Vec<(InstrumentId, Tape)>,
     pub(crate) peaks: PeakMarks,
     pub(crate) runners: Vec<RunnerMark>,
+    pub(crate) shadows: Vec<RunnerMark>,
 }
 
 /// What of a mark changed since the one before: of all that a shard holds, what recent events concerned.
@@ -27,6 +28,7 @@ pub struct MarkChange {
     pub(crate) peaks: Peaks,
     pub(crate) ranges: Ranges,
     pub(crate) runners: Vec<RunnerMark>,
+    pub(crate) shadows: Vec<RunnerMark>,
 }
 
 impl Mark {
@@ -35,6 +37,7 @@ impl Mark {
         self.now = self.now.max(change.now);
         merge(&mut self.tapes, change.tapes, |(id, _)| *id);
         merge(&mut self.runners, change.runners, |runner| runner.deployment);
+        merge(&mut self.shadows, change.shadows, |runner| runner.deployment);
         self.peaks.apply(change.peaks, change.ranges);
     }
 }

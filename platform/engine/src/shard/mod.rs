@@ -18,7 +18,9 @@ mod orders;
 mod remote;
 mod rollover;
 mod rules;
+mod shadow;
 mod strategies;
+mod succession;
 mod working;
 
 use crate::{
@@ -36,6 +38,7 @@ use marque_domain::{
     id::{AccountId, DeploymentId, InstrumentId, PositionId},
     instrument::Instrument,
     time::Millis,
+    usage::Usage,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -50,6 +53,10 @@ pub struct Shard {
     market: Market,
     rules: RuleBench,
     runners: Runners,
+    /// Releases beside the live ones.
+    shadows: Runners,
+    /// Decisions that were compared and not taken yet.
+    compared: BTreeMap<DeploymentId, u64>,
     curve: Curve,
     scans: bool,
     /// Whether its venue keeps books of its own.
@@ -76,6 +83,8 @@ impl Shard {
             market: Market::new(instruments),
             rules: RuleBench::new(Arc::clone(&host)),
             runners: Runners::default(),
+            shadows: Runners::default(),
+            compared: BTreeMap::new(),
             curve: Curve::default(),
             scans: false,
             remote: false,
@@ -108,6 +117,7 @@ impl Shard {
         }
         self.rules.restore_peaks(&mark.peaks, &self.state.accounts, &self.market);
         self.restore_runners(&mark.runners);
+        self.restore_shadows(&mark.shadows);
     }
 
     /// What a restart would need beyond the records, as of now: all of it.
@@ -117,6 +127,7 @@ impl Shard {
             tapes: self.market.tapes(),
             peaks: self.rules.peaks(&self.state.accounts, &self.market),
             runners: self.runners.marks(),
+            shadows: self.shadows.marks(),
         }
     }
 
@@ -125,7 +136,23 @@ impl Shard {
     pub fn mark_change(&mut self) -> MarkChange {
         let (peaks, ranges) = self.rules.peaks_changed(&self.state.accounts, &self.market);
         let (now, tapes) = (self.market.now(), self.market.tapes_changed());
-        MarkChange { now, tapes, peaks, ranges, runners: self.runners.marks_changed() }
+        let (runners, shadows) = (self.runners.marks_changed(), self.shadows.marks_changed());
+        MarkChange { now, tapes, peaks, ranges, runners, shadows }
+    }
+
+    /// What each deployment used up since this was last asked, its shadow included. It follows from no record and decides
+    /// nothing: time is in it.
+    pub fn take_usage(&mut self) -> BTreeMap<DeploymentId, Usage> {
+        let mut used = self.runners.take_used();
+        for (deployment, usage) in self.shadows.take_used() {
+            *used.entry(deployment).or_default() += usage;
+        }
+        used
+    }
+
+    /// How many decisions of each shadow were compared with the live release's since this was last asked.
+    pub fn take_compared(&mut self) -> BTreeMap<DeploymentId, u64> {
+        core::mem::take(&mut self.compared)
     }
 
     /// The fold of all records so far.
@@ -202,6 +229,12 @@ impl Shard {
             Command::Kill(kill) => self.kill(kill, fx),
             Command::Release { scope, authority, by } => self.release(scope, authority, &by, fx),
             Command::MoveMoney { account, movement } => self.move_money(account, movement, fx),
+            Command::Upgrade { deployment, to } => self.upgrade(deployment, to, fx),
+            Command::RollBack(deployment, quotas) => self.roll_back(deployment, quotas, fx),
+            Command::Shadow { deployment, plugin } => self.start_shadow(deployment, plugin, fx),
+            Command::Promote(deployment) => self.promote(deployment, fx),
+            Command::DropShadow(deployment) => self.drop_shadow(deployment, fx),
+            Command::Pause { deployment, reason } => self.pause(deployment, reason, fx),
         }
     }
 

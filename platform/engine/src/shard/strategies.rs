@@ -6,21 +6,23 @@ use crate::{
     event::{ClosedBar, Effects, Record},
     gate::Request,
     port::{Action, BarRun, Fault, OrderUpdate, Room, Strategy, StrategyStart, TickRun},
-    runner::{Runner, RunnerMark, single},
+    runner::{Runner, RunnerMark},
     state::AccountState,
+    told::Told,
 };
 use marque_domain::{
-    account::DeploymentStatus,
+    account::{Deployment, DeploymentStatus},
     bar::Quote,
     decision::{Intent, Outcome},
     id::{DeploymentId, OrderId, PositionId},
     order::{Order, Origin},
+    plugin::PluginRef,
     ticket::Ticket,
     time::Millis,
 };
 
 /// How many times a strategy may act on the answers to its own actions within one event.
-const ROUNDS_MAX: usize = 8;
+pub(super) const ROUNDS_MAX: usize = 8;
 
 /// What no venue answers.
 #[derive(Clone, Copy)]
@@ -34,18 +36,13 @@ impl Shard {
     pub(super) fn run_strategies(&mut self, quote: &Quote, closed: &[ClosedBar], fx: &mut Effects) {
         let mut concerned = core::mem::take(&mut self.concerned);
         self.runners.concerned(quote.instrument, closed, &mut concerned);
+        self.shadows.concerned_too(quote.instrument, closed, &mut concerned);
         for deployment in &concerned {
             // Read anew each time: a breach on the way may have stopped some.
-            let Some(runner) = self.runners.get(*deployment) else { continue };
-            let (timeframe, hooks) = (runner.timeframe, runner.hooks);
-            if hooks.ticks {
-                let column = core::slice::from_ref;
-                let (at, bid, ask) = (quote.at.0, quote.bid.units(), quote.ask.units());
-                let run = TickRun { at: column(&at), bid: column(&bid), ask: column(&ask) };
-                self.call(*deployment, fx, |s, actions| s.on_ticks(run, actions).map(drop));
-            }
-            if let Some(closed) = closed.iter().find(|c| hooks.bars && c.timeframe == timeframe) {
-                self.call(*deployment, fx, |s, actions| single(&closed.bar, |run| s.on_bars(run, actions)).map(drop));
+            let Some(timeframe) = self.runners.get(*deployment).map(|runner| runner.timeframe) else { continue };
+            self.call(*deployment, Told::Tick(quote), fx);
+            if let Some(closed) = closed.iter().find(|c| c.timeframe == timeframe) {
+                self.call(*deployment, Told::Bar(&closed.bar), fx);
             }
         }
         self.concerned = concerned;
@@ -53,27 +50,37 @@ impl Shard {
 
     pub(super) fn run_timers(&mut self, fx: &mut Effects) {
         let now = self.market.now();
-        for deployment in self.runners.take_due(now) {
-            self.call(deployment, fx, |s, actions| s.on_timer(now, actions));
+        let due = self.runners.take_due(now);
+        let mut shadows_due = self.shadows.take_due(now);
+        for deployment in due {
+            let mut actions = Vec::new();
+            let answered = self.call_live(deployment, &mut actions, fx, Told::Timer(now));
+            if let Ok(at) = shadows_due.binary_search(&deployment) {
+                shadows_due.remove(at);
+                self.mirror(deployment, Told::Timer(now), &actions, fx);
+            } else {
+                self.unmatched(deployment, Told::Timer(now), &actions, fx);
+            }
+            if answered {
+                self.follow_up(deployment, actions, fx);
+            }
+        }
+        for deployment in shadows_due {
+            self.mirror(deployment, Told::Timer(now), &[], fx);
         }
     }
 
     /// Tells a strategy what became of an order.
     pub(super) fn tell(&mut self, deployment: DeploymentId, update: &OrderUpdate, fx: &mut Effects) {
         let now = self.market.now();
-        self.call(deployment, fx, |s, actions| s.on_order_update(now, update, actions));
+        self.call(deployment, Told::Update(now, update), fx);
         self.save(deployment);
     }
 
-    /// Calls a strategy and carries its wishes to the gate.
-    fn call(
-        &mut self,
-        deployment: DeploymentId,
-        fx: &mut Effects,
-        call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>,
-    ) {
+    /// Tells a strategy what happened and carries its wishes to the gate.
+    fn call(&mut self, deployment: DeploymentId, told: Told<'_>, fx: &mut Effects) {
         let mut actions = Vec::new();
-        if self.call_once(deployment, &mut actions, fx, call) {
+        if self.call_once(deployment, &mut actions, fx, told) {
             self.follow_up(deployment, actions, fx);
         }
     }
@@ -89,7 +96,7 @@ impl Shard {
             actions.clear();
             let now = self.market.now();
             for update in answers.iter().filter_map(|answer| self.told(*answer)).collect::<Vec<_>>() {
-                self.call_once(deployment, &mut actions, fx, |s, actions| s.on_order_update(now, &update, actions));
+                self.call_once(deployment, &mut actions, fx, Told::Update(now, &update));
             }
             if actions.is_empty() {
                 break;
@@ -135,34 +142,59 @@ impl Shard {
         strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         if let Ok(consumed) = call(strategy.as_mut(), actions) {
             let log = strategy.take_log();
+            let used = strategy.take_usage();
             fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
             runner.called();
+            self.runners.meter(deployment, used);
             return Some(consumed);
         }
+        let used = strategy.take_usage();
         actions.clear();
         runner.called();
-        match self.instance(deployment, Some(&before)) {
+        let plugin = runner.plugin.clone();
+        self.runners.meter(deployment, used);
+        match self.instance(deployment, &plugin, Some(&before)) {
             Ok(strategy) => self.runners.get_mut(deployment)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
         }
         None
     }
 
-    /// One call across the boundary; answers whether it gave an answer.
+    /// Tells a strategy what happened, and then its shadow the same; answers whether the strategy gave an answer.
     fn call_once(
         &mut self,
         deployment: DeploymentId,
         actions: &mut Vec<Action>,
         fx: &mut Effects,
-        call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<(), Fault>,
+        told: Told<'_>,
     ) -> bool {
+        let before = actions.len();
+        let answered = self.call_live(deployment, actions, fx, told);
+        if self.shadows.get(deployment).is_some() {
+            self.mirror(deployment, told, actions.get(before..).unwrap_or_default(), fx);
+        }
+        answered
+    }
+
+    /// One call across the boundary, if it listens for that; answers whether it gave an answer.
+    fn call_live(
+        &mut self,
+        deployment: DeploymentId,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+        told: Told<'_>,
+    ) -> bool {
+        if !self.runners.get(deployment).is_some_and(|runner| told.concerns(runner.hooks)) {
+            return false;
+        }
         let Some(runner) = self.runners.get_mut(deployment) else { return false };
         let Some(strategy) = runner.strategy.as_mut() else { return false };
         strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
-        let answer = call(strategy.as_mut(), actions);
-        let log = strategy.take_log();
+        let answer = told.tell(strategy.as_mut(), actions);
+        let (log, used) = (strategy.take_log(), strategy.take_usage());
         fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
         runner.called();
+        self.runners.meter(deployment, used);
         if let Err(fault) = answer {
             actions.clear();
             self.faulted(deployment, &fault, fx);
@@ -222,10 +254,16 @@ impl Shard {
 
     /// Makes the present state of a strategy the one to go back to.
     fn save(&mut self, deployment: DeploymentId) {
-        let Some(runner) = self.runners.get_mut(deployment) else { return };
-        let until = runner.timeframe.open_of(self.market.now());
-        // A strategy that cannot say its state goes back to an earlier one.
-        let _ = runner.save(until);
+        let now = self.market.now();
+        for runners in [&mut self.runners, &mut self.shadows] {
+            if runners.get(deployment).is_none() {
+                continue;
+            }
+            let Some(runner) = runners.get_mut(deployment) else { continue };
+            let until = runner.timeframe.open_of(now);
+            // A strategy that cannot say its state goes back to an earlier one.
+            let _ = runner.save(until);
+        }
     }
 
     /// The strategy's instance is thrown away. Three faults in ten minutes quarantine it; before that a new
@@ -244,9 +282,9 @@ impl Shard {
     }
 
     /// A new instance from the saved state, with the bars that it missed.
-    fn revive(&mut self, runner: &mut Runner) -> Result<(), Fault> {
+    pub(super) fn revive(&mut self, runner: &mut Runner) -> Result<(), Fault> {
         let saved = (!runner.saved.bytes.is_empty()).then(|| runner.saved.bytes.clone());
-        runner.strategy = Some(self.instance(runner.deployment, saved.as_deref())?);
+        runner.strategy = Some(self.instance(runner.deployment, &runner.plugin, saved.as_deref())?);
         if saved.is_none() {
             return self.warm_up(runner);
         }
@@ -304,10 +342,17 @@ impl Shard {
         }
     }
 
-    fn instance(&self, deployment: DeploymentId, restore: Option<&[u8]>) -> Result<Box<dyn Strategy>, Fault> {
+    /// An instance of a release for a deployment.
+    pub(super) fn instance(
+        &self,
+        deployment: DeploymentId,
+        plugin: &PluginRef,
+        restore: Option<&[u8]>,
+    ) -> Result<Box<dyn Strategy>, Fault> {
         let gone = || Fault::Host("the deployment or its instrument is gone".to_owned());
         let deployment = self.state.deployments.get(&deployment).ok_or_else(gone)?;
         let instrument = self.market.instrument(deployment.instrument).ok_or_else(gone)?;
+        let deployment = &Deployment { plugin: plugin.clone(), ..deployment.clone() };
         self.host.strategy(&StrategyStart { deployment, instrument, restore, seed: deployment.id.0.unsigned_abs() })
     }
 
@@ -318,8 +363,8 @@ impl Shard {
             self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
         for deployment in running {
             let mark = marks.binary_search_by_key(&deployment.id, |m| m.deployment).ok().and_then(|at| marks.get(at));
-            let started =
-                self.instance(deployment.id, mark.map(|m| m.now.as_slice())).map(|s| Runner::new(&deployment, s));
+            let started = self.instance(deployment.id, &deployment.plugin, mark.map(|m| m.now.as_slice()));
+            let started = started.map(|strategy| Runner::new(&deployment, &deployment.plugin, strategy));
             let Ok(mut runner) = started else { continue };
             match mark {
                 Some(mark) => {

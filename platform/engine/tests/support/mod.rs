@@ -3,6 +3,7 @@
 
 pub mod clerk;
 pub mod mortal;
+pub mod release;
 pub mod remote;
 
 use clerk::Clerk;
@@ -126,6 +127,24 @@ pub struct NativeHost;
 
 impl PluginHost for NativeHost {
     fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+        release::of(start, self.first_release(start)?)
+    }
+
+    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
+        match rule.name.as_str() {
+            "floor" => Ok(Box::new(Floor { share_bp: rule.settings.parse().unwrap(), reset: None })),
+            "daily-floor" => {
+                let reset = DayReset { zone: "Europe/Prague".parse().unwrap(), minute: 0 };
+                Ok(Box::new(Floor { share_bp: rule.settings.parse().unwrap(), reset: Some(reset) }))
+            }
+            "mute" => Ok(Box::new(Mute)),
+            name => Err(Fault::Plugin(format!("no rule named {name}"))),
+        }
+    }
+}
+
+impl NativeHost {
+    fn first_release(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
         if let Some(hooks) = start.deployment.plugin.name.strip_prefix("clerk-") {
             let hooks = Hooks { bars: hooks != "ticks", ticks: hooks != "bars", history_bars: 0 };
             let mut clerk = Clerk::new(hooks, &start.deployment.plugin.settings);
@@ -145,18 +164,6 @@ impl PluginHost for NativeHost {
             dice.restore(bytes);
         }
         Ok(Box::new(dice))
-    }
-
-    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
-        match rule.name.as_str() {
-            "floor" => Ok(Box::new(Floor { share_bp: rule.settings.parse().unwrap(), reset: None })),
-            "daily-floor" => {
-                let reset = DayReset { zone: "Europe/Prague".parse().unwrap(), minute: 0 };
-                Ok(Box::new(Floor { share_bp: rule.settings.parse().unwrap(), reset: Some(reset) }))
-            }
-            "mute" => Ok(Box::new(Mute)),
-            name => Err(Fault::Plugin(format!("no rule named {name}"))),
-        }
     }
 }
 

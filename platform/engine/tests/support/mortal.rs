@@ -1,7 +1,7 @@
 //! A desk that is killed at a commit and started again.
 
 use super::{NativeHost, NoHistory, instrument};
-use marque_domain::bar::Quote;
+use marque_domain::{bar::Quote, id::DeploymentId, succession::Difference};
 use marque_engine::{
     Desk, Effects, Record, Shard,
     desk::Commit,
@@ -20,11 +20,16 @@ pub struct Mortal {
     pub dies_at: usize,
     pub quotes: usize,
     pub committed_quotes: usize,
+    /// What is shown to people is committed with the next facts.
+    pub differences: Vec<Difference>,
+    pub compared: u64,
+    waiting: Vec<Difference>,
 }
 
 impl Commit for Mortal {
     type Error = ();
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), ()> {
+        self.waiting.extend(effects.differences.iter().cloned());
         if effects.records.is_empty() {
             return Ok(());
         }
@@ -33,6 +38,8 @@ impl Commit for Mortal {
             return Err(());
         }
         self.records.extend(effects.records.iter().cloned());
+        self.differences.append(&mut self.waiting);
+        self.compared += shard.take_compared().get(&DeploymentId(5)).copied().unwrap_or_default();
         // The cursor and the mark are of the same moment as the records: whole at first and now and then, else what changed.
         match &mut self.mark {
             Some(mark) if !self.commits.is_multiple_of(7) => mark.apply(shard.mark_change()),
@@ -69,6 +76,7 @@ pub fn revive(model: VenueModel, journal: &mut Mortal) -> Desk<SimulatedVenue> {
     let mut desk = Desk::new(shard, venue);
     journal.quotes = journal.committed_quotes;
     journal.dies_at = 0;
+    journal.waiting.clear();
     desk.recover(journal).unwrap();
     desk
 }
