@@ -15,6 +15,7 @@ mod m0005_kill;
 mod m0008_registry;
 mod m0010_backtests;
 mod m0011_licensing;
+mod m0012_running;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -32,6 +33,7 @@ pub const TENANT_TABLES: &[&[&str]] = &[
     m0008_registry::TENANT_TABLES,
     m0010_backtests::TENANT_TABLES,
     m0011_licensing::TENANT_TABLES,
+    m0012_running::TENANT_TABLES,
 ];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
@@ -54,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_registry::Migration),
             Box::new(m0010_backtests::Migration),
             Box::new(m0011_licensing::Migration),
+            Box::new(m0012_running::Migration),
         ]
     }
 }

@@ -18,5 +18,6 @@ mod rooms;
 mod rotation;
 mod running;
 mod storm;
+mod succession;
 mod terms;
 mod visitor;

@@ -7,6 +7,7 @@ use crate::{
         limits as room, market_facts, objectives, order_facts, types,
     },
     limits::Limits,
+    meter::Memory,
     text::clean,
     wire::wire_instrument,
 };
@@ -40,6 +41,8 @@ pub(crate) struct HostState {
     pub(crate) asked: Asked,
     /// What a strategy may ask.
     pub(crate) room: Room,
+    /// The memory that it has.
+    pub(crate) memory: Memory,
 }
 
 /// Goals that one assessment may report.
@@ -83,6 +86,7 @@ impl HostState {
             deadline_ms: 0,
             asked: Asked::default(),
             room: Room::default(),
+            memory: Memory::default(),
         }
     }
 

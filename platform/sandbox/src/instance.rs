@@ -9,6 +9,7 @@ use crate::{
     ticker::TICK_MS,
 };
 use cpu_time::ThreadTime;
+use marque_domain::usage::Usage;
 use marque_engine::port::Fault;
 use std::{sync::Arc, time::Duration};
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
@@ -24,6 +25,8 @@ pub(crate) struct Instance<W> {
     dead: Option<Fault>,
     /// Fuel that all calls together have used.
     used: u64,
+    /// What was used up since somebody took note of it.
+    untold: Usage,
     /// Keeps the engine's ticker alive as long as there is anything to stop.
     shared: Arc<Shared>,
 }
@@ -38,9 +41,14 @@ impl<W> Instance<W> {
         let mut store = Store::new(&shared.engine, HostState::new(Arc::clone(&shared.limits), seed));
         store.set_hostcall_fuel(ANSWER_BYTES);
         store.epoch_deadline_callback(overtime);
-        arm(&mut store, shared.limits.init()).map_err(|e| fault_of(&e))?;
+        store.limiter(|host| &mut host.memory);
+        let init = shared.limits.init();
+        let began = shared.stopwatch.read();
+        arm(&mut store, init).map_err(|e| fault_of(&e))?;
         let world = instantiate(&mut store).map_err(|e| fault_of(&e))?;
-        Ok(Self { store, world, dead: None, used: 0, shared: Arc::clone(shared) })
+        let fuel = init.fuel.saturating_sub(store.get_fuel().unwrap_or_default());
+        let untold = Usage { calls: 1, fuel, time_ns: shared.stopwatch.since(began), memory_bytes_peak: 0 };
+        Ok(Self { store, world, dead: None, used: 0, untold, shared: Arc::clone(shared) })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -60,8 +68,12 @@ impl<W> Instance<W> {
         if let Some(fault) = &self.dead {
             return Err(fault.clone());
         }
+        let began = self.shared.stopwatch.read();
         let answer = arm(&mut self.store, allowance).and_then(|()| work(&self.world, &mut self.store));
-        self.used = self.used.saturating_add(allowance.fuel.saturating_sub(self.fuel_left()));
+        let fuel = allowance.fuel.saturating_sub(self.fuel_left());
+        self.used = self.used.saturating_add(fuel);
+        let time_ns = self.shared.stopwatch.since(began);
+        self.untold += Usage { calls: 1, fuel, time_ns, memory_bytes_peak: 0 };
         answer.map_err(|error| self.kill(fault_of(&error)))
     }
 
@@ -74,6 +86,12 @@ impl<W> Instance<W> {
     /// Fuel that all calls together have used.
     pub(crate) const fn fuel_used(&self) -> u64 {
         self.used
+    }
+
+    /// Takes what was used up since this was last asked.
+    pub(crate) fn take_usage(&mut self) -> Usage {
+        let memory_bytes_peak = self.store.data().memory.peak_bytes();
+        Usage { memory_bytes_peak, ..core::mem::take(&mut self.untold) }
     }
 
     /// As [`Instance::call`], for an answer of up to `bytes`.

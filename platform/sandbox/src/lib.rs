@@ -20,6 +20,7 @@ mod host;
 mod inspect;
 mod instance;
 mod limits;
+mod meter;
 mod profile;
 mod rule;
 mod sandbox;
@@ -32,6 +33,7 @@ mod wire;
 pub use error::{Refused, SandboxError};
 pub use inspect::Description;
 pub use limits::Limits;
+pub use meter::Stopwatch;
 pub use sandbox::{Plugins, Sandbox};
 pub use settings::SettingsError;
 

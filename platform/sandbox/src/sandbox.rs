@@ -6,6 +6,7 @@ use crate::{
     host::{self, HostState},
     inspect::{self, Description},
     limits::Limits,
+    meter::Stopwatch,
     profile,
     rule::RuleInstance,
     strategy::StrategyInstance,
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<HostState>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) stopwatch: Stopwatch,
     /// Stops when the last instance is gone.
     _ticker: Ticker,
 }
@@ -32,16 +34,25 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Sets the sandbox up.
+    /// Sets the sandbox up, without a clock: what plugins use up has no time in it.
     ///
     /// # Errors
     /// [`SandboxError`] when this machine cannot hold it.
     pub fn new(limits: Limits) -> Result<Self, SandboxError> {
+        Self::timed(limits, Stopwatch::default())
+    }
+
+    /// Sets the sandbox up, with a clock that says how long calls take.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when this machine cannot hold it.
+    pub fn timed(limits: Limits, stopwatch: Stopwatch) -> Result<Self, SandboxError> {
         let engine = profile::engine(&limits).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let linker = host::linker(&engine).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Ticker)?;
         let cache = Cache::new(limits.compiled);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits: Arc::new(limits), _ticker: ticker }), cache })
+        let limits = Arc::new(limits);
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, stopwatch, _ticker: ticker }), cache })
     }
 
     /// Checks a component and asks it what it is. It stays compiled for those who run it.

@@ -14,7 +14,7 @@ use crate::{
     text::clean,
     wire::{action_of, wire_event, wire_instrument, wire_update, wish_of},
 };
-use marque_domain::time::Millis;
+use marque_domain::{time::Millis, usage::Usage};
 use marque_engine::port::{Action, BarRun, Fault, Hooks, OrderUpdate, Room, Strategy, StrategyStart, TickRun};
 use std::sync::Arc;
 use wasmtime::{Store, component::InstancePre};
@@ -294,6 +294,10 @@ impl Strategy for StrategyInstance {
 
     fn take_log(&mut self) -> Vec<(Millis, String)> {
         self.instance.host().take_log()
+    }
+
+    fn take_usage(&mut self) -> Usage {
+        self.instance.take_usage()
     }
 }
 

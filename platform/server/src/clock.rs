@@ -59,8 +59,7 @@ fn onward(ahead: &AtomicI64, elapsed_ms: i64, wall: Millis) -> Millis {
 
 /// Milliseconds since this process first asked.
 fn since_begin() -> i64 {
-    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    i64::try_from(BEGIN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(begin().elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
@@ -68,6 +67,17 @@ fn wall() -> Millis {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     // A clock set before 1970 reads as 1970: everything time-limited is then expired or not yet valid.
     Millis(since_epoch.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Nanoseconds since this process first asked: how long something takes, and nothing else.
+#[must_use]
+pub fn stopwatch_ns() -> u64 {
+    u64::try_from(begin().elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn begin() -> &'static Instant {
+    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    BEGIN.get_or_init(Instant::now)
 }
 
 /// Says when the machine's clock was set back, until it is aborted: it is then the operator who knows which time is right.

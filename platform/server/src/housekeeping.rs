@@ -3,7 +3,7 @@
 //! Whatever expires is refused from its last moment on by whoever looks it up; this only removes the rows, so that the
 //! database does not grow with the dead and a clock that is set back revives nothing.
 
-use crate::clock::Clock;
+use crate::{clock::Clock, trading::meter::DAYS_KEPT};
 use marque_domain::time::{DAY_MS, Millis};
 use marque_store::{Store, StoreError, TenantDb};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Forgotten {
     pub devices: u64,
     /// People who were sent to sign in elsewhere and did not come back.
     pub sso_attempts: u64,
+    /// Hours of what strategies used up.
+    pub usage: u64,
 }
 
 /// Removes, at one tenant, what has ended at `now`.
@@ -44,6 +46,7 @@ pub async fn forget(db: &TenantDb, now: Millis) -> Result<Forgotten, StoreError>
         keys: db.forget_keys(now.plus(-KEYS_KEPT_MS)).await?,
         devices: db.forget_devices(now.plus(-DEVICES_KEPT_MS)).await?,
         sso_attempts: db.forget_sso_attempts(now).await?,
+        usage: db.forget_usage(now.plus(-DAYS_KEPT * DAY_MS)).await?,
     })
 }
 

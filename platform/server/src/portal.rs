@@ -13,6 +13,7 @@ mod brand;
 mod credentials;
 mod decision;
 mod deploy;
+mod deployment;
 mod join;
 mod kill;
 mod licences;
@@ -141,7 +142,7 @@ fn pages(sign_in: RenderSignIn) -> Pages {
     let pages = backtests::pages(passkeys::pages(security::pages(pages)));
     let pages = credentials::pages(join::pages(crate::sso::pages(pages)));
     let pages = licences::pages(pages);
-    releases::pages(kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages))))))
+    deployment::pages(releases::pages(kill::pages(money::pages(audit::pages(mail::pages(admin::pages(pages)))))))
 }
 
 /// Every page with who may ask for it, for the tests that ask for each.

@@ -4,7 +4,7 @@
 
 use crate::{
     api,
-    clock::Clock,
+    clock::{Clock, stopwatch_ns},
     config::Config,
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     housekeeping,
@@ -21,7 +21,7 @@ use marque_market::{
     catalogue::{Catalogue, CatalogueError},
     history::History,
 };
-use marque_sandbox::{Limits, Sandbox, SandboxError};
+use marque_sandbox::{Limits, Sandbox, SandboxError, Stopwatch};
 use marque_store::{Store, StoreError};
 use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -140,7 +140,7 @@ pub fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Resu
     let catalogue = Arc::new(Catalogue::embedded()?);
     let history = Arc::new(History::at(config.data_dir.join("history")));
     let plan = FeedPlan::new(&config.feed, &catalogue)?;
-    let sandbox = Arc::new(Sandbox::new(Limits::default())?);
+    let sandbox = Arc::new(Sandbox::timed(Limits::default(), Stopwatch::new(stopwatch_ns))?);
     Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock, vault))
 }
 

@@ -4,11 +4,15 @@ mod licensing;
 mod mail;
 mod order;
 mod registry;
+mod running;
 
 pub(crate) use licensing::{event, event_row, salt, salt_row, seat, seat_row};
 pub(crate) use mail::{mail, mail_row, one_time, one_time_row};
 pub(crate) use order::{order, order_row};
 pub(crate) use registry::{release, release_row};
+pub(crate) use running::{
+    amount, count, difference, difference_row, shadow, shadow_row, switch, switch_row, usage_row,
+};
 
 use crate::{
     entity::{
@@ -209,6 +213,7 @@ pub(crate) fn deployment(row: deployments::Model) -> Decoded<Deployment> {
         "running" => DeploymentStatus::Running,
         "stopped" => DeploymentStatus::Stopped,
         "quarantined" => DeploymentStatus::Quarantined(row.status_reason.unwrap_or_default()),
+        "paused" => DeploymentStatus::Paused(row.status_reason.unwrap_or_default()),
         other => return Err(StoreError::corrupt("deployment", format!("status {other}"))),
     };
     Ok(Deployment {

@@ -1,5 +1,9 @@
 //! One step of a shard, made to last: journal, mark and projections in one transaction, or none of it.
 
+mod running;
+
+pub use running::{DIFFERENCES_KEPT, SWITCHES_KEPT};
+
 use crate::{
     audit, codec,
     entity::{
@@ -7,7 +11,7 @@ use crate::{
         ledger_transactions, orders, positions, shard_checkpoints, shard_marks,
     },
     error::StoreError,
-    record::{Account, AuditBatch},
+    record::{Account, AuditBatch, RunningBatch},
     scope::TenantTx,
 };
 use marque_domain::{
@@ -75,6 +79,8 @@ pub struct CommitBatch {
     pub equity: Vec<EquityPoint>,
     /// What strategies logged.
     pub logs: Vec<LogLine>,
+    /// How deployments run.
+    pub running: RunningBatch,
     /// What of it belongs into the audit log.
     pub audit: Option<AuditBatch>,
 }
@@ -89,6 +95,7 @@ pub(crate) async fn write(tx: &TenantTx, batch: &CommitBatch) -> Result<(), Stor
     write_ledger(tx, &batch.transactions).await?;
     write_equity(tx, &batch.equity).await?;
     write_logs(tx, &batch.logs).await?;
+    running::write(tx, &batch.running).await?;
     // Last, because it makes other writers of the tenant's log wait.
     match &batch.audit {
         Some(audit) => audit::append(tx, audit).await,

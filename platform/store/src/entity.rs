@@ -160,8 +160,10 @@ mod sso;
 pub(crate) use sso::{sso_attempts, sso_connections, sso_identities};
 mod access;
 mod backtest;
+mod running;
 pub(crate) use access::{api_grants, api_tokens, devices, personal_tokens};
 pub(crate) use backtest::{backtest_reports, backtests, signing_keys};
+pub(crate) use running::{deployment_shadows, deployment_switches, deployment_usage, shadow_differences};
 
 of_tenant!(
     users,

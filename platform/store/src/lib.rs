@@ -26,7 +26,7 @@ mod shard;
 mod system;
 mod tenant_db;
 
-pub use commit::{CommitBatch, LOG_LINES_KEPT, LogLine};
+pub use commit::{CommitBatch, DIFFERENCES_KEPT, LOG_LINES_KEPT, LogLine, SWITCHES_KEPT};
 pub use connect::{Store, migrate};
 pub use error::StoreError;
 pub use kills::{KillAct, KillRequest};
@@ -41,6 +41,9 @@ pub use record::{
 };
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
 pub use record::{AuthorKey, Release};
+pub use record::{
+    DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep,
+};
 pub use record::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use record::{
     EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
@@ -50,7 +53,7 @@ pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Ro
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
-pub use tenant_db::PASSKEYS_MAX;
+pub use tenant_db::{PASSKEYS_MAX, USAGE_LIST_MAX};
 pub use tenant_db::{
     AUDIT_PAGE_MAX, BACKTESTS_UNFINISHED_MAX, EQUITY_PAGE_MAX, KeyUse, MAILS_QUEUED_MAX, PeopleFilter, Registered,
     STATEMENT_PAGE_MAX, Standing, StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,

@@ -14,6 +14,7 @@ mod audit;
 mod backtest;
 mod licensing;
 mod registry;
+mod running;
 mod vault;
 
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
@@ -23,6 +24,9 @@ pub use licensing::{
     LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
 };
 pub use registry::{AuthorKey, Release};
+pub use running::{
+    DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep,
+};
 pub use vault::{DataKey, RowKey, SealedColumn, SealedRow};
 mod access;
 mod device;

@@ -50,7 +50,10 @@ fn read_settings<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, String
 }
 
 fn read_state<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    postcard::from_bytes(bytes).map_err(|e| format!("This state was saved by another version of the plugin: {e}."))
+    let other = |what: String| format!("This state was saved by another version of the plugin: {what}.");
+    let (state, rest) = postcard::take_from_bytes(bytes).map_err(|e| other(e.to_string()))?;
+    // A state of fewer fields would read the beginning of one with more, and forget the rest without a word.
+    if rest.is_empty() { Ok(state) } else { Err(other(format!("{} bytes are left over", rest.len()))) }
 }
 
 fn rows<const N: usize>(columns: &[i64], count: usize) -> impl Iterator<Item = [i64; N]> + '_ {

@@ -223,6 +223,17 @@ proptest! {
     }
 }
 
+/// A state of another shape is refused, also one that has this one's fields at its beginning.
+#[test]
+fn a_state_with_more_in_it_is_not_taken() {
+    let state = follower().snapshot();
+    for (bytes, said) in [(&[&state[..], &[0]].concat(), "1 bytes are left over"), (&state[..state.len() - 1].to_vec(), "")]
+    {
+        let refused = StrategyRunner::<Follower>::new("", start(), Some(bytes)).map(drop).unwrap_err();
+        assert!(refused.contains("saved by another version") && refused.contains(said), "{refused}");
+    }
+}
+
 #[test]
 fn it_knows_what_is_left_and_the_largest_order_that_fits() {
     let mut runner = follower();

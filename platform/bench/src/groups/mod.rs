@@ -8,6 +8,7 @@ mod kill;
 mod monitor;
 mod sandbox;
 mod signal;
+mod upgrade;
 
 use crate::{row::Row, sample::Samples};
 

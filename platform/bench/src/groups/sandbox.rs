@@ -32,6 +32,7 @@ pub fn measure(samples: Samples) -> Result<Vec<Row>> {
         bars(samples, "strategy call, one bar (live)", 1, CALLS)?,
         bars(samples, "strategy call, per bar of a run of 25", RUN, RUNS)?,
         starts(samples)?,
+        super::upgrade::pause(samples)?,
     ];
     rows.extend(memory(samples)?);
     Ok(rows)

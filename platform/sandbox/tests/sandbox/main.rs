@@ -13,3 +13,4 @@ mod programs;
 mod rules;
 mod shipped;
 mod strategies;
+mod upgrades;

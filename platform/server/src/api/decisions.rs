@@ -16,7 +16,7 @@ use crate::{
 };
 use marque_domain::{
     decision,
-    id::DecisionId,
+    id::{DecisionId, DeploymentId},
     ticket::{self, Levels, Ticket},
 };
 use marque_store::Whose;
@@ -334,6 +334,37 @@ impl Decisions {
         let list = List::new(caller.db().tenant(), format!("/accounts/{id}/decisions{filter}"));
         let page = list.page(cursor.0.as_ref(), limit.0)?;
         let found = caller.db().decisions(Whose::Account(id), denied, page).await?;
+        Ok(list.answer(page, found, |decision| Decision::of(&decision, &caller.app)))
+    }
+
+    /// The decisions of a deployment
+    ///
+    /// What its strategy wanted, and what came of it, newest first. Pages after the first are for plans with
+    /// `decision-history`, where the brand sells it.
+    #[oai(
+        path = "/deployments/:deployment/decisions",
+        method = "get",
+        operation_id = "list_deployment_decisions"
+    )]
+    async fn list_deployment_decisions(
+        &self,
+        caller: Caller,
+        /// The deployment's id.
+        deployment: Path<String>,
+        /// Where the page begins: `next` of the page before.
+        cursor: Query<Option<Cursor>>,
+        /// Entries of a page.
+        limit: Query<Option<Limit>>,
+    ) -> Result<Listed<Decision>, Refused> {
+        let whose = caller.who.may(Operation::ReadDecisions)?;
+        let id: DeploymentId = deployment.0.parse().map_err(|_| Problem::not_found())?;
+        caller.db().deployment(whose, id).await?;
+        if cursor.0.is_some() {
+            requests::gate(&caller.who, Feature::DecisionHistory).await?;
+        }
+        let list = List::new(caller.db().tenant(), format!("/deployments/{id}/decisions"));
+        let page = list.page(cursor.0.as_ref(), limit.0)?;
+        let found = caller.db().decisions_of(whose, id, page).await?;
         Ok(list.answer(page, found, |decision| Decision::of(&decision, &caller.app)))
     }
 

@@ -43,6 +43,8 @@ enum DeploymentStatus {
     Stopped,
     /// It failed too often.
     Quarantined,
+    /// Its owner's plan has nothing left for it today.
+    Paused,
 }
 
 /// A strategy on an account, on one instrument and timeframe.
@@ -61,7 +63,7 @@ pub(super) struct Deployment {
     timeframe: Timeframe,
     /// Whether it runs.
     status: DeploymentStatus,
-    /// Why it was quarantined.
+    /// Why it was quarantined or paused.
     status_reason: Option<String>,
     /// When it was created.
     created_at: String,
@@ -79,6 +81,7 @@ impl Deployment {
                 account::DeploymentStatus::Running => DeploymentStatus::Running,
                 account::DeploymentStatus::Stopped => DeploymentStatus::Stopped,
                 account::DeploymentStatus::Quarantined(_) => DeploymentStatus::Quarantined,
+                account::DeploymentStatus::Paused(_) => DeploymentStatus::Paused,
             },
             status_reason: found.status.reason().map(str::to_owned),
             created_at: found.created_at.to_rfc3339(),

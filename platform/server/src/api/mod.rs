@@ -34,9 +34,11 @@ mod positions;
 mod refused;
 mod releases;
 mod session;
+mod succession;
 mod text;
 mod ticket;
 mod tokens;
+mod usage;
 
 use crate::{clock::Clock, plugins::registry::Gatekeeper, trading::Floor};
 pub use authorization::Unauthorized;
@@ -141,6 +143,7 @@ type Resources = (
     orders::Orders,
     positions::Positions,
     deployments::Deployments,
+    (succession::Succession, usage::UsageReports),
     decisions::Decisions,
     backtests::Backtests,
     // A list has sixteen places; a list in it counts as one.
@@ -162,6 +165,7 @@ fn service() -> OpenApiService<Resources, ()> {
         orders::Orders,
         positions::Positions,
         deployments::Deployments,
+        (succession::Succession, usage::UsageReports),
         decisions::Decisions,
         backtests::Backtests,
         (eas::Eas, policies::Policies, licences::Licences, activations::Activations, audit::Audit),

@@ -92,6 +92,12 @@ acts! {
     StrategyStarted, "strategy-started", "Started a strategy";
     StrategyStopped, "strategy-stopped", "Stopped a strategy";
     StrategyQuarantined, "strategy-quarantined", "A strategy was quarantined";
+    StrategyPaused, "strategy-paused", "A strategy was paused because of its owner's plan";
+    StrategyUpgraded, "strategy-upgraded", "Put another version of a strategy in its place";
+    StrategyRolledBack, "strategy-rolled-back", "Put the version before of a strategy back";
+    ShadowStarted, "shadow-started", "Started a version of a strategy beside the live one";
+    ShadowPromoted, "shadow-promoted", "Put the version beside in the place of the live one";
+    ShadowEnded, "shadow-ended", "A version beside the live one ended";
     BacktestStarted, "backtest-started", "Started a backtest";
     BacktestCancelled, "backtest-cancelled", "Cancelled a backtest";
     BacktestExported, "backtest-exported", "Exported a backtest";

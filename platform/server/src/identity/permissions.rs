@@ -145,6 +145,10 @@ operations! {
     StartDeployment, "start_deployment", Trade:        OWN OWN NO  NO  OWN OWN / NO;
     /// Stop a deployed strategy.
     StopDeployment, "stop_deployment", Trade:          OWN OWN NO  ALL ALL ALL / NO;
+    /// Run another version of a deployed strategy, go back, or try one beside the live one.
+    ChangeVersion, "change_version", Trade:            OWN OWN NO  NO  OWN OWN / NO;
+    /// See what strategies use up.
+    ReadUsage, "read_usage", Read:                     OWN OWN ALL ALL ALL ALL / NO;
     /// Start a backtest.
     RunBacktest, "run_backtest", Trade:                OWN OWN NO  NO  OWN OWN / ALL;
     /// See backtests and what came of them.

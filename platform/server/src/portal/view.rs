@@ -34,6 +34,8 @@
 //! | `/orders/{id}/change` | [`ticket::TicketPage`] | `POST` to the same path: the fields of [`ticket::changed_order`]; `POST /orders/{id}/cancel` |
 //! | `/positions/{id}/guard` | [`ticket::TicketPage`] | `POST` to the same path: `stop_loss`, `take_profit`, `trail_distance`; `POST …/reduce`: `lots`; `POST …/close-by`: `by` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
+//! | `/deployments/{id}` | [`DeploymentPage`] | `POST /deployments/{id}/upgrade`, `…/shadow`: `version`; `POST …/rollback`, `…/shadow/promote`, `…/shadow/drop` |
+//! | `/usage?days=` | [`UsagePage`] | |
 //! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
 //! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
 //! | `/backtests`, `/backtests/{id}` | [`BacktestList`], [`BacktestPage`] | `POST /backtests/{id}/cancel` |
@@ -73,6 +75,7 @@ mod backtest;
 mod component;
 mod decision;
 mod deploy;
+mod deployment;
 mod error;
 mod figure;
 mod front;
@@ -106,6 +109,9 @@ pub(super) use component::words;
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
+pub use deployment::{
+    ChangeRow, DeploymentPage, DifferenceRow, LogRow, ShadowPanel, UsagePage, UsageRow, UsageView,
+};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};

@@ -344,7 +344,7 @@ fn plans(plans: Spanned<Vec<Spanned<Plan>>>, notes: &mut Notes<'_>) -> Vec<Plan>
             line(&Spanned::new(span.clone(), text.clone()), chars_max, notes);
         }
         let quotas = [plan.quotas.trades_per_day, plan.quotas.instruments, plan.quotas.deployments];
-        if quotas.contains(&Some(0)) {
+        if quotas.contains(&Some(0)) || plan.quotas.fuel_per_day == Some(0) {
             notes.at(span.clone(), "a quota of zero", "write at least 1, or leave it out for no limit");
         }
         if let Some(feature) = plan.features.iter().find(|feature| !is_code(feature)) {

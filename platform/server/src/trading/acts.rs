@@ -8,6 +8,7 @@ use marque_domain::{
     kill::KillScope,
     ledger::Transaction,
     order::{Order, Origin as By, Position},
+    succession::{ShadowEnd, Switch, Way},
     time::Millis,
 };
 use marque_engine::{Record, state::State};
@@ -61,6 +62,12 @@ impl Step<'_> {
                 self.asked(Act::StrategyDeployed, deployment.id.to_string(), deployed(deployment))
             }
             Record::DeploymentChanged { deployment, status, .. } => self.deployment(*deployment, status),
+            Record::Switched(switch) => self.switched(switch),
+            Record::ShadowStarted { deployment, plugin, .. } => {
+                let details = json!({ "digest": plugin.digest.to_string() });
+                self.asked(Act::ShadowStarted, deployment.to_string(), details)
+            }
+            Record::ShadowEnded { deployment, end, .. } => self.shadow_ended(*deployment, end),
             Record::Decided(decision) => return self.refused(decision).or_else(|| self.changed(decision)),
             Record::OrderPlaced(order) => self.of(order.origin, order.deployment, Act::OrderPlaced, placed(order)),
             Record::PositionOpened(position) => {
@@ -130,6 +137,29 @@ impl Step<'_> {
             DeploymentStatus::Quarantined(reason) => {
                 self.by_itself(Act::StrategyQuarantined, target, json!({ "reason": reason }))
             }
+            DeploymentStatus::Paused(reason) => self.asked(Act::StrategyPaused, target, json!({ "reason": reason })),
+        }
+    }
+
+    fn switched(&self, switch: &Switch) -> Entry {
+        let act = match switch.way {
+            Way::Upgrade => Act::StrategyUpgraded,
+            Way::Promotion => Act::ShadowPromoted,
+            Way::RollBack => Act::StrategyRolledBack,
+        };
+        let details = json!({
+            "strategy": switch.to.name, "from": switch.from.digest.to_string(), "to": switch.to.digest.to_string(),
+            "state": switch.state.name(),
+        });
+        self.asked(act, switch.deployment.to_string(), details)
+    }
+
+    /// One that failed did so by itself; the others end with what somebody asked for.
+    fn shadow_ended(&self, deployment: DeploymentId, end: &ShadowEnd) -> Entry {
+        let (target, details) = (deployment.to_string(), json!({ "how": end.name(), "reason": end.reason() }));
+        match end {
+            ShadowEnd::Failed(_) => self.by_itself(Act::ShadowEnded, target, details),
+            _ => self.asked(Act::ShadowEnded, target, details),
         }
     }
 

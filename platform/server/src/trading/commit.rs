@@ -2,6 +2,7 @@
 
 use super::{
     acts::{self, Asker},
+    meter::Meter,
     view::Live,
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
 use marque_domain::{
     account::EquityPoint,
     id::{AccountId, DeploymentId},
+    succession::{Difference, Shadow},
     time::Millis,
 };
 use marque_engine::{
@@ -21,7 +23,9 @@ use marque_engine::{
     state::State,
 };
 use marque_market::feed::Cursor;
-use marque_store::{Account, CommitBatch, LogLine, ShardImage, StoreError, TenantDb};
+use marque_store::{
+    Account, CommitBatch, LogLine, RunningBatch, ShadowStep, ShardImage, StoreError, TenantDb,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +38,7 @@ pub(super) const SHARD: u32 = 0;
 /// The whole state is written when the entries since the last time have this many bytes, and as many as it had itself: a
 /// restart folds little, and writing it costs as much as the entries at most, however large it is.
 const CHECKPOINT_BYTES_MIN: usize = 1 << 20;
-/// Points and log lines that wait for the next commit at most.
+/// Points, log lines and differences that wait for the next commit at most.
 const WAITING_MAX: usize = 2_000;
 
 /// Where the market's source stood after an entry.
@@ -160,13 +164,15 @@ pub(super) struct Journal {
     witness: Witness,
     points: Vec<EquityPoint>,
     logs: Vec<LogLine>,
+    differences: Vec<Difference>,
+    meter: Meter,
     /// Bytes of the entries since the last checkpoint, and of that.
     tail_bytes: usize,
     checkpoint_bytes: usize,
 }
 
 impl Journal {
-    pub const fn new(
+    pub fn new(
         witness: Witness,
         db: TenantDb,
         runtime: Handle,
@@ -184,6 +190,8 @@ impl Journal {
             witness,
             points: Vec::new(),
             logs: Vec::new(),
+            differences: Vec::new(),
+            meter: Meter::default(),
             // The first entry after a start is a checkpoint: a process that is killed again and again folds no more
             // each time.
             tail_bytes: usize::MAX,
@@ -193,11 +201,17 @@ impl Journal {
 
     /// Commits what waits and where the desk stands, without new facts.
     pub fn flush(&mut self, shard: &mut Shard) -> Result<(), CommitError> {
-        self.write(shard, &[])
+        self.write(shard, &[], true)
     }
 
-    fn write(&mut self, shard: &mut Shard, records: &[Record]) -> Result<(), CommitError> {
-        let seq = self.seq + 1;
+    fn write(&mut self, shard: &mut Shard, records: &[Record], flushed: bool) -> Result<(), CommitError> {
+        let (seq, now) = (self.seq + 1, self.witness.clock.now());
+        let running = RunningBatch {
+            compared: shard.take_compared().into_iter().collect(),
+            differences: core::mem::take(&mut self.differences),
+            usage: self.meter.take(shard, now, flushed),
+            ..RunningBatch::default()
+        };
         let checkpoint = if self.tail_bytes > self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN) {
             let mark = shard.mark();
             Some(postcard::to_stdvec(&(shard.state(), mark))?)
@@ -216,11 +230,12 @@ impl Journal {
             checkpoint,
             equity: core::mem::take(&mut self.points),
             logs: core::mem::take(&mut self.logs),
+            running,
             ..CommitBatch::default()
         };
         project(records, shard, &mut batch);
         let asker = |record: &Record| self.group.as_ref()?.asker(record, shard.state());
-        let acts = acts::entries(records, asker, shard.state(), self.witness.clock.now());
+        let acts = acts::entries(records, asker, shard.state(), now);
         if !acts.is_empty() {
             // In the same transaction: no trade without its entry, no entry without its trade.
             let keys = self.runtime.block_on(self.witness.vault.of(&self.db))?;
@@ -261,10 +276,12 @@ impl Commit for Journal {
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), CommitError> {
         self.points.extend_from_slice(&effects.points);
         self.logs.extend(effects.logs.iter().map(|(deployment, at, text)| line(*deployment, *at, text.clone())));
-        if effects.records.is_empty() && self.points.len() + self.logs.len() < WAITING_MAX {
+        self.differences.extend_from_slice(&effects.differences);
+        let waiting = self.points.len() + self.logs.len() + self.differences.len();
+        if effects.records.is_empty() && waiting < WAITING_MAX {
             return Ok(());
         }
-        self.write(shard, &effects.records)?;
+        self.write(shard, &effects.records, false)?;
         effects.records.iter().for_each(|record| self.alert(record));
         if let Some(group) = &mut self.group {
             group.take(&effects.records, shard.state());
@@ -312,6 +329,17 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
             | Record::Asked { .. }
             | Record::Answered { .. }
             | Record::Disputed(_) => {}
+            Record::Switched(switch) => {
+                deployments.insert(switch.deployment);
+                batch.running.switches.push(switch.clone());
+            }
+            Record::ShadowStarted { deployment, plugin, at } => {
+                let shadow = Shadow { plugin: plugin.clone(), since: *at };
+                batch.running.shadows.push(ShadowStep::Started(*deployment, shadow));
+            }
+            Record::ShadowEnded { deployment, end, at } => {
+                batch.running.shadows.push(ShadowStep::Ended(*deployment, end.clone(), *at));
+            }
         }
     }
     let state = shard.state();

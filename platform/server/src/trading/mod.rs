@@ -12,10 +12,12 @@ mod commit;
 mod desk;
 mod feed;
 pub mod kill;
+pub mod meter;
 pub mod movements;
 pub mod operator;
 mod past;
 pub mod requests;
+pub mod succession;
 pub mod terms;
 mod view;
 

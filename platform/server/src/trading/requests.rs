@@ -1,7 +1,7 @@
 //! What people may ask of trading: open an account, deploy a strategy, start it again. Pages and the API both come
 //! here, and here is where a person's plan is looked up: it is the account's owner's, whoever asks.
 
-use super::{Asked, Asker, CommandError, Floor};
+use super::{Asked, Asker, CommandError, Floor, meter};
 use crate::{
     clock::Clock,
     identity::{Role, SignedIn},
@@ -59,9 +59,15 @@ impl From<CommandError> for Problem {
                 }
                 Refusal::Movement(_) => Self::new(ProblemCode::Conflict, text),
                 Refusal::Killed(_) | Refusal::TooManyKills => Self::new(ProblemCode::Conflict, text),
-                Refusal::NoSuchInstrument | Refusal::Plugin(_) | Refusal::KillWords => {
+                Refusal::NoSuchInstrument | Refusal::Plugin(_) | Refusal::KillWords | Refusal::OtherPlugin(_) => {
                     Self::new(ProblemCode::Invalid, text)
                 }
+                Refusal::SameRelease
+                | Refusal::NotTakenUp(_)
+                | Refusal::NotQuiet
+                | Refusal::NothingToRollBack
+                | Refusal::NotRunning
+                | Refusal::NoShadow => Self::new(ProblemCode::Conflict, text),
                 Refusal::TooManyStrategies { .. } | Refusal::TooManyInstruments { .. } => {
                     Self::new(ProblemCode::PlanRefused, text)
                 }
@@ -234,6 +240,9 @@ pub async fn start(
     let found = db.deployment(whose, id).await?;
     let owner = db.account(Whose::Everyone, found.account).await?.terms.user;
     let plan = plan_of(db, definition, owner).await?;
+    if found.status != DeploymentStatus::Running {
+        meter::gate(db, &plan, owner, asked.floor.clock.now()).await?;
+    }
     command(asked, db, Command::Start(id, plan.quotas), &plan).await?;
     Ok(db.deployment(Whose::Everyone, id).await?)
 }
@@ -294,6 +303,7 @@ pub async fn deploy(
         return Err(Problem::new(ProblemCode::Conflict, text));
     }
     check_settings(&strategy, &wanted.settings)?;
+    meter::gate(db, &plan, account.terms.user, clock.now()).await?;
     let deployment = Deployment {
         id: DeploymentId(new_id(clock)?),
         account: account.terms.id,

@@ -32,10 +32,13 @@ pub(super) enum TermsError {
 
 /// The terms of a tenant's venue, as they were applied last.
 pub(super) async fn stored(system: &SystemDb, tenant: TenantId) -> Result<VenueTerms, TermsError> {
+    Ok(definition(system, tenant).await?.venue)
+}
+
+/// A tenant's definition, as it was applied last.
+pub(super) async fn definition(system: &SystemDb, tenant: TenantId) -> Result<Definition, TermsError> {
     let spec = system.tenant(tenant).await?.spec;
-    let definition: Definition =
-        serde_json::from_str(&spec.definition).map_err(|error| TermsError::Definition(spec.slug.to_string(), error))?;
-    Ok(definition.venue)
+    serde_json::from_str(&spec.definition).map_err(|error| TermsError::Definition(spec.slug.to_string(), error))
 }
 
 /// The venue on these terms. `seed` is of what is random where the terms name none.

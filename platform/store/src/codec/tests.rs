@@ -109,7 +109,7 @@ prop_compose! {
 prop_compose! {
     fn any_account()(
         ids in any::<[i64; 2]>(), name in any::<String>(), money in any::<[i64; 2]>(), trades in option::of(any::<u32>()),
-        status in select(vec![0, 1, 2]), reason in any::<String>(), settings in any::<String>(),
+        status in select(vec![0, 1, 2, 3]), reason in any::<String>(), settings in any::<String>(),
     ) -> Account {
         Account {
             terms: AccountTerms {
@@ -138,7 +138,7 @@ prop_compose! {
 prop_compose! {
     fn any_deployment()(
         id in any::<i64>(), timeframe in select(Timeframe::ALL.to_vec()), instrument in any::<u32>(),
-        status in select(vec![0, 1, 2]), reason in any::<String>(), settings in any::<String>(), digest in any::<[u8; 32]>(),
+        status in select(vec![0, 1, 2, 3]), reason in any::<String>(), settings in any::<String>(), digest in any::<[u8; 32]>(),
     ) -> Deployment {
         Deployment {
             id: DeploymentId(id),
@@ -149,6 +149,7 @@ prop_compose! {
             status: match status {
                 0 => DeploymentStatus::Running,
                 1 => DeploymentStatus::Stopped,
+                3 => DeploymentStatus::Paused(reason),
                 _ => DeploymentStatus::Quarantined(reason),
             },
             created_at: Millis(id),

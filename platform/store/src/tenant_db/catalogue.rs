@@ -104,6 +104,25 @@ impl TenantDb {
         Ok(offered.reduce(|best, next| if rank(&next) > rank(&best) { next } else { best }))
     }
 
+    /// The enabled plugins of this name on every channel, the highest semantic version first; of equal versions first the
+    /// one that came last. Up to two hundred of the newest.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn plugin_versions(&self, name: &str) -> Result<Vec<Plugin>, StoreError> {
+        let found = self.every(|tx| {
+            tx.find::<plugins::Entity>()
+                .filter(plugins::Column::Name.eq(name))
+                .filter(plugins::Column::Enabled.eq(true))
+                .order_by_desc(plugins::Column::CreatedAt)
+                .order_by_desc(plugins::Column::Id)
+                .limit(VERSIONS_MAX)
+        });
+        let mut all: Vec<Plugin> = found.await?.into_iter().map(codec::plugin).collect::<Result<_, _>>()?;
+        all.sort_by_key(|plugin| core::cmp::Reverse(rank(plugin)));
+        Ok(all)
+    }
+
     /// The catalogue entry of a component, enabled or not.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ mod people;
 mod races;
 mod registry;
 mod roster;
+mod running;
 mod row_security;
 mod sso;
 mod system;

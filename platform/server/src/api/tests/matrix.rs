@@ -67,7 +67,7 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
         "symbol" => Fill::Plain("EURUSD"),
         "timeframe" => Fill::Plain("M1"),
         // Cursors are tried in a test of their own.
-        "act" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome" => {
+        "act" | "days" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome" => {
             Fill::Nothing
         }
         other => Fill::Id(
@@ -100,6 +100,7 @@ fn body(operation: &str) -> Value {
         "set_ea_settings" => json!({ "settings": { "lots": 0.1 } }),
         "add_author_key" => json!({ "name": "matrix", "public_key": "" }),
         "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
+        "upgrade_deployment" | "start_shadow" => json!({ "version": "0.1.0" }),
         "amend_order" => json!({ "limit_price": "1.0" }),
         "reduce_position" => json!({ "lots": "0.01" }),
         "close_position_by" => json!({ "position": "" }),

@@ -12,6 +12,7 @@ mod pages;
 mod people;
 mod plans;
 mod registry;
+mod succession;
 mod tokens;
 mod trading;
 mod world;

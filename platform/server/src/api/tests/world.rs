@@ -312,6 +312,22 @@ impl World {
         tenants::apply(&self.store.system(), &definitions, NOON).await.unwrap();
     }
 
+    /// Puts a component into a brand's catalogue, as its operator does.
+    pub async fn publish(&self, host: &str, component: Vec<u8>) {
+        let (db, clock) = (self.tenant(host).await, Clock::from_fn(|| NOON.plus(1_000)));
+        plugins::publish(&self.store.store, &db, self.floor.sandbox(), component, &clock).await.unwrap();
+    }
+
+    /// Limits the instructions of a day on a plan, as whoever applies the brand's file does.
+    pub async fn limit_fuel(&self, host: &str, plan: &str, fuel_per_day: u64) {
+        let slug = host.split('.').next().unwrap();
+        let mut definitions = tenants::read_dir(&demo_dir(), THEMES).unwrap();
+        let definition = definitions.iter_mut().find(|d| d.slug.as_str() == slug).unwrap();
+        let plan = definition.plans.iter_mut().find(|p| p.code == plan).unwrap();
+        plan.quotas.fuel_per_day = Some(fuel_per_day);
+        tenants::apply(&self.store.system(), &definitions, NOON).await.unwrap();
+    }
+
     async fn tenant(&self, host: &str) -> TenantDb {
         let system = self.store.system();
         let tenant = system.tenant_by_host(host).await.unwrap().unwrap();

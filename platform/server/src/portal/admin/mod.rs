@@ -50,6 +50,12 @@ const SECTIONS: &[Section] = &[
         text: "See which EAs are offered and who runs them where; issue licences, renew, suspend and revoke them.",
     },
     Section {
+        operation: Operation::ReadUsage,
+        title: "Usage",
+        href: "/usage",
+        text: "See what strategies use up: instructions, time and memory, by plan, by strategy and by day.",
+    },
+    Section {
         operation: Operation::ReadLedger,
         title: "Ledger",
         href: "/admin/ledger",

@@ -5,6 +5,7 @@ use super::{
     component::{Field, FieldKind, words},
     sso::SsoWay,
 };
+use crate::trading::meter::millions;
 use marque_domain::tenant::{Interval, Plan};
 use serde::Serialize;
 
@@ -57,6 +58,7 @@ impl PlanCard {
             quota(plan.quotas.instruments, "instrument", "instruments", "All instruments"),
             quota(plan.quotas.deployments, "running strategy", "running strategies", "Unlimited strategies"),
         ];
+        let fuel = plan.quotas.fuel_per_day.map(|fuel| format!("{} instructions a day", millions(fuel)));
         Self {
             code: plan.code.clone(),
             name: plan.name.clone(),
@@ -70,6 +72,7 @@ impl PlanCard {
             },
             features: quotas
                 .into_iter()
+                .chain(fuel)
                 .chain(plan.features.iter().map(|code| words(code)))
                 .map(|text| Feature { text })
                 .collect(),

@@ -318,6 +318,8 @@ pub struct DeploymentRow {
     pub stop_url: Option<String>,
     /// Where to start it, while it does not.
     pub start_url: Option<String>,
+    /// Its own page.
+    pub href: String,
     /// For these forms.
     pub csrf: String,
 }
@@ -337,10 +339,16 @@ impl DeploymentRow {
                 DeploymentStatus::Running => Badge::new(Tone::Good, "Running"),
                 DeploymentStatus::Stopped => Badge::new(Tone::Quiet, "Stopped"),
                 DeploymentStatus::Quarantined(_) => Badge::new(Tone::Bad, "Quarantined"),
+                DeploymentStatus::Paused(_) => Badge::new(Tone::Warn, "Paused"),
             },
-            reason: deployment.status.reason().map(|fault| {
-                format!("It failed too often and was stopped: {fault}. Start it again once that is fixed.")
-            }),
+            reason: match &deployment.status {
+                DeploymentStatus::Running | DeploymentStatus::Stopped => None,
+                DeploymentStatus::Paused(reason) => Some(reason.clone()),
+                DeploymentStatus::Quarantined(fault) => Some(format!(
+                    "It failed too often and was stopped: {fault}. Start it again once that is fixed."
+                )),
+            },
+            href: format!("/deployments/{}", deployment.id),
             settings: settings_list(&deployment.plugin.settings, None),
             stop_url: running.then(|| url("stop")),
             start_url: (!running).then(|| url("start")),

@@ -6,6 +6,7 @@ mod access;
 mod admin;
 mod audit;
 mod backtest;
+mod deployment;
 mod desk;
 mod join;
 mod licences;
@@ -123,6 +124,7 @@ pub fn samples(look: &Look) -> Vec<Sample> {
     all.extend(admin::samples(&shell));
     all.extend(releases::samples(&shell));
     all.extend(licences::samples(&shell));
+    all.extend(deployment::samples(&shell));
     all.extend(sso::samples(&shell));
     all.extend(join::samples(&shell));
     all.extend(security::samples(&shell));
@@ -183,7 +185,7 @@ fn plans() -> Vec<Plan> {
         price_minor,
         currency: Currency::USD,
         interval: Interval::Month,
-        quotas: Quotas { trades_per_day: limits[0], instruments: limits[1], deployments: limits[2] },
+        quotas: Quotas { trades_per_day: limits[0], instruments: limits[1], deployments: limits[2], fuel_per_day: None },
         features: features.iter().map(|f| (*f).to_owned()).collect(),
     };
     vec![

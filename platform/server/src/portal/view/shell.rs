@@ -86,7 +86,7 @@ impl Shell {
     #[must_use]
     pub fn navigation(path: &str, role: Role) -> Vec<NavItem> {
         let mut places: Vec<(&str, &str, &[&str])> = vec![
-            ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions"]),
+            ("Accounts", "/dashboard", &["/dashboard", "/accounts", "/decisions", "/deployments", "/usage"]),
             ("Backtests", "/backtests", &["/backtests"]),
             ("EAs", "/eas", &["/eas"]),
             ("API", "/api/docs", &["/api/docs"]),

@@ -8,7 +8,7 @@ use crate::{
         books,
         commit::{CommitError, Group, Journal, Recovered, SHARD},
         feed::Maker,
-        operator,
+        meter, operator,
         past::{ForShard, Past},
         terms::{self, TermsError},
         view::{DeskState, View},
@@ -160,6 +160,8 @@ struct Session<'a> {
     due: Instant,
     shown: Instant,
     flushed: (Instant, i64),
+    /// When what strategies use was last held against plans.
+    held: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -206,17 +208,12 @@ impl<'a> Session<'a> {
             next: None,
             due: moment,
             shown: moment,
+            held: moment,
         };
         session.desk.recover(&mut session.journal)?;
         // The platform's switch, however long this desk was away.
         if let Some(command) = parts.runtime.block_on(operator::before_trading(&parts.system))? {
-            let mut group = Group::default();
-            group.join(Asker::system("marque kill"), None);
-            session.journal.group = Some(group);
-            if let Err(refusal) = session.desk.command(command, &mut session.journal)? {
-                tracing::error!(%refusal, "the operator's kill switch was refused");
-            }
-            session.journal.group = None;
+            session.command_of("marque kill", command)?;
         }
         session.pull(now)?;
         if now == Millis(0) {
@@ -340,6 +337,30 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Carries out a command of the server itself.
+    fn command_of(&mut self, name: &str, command: Command) -> Result<(), SessionError> {
+        let mut group = Group::default();
+        group.join(Asker::system(name), None);
+        self.journal.group = Some(group);
+        let answer = self.desk.command(command, &mut self.journal);
+        self.journal.group = None;
+        if let Err(refusal) = answer? {
+            tracing::error!(%refusal, by = name, "a command of the server was refused");
+        }
+        Ok(())
+    }
+
+    /// Pauses the strategies of people whose plan has nothing left for them today.
+    fn hold_to_plans(&mut self) -> Result<(), SessionError> {
+        let now = self.parts.witness.clock.now();
+        let (parts, state) = (self.parts, self.desk.shard().state());
+        let exhausted = parts.runtime.block_on(meter::exhausted(&parts.system, &parts.db, state, now))?;
+        for (deployment, reason) in exhausted {
+            self.command_of("plan limits", Command::Pause { deployment, reason })?;
+        }
+        Ok(())
+    }
+
     fn quote(&mut self) -> Result<(), SessionError> {
         let Some(quote) = self.next.take() else { return Ok(()) };
         // The cursor stands after this quote, and is committed with what the quote causes.
@@ -372,6 +393,10 @@ impl<'a> Session<'a> {
         } else if self.next.is_some() && now.saturating_duration_since(self.flushed.0) >= FLUSH_EVERY {
             self.journal.flush(self.desk.shard_mut())?;
             self.flushed = (now, self.journal.seq);
+        }
+        if now.saturating_duration_since(self.held) >= meter::HELD_EVERY {
+            self.held = now;
+            self.hold_to_plans()?;
         }
         Ok(())
     }
