@@ -162,6 +162,7 @@ const fn needs_verified_address(operation: Operation) -> bool {
             | Operation::GuardPosition
             | Operation::CreateDeployment
             | Operation::StartDeployment
+            | Operation::ChangeVersion
     )
 }
 

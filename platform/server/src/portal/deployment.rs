@@ -35,6 +35,7 @@ use poem::{
     web::{Form, Path, Query},
 };
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Rows of each list on the page.
 const ROWS: u32 = 25;
@@ -371,11 +372,15 @@ async fn deployment_rows(
 async fn plan_rows(scene: &Scene, db: &TenantDb, span: Span) -> Result<Vec<UsageRow>, Problem> {
     let definition = &scene.tenant.definition;
     let rows = db.usage_by_plan(span.from, span.until).await?;
-    let named = |code: Option<&str>| definition.plan(code).map_or("No plan", |plan| plan.name.as_str()).to_owned();
+    // Who is on none, or on one that is not sold any more, has the brand's first.
+    let mut plans: BTreeMap<&str, (u64, Usage)> = BTreeMap::new();
+    for row in rows {
+        let name = definition.plan(row.plan.as_deref()).map_or("No plan", |plan| plan.name.as_str());
+        let (people, used) = plans.entry(name).or_default();
+        *people += row.people;
+        *used += row.usage;
+    }
     let people = |n: u64| if n == 1 { "1 person".to_owned() } else { format!("{n} people") };
-    let row = |row: marque_store::PlanUsage| UsageRow {
-        note: people(row.people),
-        ..UsageRow::new(named(row.plan.as_deref()), row.usage)
-    };
-    Ok(rows.into_iter().map(row).collect())
+    let row = |(name, (n, used)): (&str, (u64, Usage))| UsageRow { note: people(n), ..UsageRow::new(name, used) };
+    Ok(plans.into_iter().map(row).collect())
 }

@@ -180,7 +180,10 @@ impl Follower {
 
 /// Whether a record changes a strategy, or what is said of it.
 const fn is_of_a_deployment(record: &Record) -> bool {
-    matches!(record, Record::Deployed(_) | Record::DeploymentChanged { .. } | Record::Faulted { .. })
+    matches!(
+        record,
+        Record::Deployed(_) | Record::DeploymentChanged { .. } | Record::Faulted { .. } | Record::Switched(_)
+    )
 }
 
 /// Whether a record may change what an account's page shows. Deployments are looked up rather than guessed.
@@ -190,7 +193,7 @@ fn touches(record: &Record, id: AccountId) -> bool {
         Record::OrderPlaced(o) | Record::OrderMoved(o) => o.account == id,
         Record::PositionOpened(p) | Record::PositionChanged(p) | Record::PositionClosed(p) => p.account == id,
         Record::Deployed(d) => d.account == id,
-        Record::DeploymentChanged { .. } | Record::Faulted { .. } => true,
+        Record::DeploymentChanged { .. } | Record::Faulted { .. } | Record::Switched(_) => true,
         Record::Moved(moved) => moved.account() == id,
         Record::MarginCalled { account, .. } => *account == id,
         Record::KillPressed(_) | Record::KillReleased { .. } => true,
@@ -204,7 +207,9 @@ fn touches(record: &Record, id: AccountId) -> bool {
         | Record::Executed { .. }
         | Record::Asked { .. }
         | Record::Answered { .. }
-        | Record::Disputed(_) => false,
+        | Record::Disputed(_)
+        | Record::ShadowStarted { .. }
+        | Record::ShadowEnded { .. } => false,
     }
 }
 
