@@ -8,7 +8,7 @@ use sea_orm_migration::{
 };
 
 /// The tenant tables that this migration makes.
-pub(crate) const TENANT_TABLES: &[&str] = 
+pub(crate) const TENANT_TABLES: &[&str] =
     &["deployment_switches", "deployment_shadows", "shadow_differences", "deployment_usage"];
 
 /// See the module.

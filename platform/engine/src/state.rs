@@ -15,7 +15,7 @@ use marque_domain::{
     ledger::{Transaction, TransactionKind},
     order::{Order, OrderState, Position, Purpose},
     plugin::PluginRef,
-    succession::{Shadow, Way},
+    succession::{Shadow, Switch, Way},
     time::{DAY_MS, Millis},
 };
 use serde::{Deserialize, Serialize};
@@ -267,20 +267,8 @@ impl State {
                 self.ask(*account, *order, None);
             }
             Record::Disputed(_) => {}
-            Record::Switched(switch) => {
-                if let Some(deployment) = self.deployments.get_mut(&switch.deployment) {
-                    deployment.plugin = switch.to.clone();
-                }
-                match switch.way {
-                    Way::Upgrade | Way::Promotion => {
-                        drop(self.former.insert(switch.deployment, switch.from.clone()));
-                    }
-                    Way::RollBack => drop(self.former.remove(&switch.deployment)),
-                }
-            }
-            Record::ShadowStarted { deployment, plugin, at } => {
-                drop(self.shadows.insert(*deployment, Shadow { plugin: plugin.clone(), since: *at }));
-            }
+            Record::Switched(switch) => self.switched(switch),
+            Record::ShadowStarted { deployment, plugin, at } => self.shadowed(*deployment, plugin, *at),
             Record::ShadowEnded { deployment, .. } => drop(self.shadows.remove(deployment)),
         }
         self.apply_to_facts(record);
@@ -414,6 +402,20 @@ impl State {
         if let Some(deployment) = self.deployments.get_mut(&id) {
             deployment.status = status.clone();
         }
+    }
+
+    fn switched(&mut self, switch: &Switch) {
+        if let Some(deployment) = self.deployments.get_mut(&switch.deployment) {
+            deployment.plugin = switch.to.clone();
+        }
+        match switch.way {
+            Way::Upgrade | Way::Promotion => drop(self.former.insert(switch.deployment, switch.from.clone())),
+            Way::RollBack => drop(self.former.remove(&switch.deployment)),
+        }
+    }
+
+    fn shadowed(&mut self, deployment: DeploymentId, plugin: &PluginRef, since: Millis) {
+        self.shadows.insert(deployment, Shadow { plugin: plugin.clone(), since });
     }
 
     fn open_account(&mut self, terms: &AccountTerms, at: Millis) {

@@ -214,7 +214,9 @@ mod tests {
         let words = in_words(&wishes);
         assert!(words.starts_with("buy 1"), "{words}");
         assert!(words.contains("; sell 2"), "{words}");
-        for part in ["at the market", "or better once", "today only", "stop-loss 1.1", "follows at 0.002", "or else order"] {
+        for part in
+            ["at the market", "or better once", "today only", "stop-loss 1.1", "follows at 0.002", "or else order"]
+        {
             assert!(words.contains(part), "{part} in {words}");
         }
         assert_eq!(in_words(&[Action::SetTimer { at: Millis(3) }]), "");

@@ -239,7 +239,8 @@ fn a_promoted_shadow_takes_over_with_its_own_state() {
     let state = desk.shard().state();
     assert_eq!(state.deployments[&DEPLOYED].plugin, case.release(BOLDER));
     assert_eq!(state.former[&DEPLOYED], case.release(FIRST));
-    let last = journal.records.iter().rev().find_map(|r| if let Record::Switched(s) = r { Some(s.clone()) } else { None });
+    let last =
+        journal.records.iter().rev().find_map(|r| if let Record::Switched(s) = r { Some(s.clone()) } else { None });
     let Some(Switch { way: Way::Promotion, state: StateKept::Own, .. }) = last else { panic!("{last:?}") };
     assert!(journal.records.iter().any(|r| matches!(r, Record::ShadowEnded { end: ShadowEnd::Promoted, .. })));
 }

@@ -227,7 +227,8 @@ proptest! {
 #[test]
 fn a_state_with_more_in_it_is_not_taken() {
     let state = follower().snapshot();
-    for (bytes, said) in [(&[&state[..], &[0]].concat(), "1 bytes are left over"), (&state[..state.len() - 1].to_vec(), "")]
+    for (bytes, said) in
+        [(&[&state[..], &[0]].concat(), "1 bytes are left over"), (&state[..state.len() - 1].to_vec(), "")]
     {
         let refused = StrategyRunner::<Follower>::new("", start(), Some(bytes)).map(drop).unwrap_err();
         assert!(refused.contains("saved by another version") && refused.contains(said), "{refused}");

@@ -1,13 +1,7 @@
 //! How long a desk waits while a strategy is upgraded: state out of one instance and into another, in the shard.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use marque_domain::{
-    bar::Quote,
-    fixed::Price,
-    id::InstrumentId,
-    plugin::PluginRef,
-    tenant::Quotas,
-};
+use marque_domain::{bar::Quote, fixed::Price, id::InstrumentId, plugin::PluginRef, tenant::Quotas};
 use marque_engine::{Command, Effects, Event, Shard};
 
 use crate::{
@@ -51,7 +45,8 @@ pub fn pause(samples: Samples) -> Result<Row> {
     );
     ensure!(refused + failed == 0, "upgrade: {refused} were refused and {failed} starts failed");
     let figure = Figure { value: theirs * FACTOR, unit: Unit::Nanos };
-    let limit = Limit { figure, bound: Bound::AtMost, source: format!("{FACTOR} × raw wasmtime instantiate and init") };
+    let limit =
+        Limit { figure, bound: Bound::AtMost, source: format!("{FACTOR} × raw wasmtime instantiate and init") };
     let median = Figure { value: ours, unit: Unit::Nanos };
     Ok(Row { name: "upgrade pause, state carried over".to_owned(), median, limit, promise: None })
 }

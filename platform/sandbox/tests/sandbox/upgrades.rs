@@ -13,8 +13,7 @@ use std::sync::{
 fn another_release(component: &[u8]) -> Vec<u8> {
     let (old, new) = (b"0.1.0", b"0.2.0");
     let mut bytes = component.to_vec();
-    let places: Vec<usize> =
-        (0..bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
+    let places: Vec<usize> = (0..bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
     assert!(!places.is_empty(), "the component does not say its version in one piece");
     places.iter().for_each(|at| bytes[*at..*at + new.len()].copy_from_slice(new));
     bytes

@@ -341,11 +341,7 @@ impl Decisions {
     ///
     /// What its strategy wanted, and what came of it, newest first. Pages after the first are for plans with
     /// `decision-history`, where the brand sells it.
-    #[oai(
-        path = "/deployments/:deployment/decisions",
-        method = "get",
-        operation_id = "list_deployment_decisions"
-    )]
+    #[oai(path = "/deployments/:deployment/decisions", method = "get", operation_id = "list_deployment_decisions")]
     async fn list_deployment_decisions(
         &self,
         caller: Caller,

@@ -34,6 +34,7 @@ mod positions;
 mod refused;
 mod releases;
 mod session;
+mod shadows;
 mod succession;
 mod text;
 mod ticket;
@@ -142,7 +143,7 @@ type Resources = (
     live::LiveAccount,
     orders::Orders,
     positions::Positions,
-    (deployments::Deployments, succession::Succession, usage::UsageReports),
+    (deployments::Deployments, succession::Succession, shadows::Shadows, usage::UsageReports),
     decisions::Decisions,
     backtests::Backtests,
     // A list has sixteen places; a list in it counts as one.
@@ -163,7 +164,7 @@ fn service() -> OpenApiService<Resources, ()> {
         live::LiveAccount,
         orders::Orders,
         positions::Positions,
-        (deployments::Deployments, succession::Succession, usage::UsageReports),
+        (deployments::Deployments, succession::Succession, shadows::Shadows, usage::UsageReports),
         decisions::Decisions,
         backtests::Backtests,
         (eas::Eas, policies::Policies, licences::Licences, activations::Activations, audit::Audit),

@@ -1,26 +1,19 @@
-//! Which version of a strategy a deployment runs: upgrade, roll-back, and a version beside the live one.
+//! Which version of a strategy a deployment runs: what else it could run, upgrade, roll-back.
 
 use super::{
-    App, Tag,
-    caller::Caller,
-    deployments::Deployment,
-    idempotency::once,
-    page::{List, Listed},
-    page_query::{Cursor, Limit},
-    refused::Refused,
-    releases::Channel,
+    App, Tag, caller::Caller, deployments::Deployment, idempotency::once, refused::Refused, releases::Channel,
     text::Text,
 };
 use crate::{identity::Operation, problem::Problem, trading::succession};
 use marque_domain::{
     id::DeploymentId,
     plugin::{self, PluginRef},
-    succession::{self as domain, ShadowEnd, StateKept, Way},
+    succession::{StateKept, Way},
 };
-use marque_store::{NumberedDifference, ShadowReport, TenantDb, Whose};
+use marque_store::TenantDb;
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::{Header, Path, Query},
+    param::{Header, Path},
     payload::Json,
     types::Example,
 };
@@ -54,7 +47,7 @@ enum Kept {
 /// A version of a deployment's plugin.
 #[derive(Object)]
 #[oai(rename = "DeploymentVersion", skip_serializing_if_is_none)]
-struct Version {
+pub(super) struct Version {
     /// Its semantic version; absent when the catalogue does not hold it any more.
     version: Option<String>,
     /// The SHA-256 of its component.
@@ -62,7 +55,7 @@ struct Version {
 }
 
 impl Version {
-    async fn of(db: &TenantDb, release: &PluginRef) -> Result<Self, Problem> {
+    pub async fn of(db: &TenantDb, release: &PluginRef) -> Result<Self, Problem> {
         let known = db.plugin_by_digest(release.digest).await?;
         Ok(Self { version: known.map(|plugin| plugin.plugin.version), digest: release.digest.to_string() })
     }
@@ -115,9 +108,9 @@ struct Versions {
 /// The version to choose.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example, rename = "ChosenVersion")]
-struct Chosen {
+pub(super) struct Chosen {
     /// One of those that are offered, such as `1.2.0`.
-    version: Text,
+    pub version: Text,
 }
 
 impl Example for Chosen {
@@ -126,133 +119,11 @@ impl Example for Chosen {
     }
 }
 
-/// How a shadow ended.
-#[derive(Enum)]
-#[oai(rename_all = "snake_case", rename = "ShadowEndKind")]
-enum EndKind {
-    /// Its owner did not want it any more.
-    Dropped,
-    /// It took over.
-    Promoted,
-    /// The live version was changed.
-    Overtaken,
-    /// The live version was stopped.
-    Stopped,
-    /// It failed too often.
-    Failed,
-}
-
-/// A version that runs, or ran, beside the live one.
-#[derive(Object)]
-#[oai(rename = "Shadow", skip_serializing_if_is_none)]
-struct Shadow {
-    /// The version.
-    version: Version,
-    /// Since when, in market time.
-    since: String,
-    /// Decisions that were compared.
-    compared: u64,
-    /// Those in which it differed, those included that it failed at.
-    differing: u64,
-    /// Those that it failed at.
-    failed: u64,
-    /// When it ended; absent while it runs.
-    ended_at: Option<String>,
-    /// How.
-    ended: Option<EndKind>,
-    /// The last fault of one that failed.
-    reason: Option<String>,
-}
-
-impl Shadow {
-    async fn of(db: &TenantDb, report: &ShadowReport) -> Result<Self, Problem> {
-        let (ended_at, end) = report.ended.clone().unzip();
-        Ok(Self {
-            version: Version::of(db, &report.shadow.plugin).await?,
-            since: report.shadow.since.to_rfc3339(),
-            compared: report.compared,
-            differing: report.differing,
-            failed: report.failed,
-            ended_at: ended_at.map(|at| at.to_rfc3339()),
-            reason: end.as_ref().and_then(ShadowEnd::reason).map(str::to_owned),
-            ended: end.map(|end| match end {
-                ShadowEnd::Dropped => EndKind::Dropped,
-                ShadowEnd::Promoted => EndKind::Promoted,
-                ShadowEnd::Overtaken => EndKind::Overtaken,
-                ShadowEnd::Stopped => EndKind::Stopped,
-                ShadowEnd::Failed(_) => EndKind::Failed,
-            }),
-        })
-    }
-}
-
-/// What runs beside the live version.
-#[derive(Object)]
-#[oai(rename = "ShadowOfDeployment", skip_serializing_if_is_none)]
-struct ShadowView {
-    /// The last one that ran, or runs; absent when there was none.
-    shadow: Option<Shadow>,
-}
-
-/// What both versions were told when they decided.
-#[derive(Enum)]
-#[oai(rename_all = "snake_case", rename = "DecisionMoment")]
-enum Moment {
-    /// A quote.
-    Tick,
-    /// A bar that closed.
-    Bar,
-    /// What became of an order.
-    OrderUpdate,
-    /// A timer that was due.
-    Timer,
-    /// To the shadow alone, that a wish which only it had was not carried out.
-    Refusal,
-}
-
-/// A decision in which the shadow differed.
-#[derive(Object)]
-#[oai(rename = "ShadowDifference")]
-struct Difference {
-    /// Its number within the shadow's run.
-    number: i64,
-    /// When, in market time.
-    at: String,
-    /// At what.
-    moment: Moment,
-    /// What the live version wanted, in words; empty for nothing.
-    live: String,
-    /// What the shadow wanted, in words; empty for nothing. Of one that failed, the fault.
-    shadow: String,
-    /// Whether the shadow failed.
-    failed: bool,
-}
-
-impl From<NumberedDifference> for Difference {
-    fn from(found: NumberedDifference) -> Self {
-        let difference = found.difference;
-        Self {
-            number: found.seq,
-            at: difference.at.to_rfc3339(),
-            moment: match difference.moment {
-                domain::Moment::Tick => Moment::Tick,
-                domain::Moment::Bar => Moment::Bar,
-                domain::Moment::OrderUpdate => Moment::OrderUpdate,
-                domain::Moment::Timer => Moment::Timer,
-                domain::Moment::Refusal => Moment::Refusal,
-            },
-            live: difference.live,
-            shadow: difference.shadow,
-            failed: difference.failed,
-        }
-    }
-}
-
-fn id_of(text: &str) -> Result<DeploymentId, Problem> {
+pub(super) fn id_of(text: &str) -> Result<DeploymentId, Problem> {
     text.parse().map_err(|_| Problem::not_found())
 }
 
-fn shown(deployment: &marque_domain::account::Deployment, app: &App) -> Json<Deployment> {
+pub(super) fn shown(deployment: &marque_domain::account::Deployment, app: &App) -> Json<Deployment> {
     Json(Deployment::of(deployment, app))
 }
 
@@ -364,129 +235,6 @@ impl Succession {
         let whose = caller.who.may(Operation::ChangeVersion)?;
         let (id, definition) = (id_of(&deployment.0)?, &caller.tenant().definition);
         let done = succession::roll_back(caller.asked(), caller.db(), definition, whose, id).await?;
-        Ok(shown(&done, &caller.app))
-    }
-
-    /// Get the shadow of a deployment
-    ///
-    /// The version that runs beside the live one, or did last, with how often it decided otherwise.
-    #[oai(path = "/deployments/:deployment/shadow", method = "get", operation_id = "get_shadow")]
-    async fn get_shadow(
-        &self,
-        caller: Caller,
-        /// The deployment's id.
-        deployment: Path<String>,
-    ) -> Result<Json<ShadowView>, Refused> {
-        let whose = caller.who.may(Operation::ReadDeployments)?;
-        let report = caller.db().shadow(whose, id_of(&deployment.0)?).await.map_err(Problem::from)?;
-        let shadow = match &report {
-            Some(report) => Some(Shadow::of(caller.db(), report).await?),
-            None => None,
-        };
-        Ok(Json(ShadowView { shadow }))
-    }
-
-    /// The decisions in which a shadow differed
-    ///
-    /// Newest first; the last 1,000 are kept.
-    #[oai(
-        path = "/deployments/:deployment/shadow/differences",
-        method = "get",
-        operation_id = "list_shadow_differences"
-    )]
-    async fn list_shadow_differences(
-        &self,
-        caller: Caller,
-        /// The deployment's id.
-        deployment: Path<String>,
-        /// Where the page begins: `next` of the page before.
-        cursor: Query<Option<Cursor>>,
-        /// Entries of a page.
-        limit: Query<Option<Limit>>,
-    ) -> Result<Listed<Difference>, Refused> {
-        let whose = caller.who.may(Operation::ReadDeployments)?;
-        let id = id_of(&deployment.0)?;
-        caller.db().deployment(whose, id).await.map_err(Problem::from)?;
-        let list = List::new(caller.db().tenant(), format!("/deployments/{id}/shadow/differences"));
-        let page = list.page(cursor.0.as_ref(), limit.0)?;
-        let found = caller.db().differences(Whose::Everyone, id, page).await.map_err(Problem::from)?;
-        Ok(list.answer(page, found, Difference::from))
-    }
-
-    /// Run a version beside the live one
-    ///
-    /// It begins with the live version's state, sees the same events, and its orders go nowhere. Each decision in which it
-    /// differs is reported. It takes the place of an earlier shadow.
-    #[oai(path = "/deployments/:deployment/shadow", method = "post", operation_id = "start_shadow", transform = "once")]
-    async fn start_shadow(
-        &self,
-        caller: Caller,
-        /// The deployment's id.
-        deployment: Path<String>,
-        /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
-        _key: Header<String>,
-        /// The session's `csrf_token`; a program sends none.
-        #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<Option<String>>,
-        chosen: Json<Chosen>,
-    ) -> Result<Json<Deployment>, Refused> {
-        let whose = caller.who.may(Operation::ChangeVersion)?;
-        let (id, definition) = (id_of(&deployment.0)?, &caller.tenant().definition);
-        let version = &chosen.version.0;
-        let done = succession::start_shadow(caller.asked(), caller.db(), definition, whose, id, version).await?;
-        Ok(shown(&done, &caller.app))
-    }
-
-    /// Promote a shadow
-    ///
-    /// Puts the version that runs beside the live one in its place, with the state that it has come to.
-    #[oai(
-        path = "/deployments/:deployment/shadow/promote",
-        method = "post",
-        operation_id = "promote_shadow",
-        transform = "once"
-    )]
-    async fn promote_shadow(
-        &self,
-        caller: Caller,
-        /// The deployment's id.
-        deployment: Path<String>,
-        /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
-        _key: Header<String>,
-        /// The session's `csrf_token`; a program sends none.
-        #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<Option<String>>,
-    ) -> Result<Json<Deployment>, Refused> {
-        let whose = caller.who.may(Operation::ChangeVersion)?;
-        let done = succession::promote(caller.asked(), caller.db(), whose, id_of(&deployment.0)?).await?;
-        Ok(shown(&done, &caller.app))
-    }
-
-    /// End a shadow
-    ///
-    /// Its report stays until another one begins.
-    #[oai(
-        path = "/deployments/:deployment/shadow/drop",
-        method = "post",
-        operation_id = "drop_shadow",
-        transform = "once"
-    )]
-    async fn drop_shadow(
-        &self,
-        caller: Caller,
-        /// The deployment's id.
-        deployment: Path<String>,
-        /// A text of your own that no other request has.
-        #[oai(name = "Idempotency-Key", validator(pattern = "^[!-~]{1,255}$"))]
-        _key: Header<String>,
-        /// The session's `csrf_token`; a program sends none.
-        #[oai(name = "X-CSRF-Token")]
-        _csrf: Header<Option<String>>,
-    ) -> Result<Json<Deployment>, Refused> {
-        let whose = caller.who.may(Operation::ChangeVersion)?;
-        let done = succession::drop_shadow(caller.asked(), caller.db(), whose, id_of(&deployment.0)?).await?;
         Ok(shown(&done, &caller.app))
     }
 }

@@ -184,10 +184,7 @@ fn pager(href: &str, name: &str, part: &str, is_older: bool, next: Option<String
 /// The semantic version of a release; of one that the catalogue does not hold any more, the beginning of its digest.
 async fn version_of(db: &TenantDb, release: &PluginRef) -> Result<String, Problem> {
     let known = db.plugin_by_digest(release.digest).await?;
-    Ok(known.map_or_else(
-        || release.digest.to_string().chars().take(12).collect(),
-        |plugin| plugin.plugin.version,
-    ))
+    Ok(known.map_or_else(|| release.digest.to_string().chars().take(12).collect(), |plugin| plugin.plugin.version))
 }
 
 fn choice(offered: &succession::Version) -> Choice {
@@ -295,8 +292,7 @@ async fn start_shadow(
     let whose = who.may(Operation::ChangeVersion)?;
     let (deployment, _) = find(&who, Operation::ChangeVersion, &id).await?;
     let (definition, version) = (&scene.tenant.definition, &chosen.version);
-    let done =
-        succession::start_shadow(asked(&scene, &who), who.db(), definition, whose, deployment.id, version).await;
+    let done = succession::start_shadow(asked(&scene, &who), who.db(), definition, whose, deployment.id, version).await;
     answered(&scene, &who, &id, "shadow", done).await
 }
 

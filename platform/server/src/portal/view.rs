@@ -109,9 +109,7 @@ pub(super) use component::words;
 pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
-pub use deployment::{
-    ChangeRow, DeploymentPage, DifferenceRow, LogRow, ShadowPanel, UsagePage, UsageRow, UsageView,
-};
+pub use deployment::{ChangeRow, DeploymentPage, DifferenceRow, LogRow, ShadowPanel, UsagePage, UsageRow, UsageView};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};

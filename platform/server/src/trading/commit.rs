@@ -23,9 +23,7 @@ use marque_engine::{
     state::State,
 };
 use marque_market::feed::Cursor;
-use marque_store::{
-    Account, CommitBatch, LogLine, RunningBatch, ShadowStep, ShardImage, StoreError, TenantDb,
-};
+use marque_store::{Account, CommitBatch, LogLine, RunningBatch, ShadowStep, ShardImage, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},

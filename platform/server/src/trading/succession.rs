@@ -125,12 +125,7 @@ pub async fn roll_back(
 ///
 /// # Errors
 /// [`ProblemCode::NotFound`] for another's; [`ProblemCode::Conflict`] when none runs.
-pub async fn promote(
-    asked: Asked<'_>,
-    db: &TenantDb,
-    whose: Whose,
-    id: DeploymentId,
-) -> Result<Deployment, Problem> {
+pub async fn promote(asked: Asked<'_>, db: &TenantDb, whose: Whose, id: DeploymentId) -> Result<Deployment, Problem> {
     db.deployment(whose, id).await?;
     if let Some(report) = db.shadow(Whose::Everyone, id).await?.filter(|report| report.ended.is_none()) {
         still_offered(db, &report.shadow.plugin).await?;
@@ -173,11 +168,7 @@ async fn chosen(
         problem
     })?;
     warm(asked, plugin.plugin.digest).await?;
-    Ok(PluginRef {
-        digest: plugin.plugin.digest,
-        name: name.clone(),
-        settings: deployment.plugin.settings.clone(),
-    })
+    Ok(PluginRef { digest: plugin.plugin.digest, name: name.clone(), settings: deployment.plugin.settings.clone() })
 }
 
 fn not_offered(deployment: &Deployment, version: &str) -> Problem {

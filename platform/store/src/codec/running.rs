@@ -53,11 +53,7 @@ pub(crate) fn shadow(row: deployment_shadows::Model) -> Decoded<ShadowReport> {
     };
     Ok(ShadowReport {
         shadow: Shadow {
-            plugin: PluginRef {
-                digest: digest("shadow", &row.digest)?,
-                name: row.plugin_name,
-                settings: row.settings,
-            },
+            plugin: PluginRef { digest: digest("shadow", &row.digest)?, name: row.plugin_name, settings: row.settings },
             since: Millis(row.since),
         },
         compared: count(row.compared),

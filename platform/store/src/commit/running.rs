@@ -116,8 +116,7 @@ async fn list_differences(
 async fn start_shadow(tx: &TenantTx, deployment: DeploymentId, shadow: &Shadow) -> Result<(), StoreError> {
     use deployment_shadows::{Column as C, Entity};
     tx.run_delete(
-        tx.delete::<shadow_differences::Entity>()
-            .filter(shadow_differences::Column::DeploymentId.eq(deployment.0)),
+        tx.delete::<shadow_differences::Entity>().filter(shadow_differences::Column::DeploymentId.eq(deployment.0)),
     )
     .await?;
     tx.run_delete(tx.delete::<Entity>().filter(C::DeploymentId.eq(deployment.0))).await?;

@@ -129,8 +129,8 @@ impl TenantDb {
     ) -> Result<Paged<Decision>, StoreError> {
         use decisions::{Column as C, Entity};
         self.deployment(whose, deployment).await?;
-        let rows = self
-            .every(|tx| cut(tx.find::<Entity>().filter(C::DeploymentId.eq(deployment.0)), C::Id, wanted, PAGE_MAX));
+        let rows =
+            self.every(|tx| cut(tx.find::<Entity>().filter(C::DeploymentId.eq(deployment.0)), C::Id, wanted, PAGE_MAX));
         Paged::cut(rows.await?, wanted.bounded(PAGE_MAX), |row| row.id, codec::decision)
     }
 
@@ -147,11 +147,8 @@ impl TenantDb {
     ) -> Result<Vec<DeploymentUsage>, StoreError> {
         use deployment_usage::Column as C;
         let tx = self.read().await?;
-        let rows = with_sums(used(&tx, whose, from, until).select_only().columns([
-            C::DeploymentId,
-            C::AccountId,
-            C::UserId,
-        ]));
+        let rows =
+            with_sums(used(&tx, whose, from, until).select_only().columns([C::DeploymentId, C::AccountId, C::UserId]));
         let rows = rows.group_by(C::DeploymentId).group_by(C::AccountId).group_by(C::UserId);
         let rows = rows.order_by(sum(C::Fuel), Order::Desc).order_by_asc(C::DeploymentId).limit(USAGE_LIST_MAX);
         let rows = tx.tuples::<_, (i64, i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>)>(rows).await?;
@@ -221,7 +218,8 @@ impl TenantDb {
             .into();
         let tx = self.read().await?;
         let rows = used(&tx, Whose::Everyone, from, until).join(JoinType::InnerJoin, owner).select_only();
-        let rows = rows.column(users::Column::Plan).column_as(Expr::col((Entity, C::UserId)).count_distinct(), "people");
+        let rows =
+            rows.column(users::Column::Plan).column_as(Expr::col((Entity, C::UserId)).count_distinct(), "people");
         let rows = with_sums(rows).group_by(users::Column::Plan).order_by_asc(users::Column::Plan);
         let rows = tx
             .tuples::<_, (Option<String>, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>)>(

@@ -9,8 +9,8 @@ use marque_domain::{
     usage::Usage,
 };
 use marque_store::{
-    CommitBatch, DIFFERENCES_KEPT, DeploymentUsage, MeteredHour, Page, PlanUsage, RunningBatch, ShadowStep,
-    StoreError, Whose,
+    CommitBatch, DIFFERENCES_KEPT, DeploymentUsage, MeteredHour, Page, PlanUsage, RunningBatch, ShadowStep, StoreError,
+    Whose,
 };
 
 on_both!(
@@ -88,10 +88,7 @@ async fn a_shadow_is_reported_until_the_next_begins(bench: Bench) {
     assert_eq!(listed.iter().map(|d| d.seq).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(listed[1].difference, differs(6, false));
 
-    let again = RunningBatch {
-        shadows: vec![ShadowStep::Started(DEPLOYED, shadow(3, 9))],
-        ..RunningBatch::default()
-    };
+    let again = RunningBatch { shadows: vec![ShadowStep::Started(DEPLOYED, shadow(3, 9))], ..RunningBatch::default() };
     db.commit(&next(4, again)).await.unwrap();
     let report = db.shadow(Whose::Everyone, DEPLOYED).await.unwrap().unwrap();
     assert_eq!((report.shadow, report.compared, report.ended), (shadow(3, 9), 0, None));
@@ -148,12 +145,8 @@ async fn what_is_used_adds_up_by_hours_and_every_sum_is_the_same(bench: Bench) {
 
     let (from, until) = (Millis(0), Millis(2 * DAY_MS));
     let all = db.usage_by_deployment(Whose::Everyone, from, until).await.unwrap();
-    let mine = DeploymentUsage {
-        deployment: DEPLOYED,
-        account: AccountId(10),
-        user: UserId(1),
-        usage: used(5, 1_111, 900),
-    };
+    let mine =
+        DeploymentUsage { deployment: DEPLOYED, account: AccountId(10), user: UserId(1), usage: used(5, 1_111, 900) };
     let theirs = DeploymentUsage {
         deployment: DeploymentId(31),
         account: AccountId(20),

@@ -216,7 +216,10 @@ async fn a_plan_that_is_used_up_pauses_its_strategies() {
     assert_eq!(again.refusal(), (403, "plan-refused"));
     assert_eq!(bob.get(&format!("/deployments/{other}")).await.ok()["status"], "running", "another plan has no limit");
     let html = ann.page(Method::GET, "/usage", &[]).await.text().await.unwrap();
-    assert!(html.contains("Today&#x27;s instructions are used up") || html.contains("instructions are used up"), "{html}");
+    assert!(
+        html.contains("Today&#x27;s instructions are used up") || html.contains("instructions are used up"),
+        "{html}"
+    );
     world.put_on_plan(AURORA, "ann", "plus").await;
     ann.post(&format!("/deployments/{id}/start"), &Value::Null).await.ok();
     assert_eq!(ann.get(&format!("/deployments/{id}")).await.ok()["status"], "running");

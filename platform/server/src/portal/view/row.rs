@@ -344,9 +344,9 @@ impl DeploymentRow {
             reason: match &deployment.status {
                 DeploymentStatus::Running | DeploymentStatus::Stopped => None,
                 DeploymentStatus::Paused(reason) => Some(reason.clone()),
-                DeploymentStatus::Quarantined(fault) => Some(format!(
-                    "It failed too often and was stopped: {fault}. Start it again once that is fixed."
-                )),
+                DeploymentStatus::Quarantined(fault) => {
+                    Some(format!("It failed too often and was stopped: {fault}. Start it again once that is fixed."))
+                }
             },
             href: format!("/deployments/{}", deployment.id),
             settings: settings_list(&deployment.plugin.settings, None),

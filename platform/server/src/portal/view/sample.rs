@@ -185,7 +185,12 @@ fn plans() -> Vec<Plan> {
         price_minor,
         currency: Currency::USD,
         interval: Interval::Month,
-        quotas: Quotas { trades_per_day: limits[0], instruments: limits[1], deployments: limits[2], fuel_per_day: None },
+        quotas: Quotas {
+            trades_per_day: limits[0],
+            instruments: limits[1],
+            deployments: limits[2],
+            fuel_per_day: None,
+        },
         features: features.iter().map(|f| (*f).to_owned()).collect(),
     };
     vec![

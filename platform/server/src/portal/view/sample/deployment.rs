@@ -49,7 +49,8 @@ fn shadow(ended: Option<ShadowEnd>) -> ShadowPanel {
 fn page(name: &'static str, full: bool, shell: Shell) -> Sample {
     let clock = Clock::new(Zone::utc());
     let at = || clock.show(NOW);
-    let choice = |value: &str, label: &str| Choice { value: value.to_owned(), label: label.to_owned(), selected: false };
+    let choice =
+        |value: &str, label: &str| Choice { value: value.to_owned(), label: label.to_owned(), selected: false };
     let line = |seq, text: &str| LogRow::of(&LoggedLine { seq, at: NOW, text: text.to_owned() }, &clock);
     let nothing = || Pager { newer: None, older: None };
     let page = DeploymentPage {
@@ -87,8 +88,10 @@ fn page(name: &'static str, full: bool, shell: Shell) -> Sample {
 
 fn usage(broker: bool) -> UsagePage {
     let row = |label: &str, note: &str, fuel| UsageRow { note: note.to_owned(), ..UsageRow::new(label, used(fuel)) };
-    let deployment =
-        UsageRow { href: Some("/deployments/dep_000000000001a".to_owned()), ..row("ema-cross on EURUSD", "", 9_000_000) };
+    let deployment = UsageRow {
+        href: Some("/deployments/dep_000000000001a".to_owned()),
+        ..row("ema-cross on EURUSD", "", 9_000_000)
+    };
     UsagePage {
         title: if broker { "All strategies" } else { "Your strategies" },
         span: "the last 7 days (UTC)".to_owned(),
