@@ -46,7 +46,7 @@ fn walk(steps: &[(i64, i64)]) -> Vec<Quote> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<(i64, i64)>> {
-    prop::collection::vec((1..30_000_i64, -12..=12_i64), 40..200)
+    prop::collection::vec((1..30_000_i64, -12..=12_i64), 64..200)
 }
 
 /// What is under test: a strategy with its settings, deployed as one release.
