@@ -42,11 +42,11 @@ pub use record::{
 pub use record::{Authenticator, BackupCode, Passkey, SecondFactors};
 pub use record::{AuthorKey, Release};
 pub use record::{Backtest, BacktestReport, BacktestStatus, SigningKey};
+pub use record::{DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep};
 pub use record::{
     EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
     LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
 };
-pub use record::{DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep};
 pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Rotation, SeenDevice};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};

@@ -167,7 +167,7 @@ impl Licensing {
             return Ok(known);
         }
         asked.from.db.use_licence(known.licence.id, now).await?;
-        Ok(slot.load(asked.from.db).await?)
+        slot.load(asked.from.db).await
     }
 
     /// `validate` and `config`: says whether the licence is valid, and changes nothing.

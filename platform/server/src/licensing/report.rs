@@ -90,7 +90,7 @@ impl Licensing {
         }
         let next = i64::try_from(generation).unwrap_or(seat.generation);
         asked.from.db.arrive_at(known.licence.id, seat.id, next).await?;
-        Ok(slot.load(asked.from.db).await?)
+        slot.load(asked.from.db).await
     }
 }
 

@@ -11,7 +11,7 @@ use marque_domain::{
 };
 use marque_store::{LicenceFilter, LicenceRow, PAGE_MAX, Page};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Licences of one table: what is more is exported by product or state.
 const ROWS_MAX: usize = 100_000;
@@ -36,8 +36,8 @@ pub async fn licences_csv(who: &SignedIn, filter: LicenceFilter<'_>) -> Result<V
     loop {
         let found = who.db().licences(whose, filter, page).await?;
         for licence in &found.items {
-            if !owners.contains_key(&licence.user) {
-                owners.insert(licence.user, who.db().user(licence.user).await?.email);
+            if let Entry::Vacant(owner) = owners.entry(licence.user) {
+                owner.insert(who.db().user(licence.user).await?.email);
             }
             let named = |map: Option<&String>| cell(map.map(String::as_str).unwrap_or_default());
             let names = [

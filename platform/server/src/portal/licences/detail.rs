@@ -20,7 +20,7 @@ use marque_domain::{
 };
 use marque_store::{EaProduct, EaVersion, LicenceEvent, LicencePolicy, LicenceRow, Page, Seat};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Events that a page shows.
 const EVENTS: u32 = 50;
@@ -39,8 +39,8 @@ impl Names {
         let policies = who.db().licence_policies(None).await?.into_iter().map(|policy| (policy.id, policy)).collect();
         let mut owners = BTreeMap::new();
         for licence in licences {
-            if !owners.contains_key(&licence.user) {
-                owners.insert(licence.user, who.db().user(licence.user).await?.email);
+            if let Entry::Vacant(owner) = owners.entry(licence.user) {
+                owner.insert(who.db().user(licence.user).await?.email);
             }
         }
         Ok(Self { products, policies, owners })
