@@ -120,7 +120,6 @@ async fn what_is_wrong_is_named_and_nothing_is_started() {
         ("to", json!("2026-11-09T00:00:00Z"), "to"),
         ("to", json!("2027-11-09T00:00:00Z"), "to"),
         ("balance", json!("0"), "balance"),
-        ("leverage", json!(0), "leverage"),
         ("search", json!({ "grid": 7, "rank": "sharpe" }), "/search/grid"),
         ("search", json!({ "grid": { "fast": [] }, "rank": "sharpe" }), "grid"),
         ("search", json!({ "grid": { "fast": [3] }, "rank": "sharpe", "try_days": 3 }), "/search/try_days"),
@@ -133,6 +132,13 @@ async fn what_is_wrong_is_named_and_nothing_is_started() {
         let named: Vec<&str> =
             refused.body["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
         assert!(named.contains(wrong), "{field} {value}: {named:?}");
+    }
+    // What the document bounds is refused with the bound.
+    for (field, value) in [("leverage", 0), ("leverage", 1_001), ("latency_ms", 60_001), ("latency_ms", i64::MAX)] {
+        let mut body = backtest_body();
+        body[field] = json!(value);
+        let refused = ann.post("/backtests", &body).await;
+        assert_eq!(refused.refusal(), (400, "bad-request"), "{field} {value}: {}", refused.body);
     }
     assert_eq!(ann.get("/backtests").await.ok()["items"], json!([]));
     // What cannot be known before it runs is told by the test itself.
