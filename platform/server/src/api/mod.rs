@@ -191,7 +191,14 @@ fn closed_bodies(mut spec: String) -> String {
         .flat_map(|kinds| kinds.values())
         .filter_map(|kind| kind.pointer("/schema/$ref")?.as_str()?.strip_prefix(PLACE))
         .collect();
-    for body in bodies {
+    let parts: BTreeSet<&str> = bodies
+        .iter()
+        .filter_map(|body| document.pointer(&format!("/components/schemas/{body}/properties"))?.as_object())
+        .flat_map(|properties| properties.values())
+        .filter_map(|property| property.pointer("/allOf/0/$ref").or_else(|| property.get("$ref"))?.as_str())
+        .filter_map(|reference| reference.strip_prefix(PLACE))
+        .collect();
+    for body in bodies.union(&parts) {
         let open = format!("\n      \"{body}\": {{\n        \"type\": \"object\",\n");
         let closed = format!("{open}        \"additionalProperties\": false,\n");
         spec = spec.replacen(&open, &closed, 1);

@@ -114,18 +114,19 @@ struct PolicyBody {
     /// How long licences last.
     term: TermKind,
     /// How long, for `subscription` and `trial`.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "0"), maximum(value = "3155760000")))]
     term_s: Option<i64>,
     /// From when a trial runs; `creation` when left out.
     #[oai(skip_serializing_if_is_none)]
     since: Option<Since>,
     /// How long one works beyond its end.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     grace_s: i64,
     /// Computers at once; left out: no limit.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "0"), maximum(value = "1000000")))]
     machines: Option<u32>,
     /// Trading accounts at once; left out: no limit.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "0"), maximum(value = "1000000")))]
     accounts: Option<u32>,
     /// What happens beyond.
     overage: Overage,
@@ -134,17 +135,22 @@ struct PolicyBody {
     /// Which accounts.
     kinds: Kinds,
     /// How long a heartbeat holds a seat; 0: seats are not held by heartbeats.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     window_s: i64,
     /// How long after one seat was taken another may be.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     cooldown_s: i64,
     /// The oldest version that still runs.
     #[oai(skip_serializing_if_is_none)]
     minimum_version: Option<Text>,
     /// How long a valid answer holds.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     lease_s: i64,
     /// How long the EA trades on with a warning after that.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     offline_grace_s: i64,
     /// How often the EA shall be heard; 0: not at all.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     heartbeat_s: i64,
 }
 

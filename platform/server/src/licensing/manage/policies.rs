@@ -95,7 +95,7 @@ impl PolicyWish {
     pub fn terms(&self) -> Result<PolicyTerms, Problem> {
         let within = |name: &str, value: i64, min: i64, max: i64| {
             let good = (min..=max).contains(&value);
-            good.then_some(value * SECOND_MS).ok_or_else(|| wrong(name, format!("{min} to {max} seconds")))
+            good.then(|| value * SECOND_MS).ok_or_else(|| wrong(name, format!("{min} to {max} seconds")))
         };
         let (term, period_ms) = match self.term {
             TermWish::Perpetual => (Term::Perpetual, None),
