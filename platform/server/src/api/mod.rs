@@ -45,7 +45,7 @@ use crate::{clock::Clock, plugins::registry::Gatekeeper, trading::Floor};
 pub use authorization::Unauthorized;
 
 use marque_domain::{id::InstrumentId, instrument::Instrument};
-use poem::{EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Route, get, handler, web::Data};
+use poem::{Body, EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Route, get, handler, web::Data};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 use std::{
@@ -214,10 +214,9 @@ fn operations(document: &Value) -> impl Iterator<Item = &Value> {
 
 #[handler]
 fn show_document(Data(document): Data<&Arc<str>>) -> poem::Response {
-    // It is the same for everybody.
-    document
-        .to_string()
-        .with_header("content-type", "application/json")
+    // It is the same for everybody. A text would say that it is plain, beside what it is.
+    Body::from_string(document.to_string())
+        .with_content_type("application/json")
         .with_header("cache-control", "public, max-age=300")
         .into_response()
 }
