@@ -64,6 +64,18 @@ describe('a trader', () => {
       visit(browser, {}, async (page) => {
         await openAccount(page, slug);
         const before = await figure(page, 'equity').innerText();
+        // When a strategy trades next depends on the market; an order of one's own is there at once.
+        const outcome = await page.evaluate(async () => {
+          const { csrf_token } = await (await fetch('/api/v1/session')).json();
+          const answer = await fetch(`/api/v1${location.pathname}/orders`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', 'x-csrf-token': csrf_token, 'idempotency-key': crypto.randomUUID().replaceAll('-', '') },
+            body: JSON.stringify({ instrument: 'EURUSD', side: 'buy', lots: '0.10' }),
+          });
+          const decision = await answer.json();
+          return decision.outcome === 'approved' ? 'approved' : JSON.stringify(decision.denial ?? decision);
+        });
+        assert.equal(outcome, 'approved');
         await page.waitForFunction(
           (before) => document.querySelector('[data-figure="equity"]').innerText !== before,
           before,
