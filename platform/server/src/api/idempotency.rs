@@ -123,8 +123,10 @@ async fn finish(db: &TenantDb, who: &SignedIn, key: &str, status: StatusCode, bo
 async fn finish_later(db: TenantDb, user: UserId, key: String, status: u16, body: Vec<u8>) {
     for _ in 0..FINISH_TRIES {
         tokio::time::sleep(FINISH_PAUSE).await;
-        if !matches!(db.finish_key(user, &key, status, &body).await, Err(StoreError::Unavailable { .. })) {
-            return;
+        match db.finish_key(user, &key, status, &body).await {
+            Err(StoreError::Unavailable { .. } | StoreError::Uncertain { .. }) => {}
+            // Kept, or there is nothing any more to keep it with.
+            _ => return,
         }
     }
 }
