@@ -101,4 +101,7 @@ async fn what_is_not_offered_is_a_problem() {
     let document =
         world.raw(b"GET /api/openapi.json HTTP/1.1\r\nhost: aurora.localhost\r\nconnection: close\r\n\r\n").await;
     assert!(document.starts_with("HTTP/1.1 200") && document.contains("\"operationId\": \"place_order\""));
+    // Said twice, and differently, the viewer takes it for something else.
+    let kinds: Vec<&str> = document.lines().filter(|line| line.starts_with("content-type:")).collect();
+    assert_eq!(kinds, ["content-type: application/json"]);
 }
