@@ -4,6 +4,7 @@
 use crate::{
     event::ClosedBar,
     port::{BarRun, Fault, Hooks, Strategy},
+    told::Told,
 };
 use marque_domain::{
     account::Deployment,
@@ -20,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const FAULTS_MAX: usize = 3;
 /// How long a fault counts, in market time.
 pub const FAULT_WINDOW_MS: i64 = 10 * MINUTE_MS;
+/// The shortest and the longest rest after faults of the host, in milliseconds of market time.
+const REST_MS: core::ops::RangeInclusive<i64> = 1_000..=MINUTE_MS;
 
 /// A snapshot and how much of the market it has seen: bars that opened before `until`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub struct RunnerMark {
     pub timer: Option<Millis>,
     /// Its recent faults.
     pub faults: Vec<Millis>,
+    /// Recent faults of the host in it.
+    pub host_faults: Vec<Millis>,
+    /// When it is shown the market again, if it rests.
+    pub rests_until: Option<Millis>,
 }
 
 /// A running strategy.
@@ -58,6 +65,13 @@ pub(crate) struct Runner {
     pub strategy: Option<Box<dyn Strategy>>,
     pub timer: Option<Millis>,
     pub faults: Vec<Millis>,
+    /// Faults of the host within [`FAULT_WINDOW_MS`].
+    pub host_faults: Vec<Millis>,
+    /// Until when it is not shown the market, after faults of the host. Its saved state is that of the moment when it began
+    /// to rest.
+    pub rests_until: Option<Millis>,
+    /// Bars that opened before this were shown to it as history, and are not told again.
+    pub shown_until: Millis,
     pub saved: Saved,
     /// Its state now, when it is known without asking.
     known: Option<Vec<u8>>,
@@ -76,9 +90,17 @@ impl Runner {
             strategy: Some(strategy),
             timer: None,
             faults: Vec::new(),
+            host_faults: Vec::new(),
+            rests_until: None,
+            shown_until: Millis(i64::MIN),
             saved: Saved::default(),
             known: None,
         }
+    }
+
+    /// Whether it is told of this: it has a hook for it, and was not shown it as history already.
+    pub fn listens(&self, told: Told<'_>) -> bool {
+        told.concerns(self.hooks) && !matches!(told, Told::Bar(bar) if bar.open_at < self.shown_until)
     }
 
     /// Takes note that the strategy was called, so its state is not known any more.
@@ -115,7 +137,15 @@ impl Runner {
             saved: self.saved.clone(),
             timer: self.timer,
             faults: self.faults.clone(),
+            host_faults: self.host_faults.clone(),
+            rests_until: self.rests_until,
         }
+    }
+
+    /// Takes over what a mark says beside the strategy's state.
+    pub fn resume(&mut self, mark: &RunnerMark) {
+        (self.saved, self.timer, self.rests_until) = (mark.saved.clone(), mark.timer, mark.rests_until);
+        (self.faults, self.host_faults) = (mark.faults.clone(), mark.host_faults.clone());
     }
 
     /// Counts a fault; answers whether it was one too many.
@@ -124,6 +154,21 @@ impl Runner {
         self.faults.push(at);
         self.faults.len() >= FAULTS_MAX
     }
+
+    /// Counts a fault of the host; answers how long the strategy is to rest. The first is retried at once: it may have been
+    /// the machine's, and over. Each further one within the window doubles the rest.
+    pub fn host_fault(&mut self, at: Millis) -> Option<i64> {
+        self.host_faults.retain(|earlier| at.since(*earlier) < FAULT_WINDOW_MS);
+        self.host_faults.push(at);
+        rest_after(self.host_faults.len())
+    }
+}
+
+/// How long a strategy rests after so many faults of the host, in milliseconds.
+fn rest_after(faults: usize) -> Option<i64> {
+    let doublings = u32::try_from(faults.checked_sub(2)?).unwrap_or(u32::MAX);
+    let rest = 2_i64.checked_pow(doublings).and_then(|factor| REST_MS.start().checked_mul(factor));
+    Some(rest.unwrap_or(i64::MAX).min(*REST_MS.end()))
 }
 
 /// The running strategies of a shard, by deployment, and by what each waits for: an event concerns only those that
@@ -290,4 +335,17 @@ pub(crate) fn single(bar: &Bar, call: impl FnOnce(BarRun<'_>) -> Result<usize, F
         spread: column(&bar.spread.units()),
         volume: column(&bar.volume),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_doubles_up_to_a_minute() {
+        let rests = [0, 1, 2, 3, 4, 7, 8, 9, 70, usize::MAX].map(rest_after);
+        let seconds = rests.map(|rest| rest.map(|ms| ms / 1_000));
+        let expected = [None, None, Some(1), Some(2), Some(4), Some(32), Some(60), Some(60), Some(60), Some(60)];
+        assert_eq!(seconds, expected);
+    }
 }

@@ -57,6 +57,12 @@ impl Told<'_> {
         }
     }
 
+    /// Whether a strategy that rests after faults of the host need not be told. What became of its orders it must know at
+    /// once, and its timer it set itself.
+    pub const fn can_wait(self) -> bool {
+        matches!(self, Self::Tick(_) | Self::Bar(_))
+    }
+
     /// What kind of event it is.
     pub const fn moment(self) -> Moment {
         match self {

@@ -59,11 +59,9 @@ impl Shard {
 
     /// Tells a shadow what the live release was told, and compares what both want.
     pub(super) fn mirror(&mut self, id: DeploymentId, told: Told<'_>, live: &[Action], fx: &mut Effects) {
-        let Some(hooks) = self.shadows.get(id).map(|shadow| shadow.hooks) else { return };
+        let Some(listens) = self.shadows.get(id).map(|shadow| shadow.listens(told)) else { return };
         let mut wishes = Vec::new();
-        if told.concerns(hooks)
-            && let Err(fault) = self.ask_shadow(id, told, &mut wishes, fx)
-        {
+        if listens && let Err(fault) = self.ask_shadow(id, told, &mut wishes, fx) {
             self.differed(id, told.moment(), live, fault.to_string(), true, fx);
             return self.shadow_faulted(id, &fault, fx);
         }
@@ -169,7 +167,7 @@ impl Shard {
             };
             let Ok(strategy) = self.instance(id, &plugin, Some(&mark.now)) else { continue };
             let mut runner = Runner::new(&deployment, &plugin, strategy);
-            (runner.saved, runner.timer, runner.faults) = (mark.saved.clone(), mark.timer, mark.faults.clone());
+            runner.resume(mark);
             self.shadows.insert(runner);
         }
     }

@@ -136,6 +136,9 @@ impl Shard {
         call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<usize, Fault>,
     ) -> Option<usize> {
         let runner = self.runners.get_mut(deployment)?;
+        if runner.rests_until.is_some() {
+            return None;
+        }
         // The state to go back to, should something fail in the middle of the run.
         let before = runner.state().ok()?;
         let strategy = runner.strategy.as_mut()?;
@@ -184,7 +187,8 @@ impl Shard {
         fx: &mut Effects,
         told: Told<'_>,
     ) -> bool {
-        if !self.runners.get(deployment).is_some_and(|runner| told.concerns(runner.hooks)) {
+        let Some(runner) = self.runners.get(deployment).filter(|runner| runner.listens(told)) else { return false };
+        if runner.rests_until.is_some_and(|until| !self.awake(deployment, until, told, fx)) {
             return false;
         }
         let Some(runner) = self.runners.get_mut(deployment) else { return false };
@@ -266,15 +270,44 @@ impl Shard {
         }
     }
 
+    /// Whether a strategy that rests is told of this now. It is when its rest is over, or when it must be: a new instance is
+    /// shown the bars that closed meanwhile first.
+    fn awake(&mut self, deployment: DeploymentId, until: Millis, told: Told<'_>, fx: &mut Effects) -> bool {
+        if told.can_wait() && self.market.now() < until {
+            return false;
+        }
+        let Some(mut runner) = self.runners.remove(deployment) else { return false };
+        runner.rests_until = None;
+        let revived = self.revive(&mut runner);
+        let listens = runner.listens(told);
+        self.runners.insert(runner);
+        if let Err(fault) = &revived {
+            self.faulted(deployment, fault, fx);
+        }
+        revived.is_ok() && listens
+    }
+
     /// The strategy's instance is thrown away. Three faults in ten minutes quarantine it; before that a new
-    /// instance takes over from the last saved state and the bars since.
+    /// instance takes over from the last saved state and the bars since. Faults of the host quarantine nobody; if they
+    /// come again, the strategy rests longer each time.
     fn faulted(&mut self, deployment: DeploymentId, fault: &Fault, fx: &mut Effects) {
         let at = self.market.now();
-        self.emit(Record::Faulted { deployment, at, fault: fault.to_string() }, fx);
-        let own = matches!(fault, Fault::Plugin(_));
         let Some(mut runner) = self.runners.remove(deployment) else { return };
-        let too_many = own && runner.fault(at);
+        let (too_many, rest) = match fault {
+            Fault::Plugin(_) => (runner.fault(at), None),
+            Fault::Host(_) => (false, runner.host_fault(at)),
+        };
+        let said = match rest {
+            Some(rest) => format!("{fault} It is shown the market again in {} s.", rest / 1_000),
+            None => fault.to_string(),
+        };
+        self.emit(Record::Faulted { deployment, at, fault: said }, fx);
         if !too_many && self.revive(&mut runner).is_ok() {
+            if let Some(rest) = rest {
+                // What it missed is counted from here.
+                let _ = runner.save(runner.timeframe.open_of(at));
+                runner.rests_until = Some(at.plus(rest));
+            }
             return self.runners.insert(runner);
         }
         self.curve.unfollow(runner.instrument, runner.account);
@@ -336,6 +369,9 @@ impl Shard {
         let cut: [Vec<i64>; 7] = [cut(open_at), cut(open), cut(high), cut(low), cut(close), cut(spread), cut(volume)];
         let [open_at, open, high, low, close, spread, volume] = &cut;
         let run = BarRun { open_at, open, high, low, close, spread, volume };
+        if let Some(last) = open_at.last() {
+            runner.shown_until = Millis(*last).plus(runner.timeframe.length_ms());
+        }
         match runner.strategy.as_mut() {
             Some(strategy) if !run.is_empty() => strategy.on_history(run),
             _ => Ok(()),
@@ -367,9 +403,7 @@ impl Shard {
             let started = started.map(|strategy| Runner::new(&deployment, &deployment.plugin, strategy));
             let Ok(mut runner) = started else { continue };
             match mark {
-                Some(mark) => {
-                    (runner.saved, runner.timer, runner.faults) = (mark.saved.clone(), mark.timer, mark.faults.clone());
-                }
+                Some(mark) => runner.resume(mark),
                 None if self.warm_up(&mut runner).is_err() => continue,
                 None => {}
             }

@@ -21,6 +21,8 @@ pub const BROKEN: u8 = 11;
 pub const SILENT: u8 = 12;
 /// Does not start at all.
 pub const DEAD: u8 = 13;
+/// Is stopped by the host whenever the market moves.
+pub const LATE: u8 = 14;
 
 /// A release of a strategy with its settings.
 pub fn release(name: &str, settings: &str, digest: u8) -> PluginRef {
@@ -46,6 +48,9 @@ impl Release {
     fn changed<T>(&self, answer: Result<T, Fault>, actions: &mut [Action]) -> Result<T, Fault> {
         if self.digest == BROKEN {
             return Err(Fault::Plugin("it fails at everything".into()));
+        }
+        if self.digest == LATE {
+            return Err(Fault::Host("Stopped at its deadline.".into()));
         }
         for action in actions {
             if let (BOLDER, Action::Open { lots, .. } | Action::Place { lots, .. }) = (self.digest, action) {

@@ -5,7 +5,7 @@ use super::{
     account::RowSource,
     brand::see_other,
     view::{
-        Banner, ChangeRow, Choice, DeploymentPage, DeploymentRow, DifferenceRow, Link, LogRow, Pager, ShadowPanel,
+        Banner, ChangeRow, Choice, DeploymentPage, DeploymentRow, DifferenceRow, Link, LogRow, Pager, ShadowPanel, Tab,
         Tone, UsagePage, UsageRow,
     },
 };
@@ -40,7 +40,7 @@ use std::collections::BTreeMap;
 /// Rows of each list on the page.
 const ROWS: u32 = 25;
 /// Choices of how many days the usage is shown of.
-const SPANS: [u32; 3] = [1, 7, 30];
+const SPANS: [(&str, u32); 3] = [("Today", 1), ("7 days", 7), ("30 days", 30)];
 
 /// `/deployments/{id}` and `/usage`.
 pub(super) fn pages(pages: Pages) -> Pages {
@@ -334,13 +334,13 @@ async fn show_usage(scene: Scene, who: SignedIn, Query(days): Query<Days>) -> po
         days: report.days.iter().map(|(day, used)| day_row(*day, *used)).collect(),
         deployments: deployment_rows(&scene, db, &report.deployments, everybodys).await?,
         plans: if everybodys { plan_rows(&scene, db, span).await? } else { Vec::new() },
-        spans: SPANS.iter().map(|days| Link::new(span_words(*days), format!("/usage?days={days}"))).collect(),
+        spans: SPANS.iter().map(|(label, choice)| span_tab(label, *choice, days)).collect(),
     };
     scene.page("Usage", &page)
 }
 
-fn span_words(days: u32) -> String {
-    if days == 1 { "Today".to_owned() } else { format!("{days} days") }
+fn span_tab(label: &'static str, choice: u32, chosen: u32) -> Tab {
+    Tab { label, href: format!("/usage?days={choice}"), current: choice == chosen }
 }
 
 /// Those that used most, named by their strategies. Only as many are named as a page holds.

@@ -3,7 +3,7 @@
 use super::{
     Scene,
     brand::see_other,
-    view::{MailPage, MailRow, MailTab, Pager},
+    view::{MailPage, MailRow, Pager, Tab},
 };
 use crate::{
     audit::Act,
@@ -57,7 +57,7 @@ async fn show(scene: Scene, who: SignedIn, Query(wanted): Query<Wanted>) -> poem
         error: mail.last_error,
         may_retry,
     };
-    let tab = |label, tab: MailStatus| MailTab { label, href: here(tab), current: tab == status };
+    let tab = |label, tab: MailStatus| Tab { label, href: here(tab), current: tab == status };
     let view = MailPage {
         tabs: vec![tab("Failed", MailStatus::Dead), tab("Waiting", MailStatus::Queued), tab("Sent", MailStatus::Sent)],
         mails: mails.items.into_iter().map(row).collect(),

@@ -106,16 +106,14 @@ pub use backtest::{
     kind_words as backtest_kind_words, status_badge,
 };
 pub(super) use component::words;
-pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tone, settings_list};
+pub use component::{Badge, Banner, Choice, Field, FieldKind, Link, Pager, Setting, Tab, Tone, settings_list};
 pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
 pub use deployment::{ChangeRow, DeploymentPage, DifferenceRow, LogRow, ShadowPanel, UsagePage, UsageRow, UsageView};
 pub use error::{ErrorPage, UnknownHost};
 pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};
-pub use join::{
-    ConfirmLink, EmailPage, Forgot, MailPage, MailRow, MailTab, Note, PasswordPage, Register, Reset, Unverified,
-};
+pub use join::{ConfirmLink, EmailPage, Forgot, MailPage, MailRow, Note, PasswordPage, Register, Reset, Unverified};
 pub use licences::{
     EasPage, EventLine, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, PolicyLine, ProductLine, ProductPage,
     SeatLine, VendorPage, VersionLine, event_words, licence_badge, machine_words, program_words,

@@ -65,6 +65,17 @@ impl Link {
     }
 }
 
+/// A choice of what is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tab {
+    /// What it lists.
+    pub label: &'static str,
+    /// Where it leads.
+    pub href: String,
+    /// Whether it is shown now.
+    pub current: bool,
+}
+
 /// A message across the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Banner {

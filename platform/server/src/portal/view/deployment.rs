@@ -2,7 +2,7 @@
 
 use super::{
     Page,
-    component::{Badge, Banner, Choice, Link, Pager, Setting, Tone},
+    component::{Badge, Banner, Choice, Link, Pager, Setting, Tab, Tone},
     decision::DecisionRow,
     figure::{Clock, When, count},
 };
@@ -299,7 +299,7 @@ pub struct UsagePage {
     /// By plans, for who sees all of the brand's.
     pub plans: Vec<UsageRow>,
     /// The choices of how many days.
-    pub spans: Vec<Link>,
+    pub spans: Vec<Tab>,
 }
 
 impl UsagePage {
@@ -308,7 +308,9 @@ impl UsagePage {
     pub fn limit(limit: u64, today: u64) -> Banner {
         let (used, all) = (millions(today), millions(limit));
         if today >= limit {
-            let text = format!("Your plan allows {all} instructions a day. Strategies start again tomorrow (UTC).");
+            let text = format!(
+                "Your plan allows {all} instructions a day. You can start your strategies again tomorrow (UTC)."
+            );
             return Banner::new(Tone::Warn, "Today's instructions are used up", text);
         }
         let text = format!("{used} of {all} instructions of today (UTC) are used, on all your accounts together.");

@@ -2,7 +2,7 @@
 
 use super::{
     Page,
-    component::{Badge, Field, FieldKind, Link, Pager, Tone},
+    component::{Badge, Field, FieldKind, Link, Pager, Tab, Tone},
     figure::When,
 };
 use crate::problem::Problem;
@@ -249,22 +249,11 @@ pub struct MailRow {
     pub may_retry: bool,
 }
 
-/// A choice of what is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MailTab {
-    /// What it lists.
-    pub label: &'static str,
-    /// Where it leads.
-    pub href: String,
-    /// Whether it is shown now.
-    pub current: bool,
-}
-
 /// The mail of a site, for who runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MailPage {
     /// Failed, waiting, sent.
-    pub tabs: Vec<MailTab>,
+    pub tabs: Vec<Tab>,
     /// Newest first.
     pub mails: Vec<MailRow>,
     /// Its neighbours.

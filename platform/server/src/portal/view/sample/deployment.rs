@@ -3,7 +3,7 @@
 use super::{Sample, Shell, desk::decisions};
 use crate::portal::view::{
     Badge, Banner, ChangeRow, Choice, Clock, DeploymentPage, DifferenceRow, Link, LogRow, Pager, Setting, ShadowPanel,
-    Tone, UsagePage, UsageRow,
+    Tab, Tone, UsagePage, UsageRow,
 };
 use marque_domain::{
     id::DeploymentId,
@@ -100,7 +100,10 @@ fn usage(broker: bool) -> UsagePage {
         days: vec![row("2014-05-01", "", 12_540_000), row("2014-04-30", "", 9_000_000)],
         deployments: vec![deployment],
         plans: if broker { vec![row("Pro", "12 people", 21_540_000)] } else { Vec::new() },
-        spans: vec![Link::new("Today", "/usage?days=1"), Link::new("7 days", "/usage?days=7")],
+        spans: vec![
+            Tab { label: "Today", href: "/usage?days=1".to_owned(), current: false },
+            Tab { label: "7 days", href: "/usage?days=7".to_owned(), current: true },
+        ],
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Sample, Shell};
 use crate::{
     portal::view::{
-        Clock, ConfirmLink, EmailPage, Forgot, Link, MailPage, MailRow, MailTab, Note, Pager, PasswordPage, Register,
-        Reset, Unverified,
+        Clock, ConfirmLink, EmailPage, Forgot, Link, MailPage, MailRow, Note, Pager, PasswordPage, Register, Reset,
+        Tab, Unverified,
     },
     problem::{Problem, ProblemCode},
 };
@@ -57,7 +57,7 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
 }
 
 fn mail_page(mails: Vec<MailRow>) -> MailPage {
-    let tab = |label, current| MailTab { label, href: "/admin/mail?status=dead".to_owned(), current };
+    let tab = |label, current| Tab { label, href: "/admin/mail?status=dead".to_owned(), current };
     MailPage {
         tabs: vec![tab("Failed", true), tab("Waiting", false), tab("Sent", false)],
         mails,

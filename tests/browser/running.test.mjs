@@ -1,0 +1,89 @@
+// What a strategy does while it runs, on its own page, and what all of them use up.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { PATIENCE_MS, faults, launch, overflows, startSite, visit } from './harness.mjs';
+
+const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+
+describe('a running strategy', () => {
+  let site, browser;
+  before(async () => {
+    site = await startSite();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  async function signIn(page, slug, role) {
+    const person = site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith(`${role}@`));
+    assert.ok(person, `demo-seed made no ${role} for ${slug}`);
+    await page.goto(site.url(slug, '/sign-in'));
+    await page.getByLabel('E-mail').fill(person.email);
+    await page.getByLabel('Password').fill(person.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
+  }
+
+  /** The page of the first strategy of the trader's busy account. */
+  async function openStrategy(page, slug) {
+    await signIn(page, slug, 'trader');
+    await page.goto(site.url(slug, '/dashboard'));
+    await page.locator('main h2 a', { hasText: 'Fast' }).first().click();
+    await page.getByRole('region', { name: 'Strategies' }).locator('a[href^="/deployments/"]').first().click();
+    await page.getByRole('heading', { name: /^Version / }).waitFor();
+  }
+
+  test('is stopped and started again on its own page', () =>
+    visit(browser, {}, async (page) => {
+      await openStrategy(page, 'aurora');
+      const main = page.getByRole('main');
+      await main.getByRole('button', { name: 'Stop', exact: true }).click();
+      await main.getByRole('button', { name: 'Start', exact: true }).waitFor();
+      await main.getByRole('button', { name: 'Start', exact: true }).click();
+      await main.getByRole('button', { name: 'Stop', exact: true }).waitFor();
+    }));
+
+  test('shows what it used, and the page of all of them does so for the days that were chosen', () =>
+    visit(browser, {}, async (page) => {
+      await openStrategy(page, 'borealis');
+      // What was used is committed every few seconds.
+      const used = page.locator('#usage tbody tr').first();
+      for (const began = Date.now(); Date.now() - began < PATIENCE_MS && !(await used.isVisible()); ) await page.reload();
+      await used.waitFor();
+      await page.goto(site.url('borealis', '/usage'));
+      await page.getByRole('heading', { name: 'Usage' }).waitFor();
+      const days = page.getByRole('navigation', { name: 'How many days' });
+      const chosen = () => days.locator('[aria-current]').allInnerTexts();
+      assert.deepEqual(await chosen(), ['7 days']);
+      await days.getByRole('link', { name: 'Today' }).click();
+      await page.waitForURL(/days=1/);
+      assert.deepEqual(await chosen(), ['Today']);
+      await page.locator('#deployments tbody tr').first().waitFor();
+      // A number that is none of the choices.
+      await page.goto(site.url('borealis', '/usage?days=12'));
+      assert.deepEqual(await chosen(), []);
+    }));
+
+  test("shows a broker what everybody's use, by plan", () =>
+    visit(browser, {}, async (page) => {
+      await signIn(page, 'aurora', 'broker');
+      await page.goto(site.url('aurora', '/usage'));
+      await page.locator('#plans tbody tr').first().waitFor();
+    }));
+
+  for (const colorScheme of ['light', 'dark']) {
+    test(`has pages without an accessibility fault in ${colorScheme} mode, and none is wider than a phone`, () =>
+      visit(browser, { ...PHONE, colorScheme }, async (page) => {
+        await openStrategy(page, 'borealis');
+        assert.deepEqual(await faults(page), []);
+        assert.equal(await overflows(page), false);
+        await page.goto(site.url('borealis', '/usage'));
+        await page.getByRole('heading', { name: 'Usage' }).waitFor();
+        assert.deepEqual(await faults(page), []);
+        assert.equal(await overflows(page), false);
+      }));
+  }
+});
