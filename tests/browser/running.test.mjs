@@ -67,9 +67,9 @@ describe('a running strategy', () => {
       assert.deepEqual(await chosen(), []);
     }));
 
-  test("shows a broker what everybody's use, by plan", () =>
+  test("shows the owner what everybody's use, by plan", () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora', 'broker');
+      await signIn(page, 'aurora', 'owner');
       await page.goto(site.url('aurora', '/usage'));
       await page.locator('#plans tbody tr').first().waitFor();
     }));
