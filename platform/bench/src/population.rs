@@ -1,7 +1,7 @@
 //! Many accounts with open positions and a floor under each: what the equity monitor is measured with.
 //!
-//! One in ten holds both sides of the market, the others one; sizes differ, so that the floors lie from twenty to some
-//! hundred pips away and a market that moves ends a part of the accounts.
+//! One in ten holds both sides of the market, the others one; sizes differ, so that the floors lie from forty to some
+//! thousand pips away and a market that moves ends a part of the accounts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -287,10 +287,10 @@ fn terms() -> AccountTerms {
     AccountTerms { initial_balance: Money::whole(BALANCE), ..fixture::terms(vec![rule]) }
 }
 
-/// Sizes that differ: from 3 to 50 lots of 100,000, by account.
+/// Sizes that differ by hundredths of a lot: from half a lot to 25 of 100,000, which is a leverage of 34.
 fn held(index: usize, hedged: usize) -> Held {
-    let turn = i64::try_from(index.wrapping_mul(2_654_435_761) % 471).unwrap_or(0);
-    let units = 300_000 + turn * 10_000;
+    let turn = i64::try_from(index.wrapping_mul(2_654_435_761) % 2_451).unwrap_or(0);
+    let units = 50_000 + turn * 1_000;
     match (index.is_multiple_of(hedged.max(2)), index % 4 < 2) {
         (true, true) => Held { long: units, short: units / 2 },
         (true, false) => Held { long: units / 2, short: units },

@@ -8,7 +8,12 @@ use crate::{
     port::{Venue, VenueReport},
     shard::Shard,
 };
-use marque_domain::{bar::Quote, id::PositionId, order::OrderState, time::Millis};
+use marque_domain::{
+    bar::Quote,
+    id::{InstrumentId, PositionId},
+    order::OrderState,
+    time::Millis,
+};
 
 /// What makes effects durable and shows them to whoever watches. An error stops the desk: nothing that
 /// follows from uncommitted facts may leave it.
@@ -66,6 +71,16 @@ impl<V: Venue> Desk<V> {
         let event = Event::Quote(*quote, core::mem::take(&mut self.reports));
         let taken = self.shard.step(quote.at, event, &mut self.effects);
         debug_assert!(taken.is_ok(), "only commands are refused");
+        self.settle(commit)
+    }
+
+    /// Takes the next points of the equity curves of accounts that the instrument moves: after its quote, when what that
+    /// caused is done.
+    ///
+    /// # Errors
+    /// The committer's.
+    pub fn sample<C: Commit>(&mut self, instrument: InstrumentId, commit: &mut C) -> Result<(), C::Error> {
+        self.shard.sample(instrument, &mut self.effects);
         self.settle(commit)
     }
 

@@ -4,7 +4,7 @@
 //! For each spread that was quoted, two monotonic stacks of bids. A bid stays only as long as no later one of the same
 //! spread is at least as extreme, so the first entry after a moment is the extreme since then. Among quotes of one spread
 //! what a book in one instrument is worth rises with the price or falls with it, hedged or not: so its best is at one of
-//! these, and markets have few spreads.
+//! these, and markets have few spreads. A book of one side alone looks at one price, whatever the spread: two stacks more.
 
 use marque_domain::{bar::Quote, fixed::Price};
 use std::collections::BTreeMap;
@@ -33,11 +33,22 @@ pub(super) struct Range {
     pub high: Price,
 }
 
+impl Range {
+    /// Bid and ask of its better end, for who gains when the price rises, or when it falls.
+    pub const fn better(&self, rises: bool) -> (Price, Price) {
+        let bid = if rises { self.high } else { self.low };
+        (bid, bid.saturating_add(Price::from_units(self.spread)))
+    }
+}
+
 /// Highest and lowest bids of each spread since each moment that is asked for. Moments are counted in quotes.
 #[derive(Debug, Default)]
 pub(super) struct Extremes {
     count: u64,
     spreads: BTreeMap<i64, Stacks>,
+    /// The highest bids and the lowest asks, whatever the spread: all that matters to who holds one side.
+    bids: Vec<(u64, Price)>,
+    asks: Vec<(u64, Price)>,
     forget_until: u64,
     full: bool,
 }
@@ -58,25 +69,40 @@ impl Extremes {
                 stacks.lows.retain(|(at, _)| *at > until);
                 !stacks.highs.is_empty()
             });
+            self.bids.retain(|(at, _)| *at > until);
+            self.asks.retain(|(at, _)| *at > until);
         }
         self.count += 1;
+        while self.bids.pop_if(|(_, bid)| *bid <= quote.bid).is_some() {}
+        self.bids.push((self.count, quote.bid));
+        while self.asks.pop_if(|(_, ask)| *ask >= quote.ask).is_some() {}
+        self.asks.push((self.count, quote.ask));
         let stacks = self.spreads.entry(quote.ask.units() - quote.bid.units()).or_default();
         while stacks.highs.pop_if(|(_, bid)| *bid <= quote.bid).is_some() {}
         stacks.highs.push((self.count, quote.bid));
         while stacks.lows.pop_if(|(_, bid)| *bid >= quote.bid).is_some() {}
         stacks.lows.push((self.count, quote.bid));
         self.full |= stacks.highs.len().max(stacks.lows.len()) >= KEPT_MAX;
+        self.full |= self.bids.len().max(self.asks.len()) >= KEPT_MAX;
         self.full |= self.spreads.len() > SPREADS_MAX;
     }
 
     /// The range of bids of each spread since `moment`.
     pub fn since(&self, moment: u64) -> impl Iterator<Item = Range> + '_ {
-        let first = move |stack: &[(u64, Price)]| {
-            stack.get(stack.partition_point(|(at, _)| *at <= moment)).map(|(_, price)| *price)
-        };
         self.spreads.iter().filter_map(move |(spread, stacks)| {
-            Some(Range { spread: *spread, low: first(&stacks.lows)?, high: first(&stacks.highs)? })
+            let (low, high) = (first_after(&stacks.lows, moment)?, first_after(&stacks.highs, moment)?);
+            Some(Range { spread: *spread, low, high })
         })
+    }
+
+    /// The highest bid since `moment`.
+    pub fn highest_bid(&self, moment: u64) -> Option<Price> {
+        first_after(&self.bids, moment)
+    }
+
+    /// The lowest ask since `moment`.
+    pub fn lowest_ask(&self, moment: u64) -> Option<Price> {
+        first_after(&self.asks, moment)
     }
 
     /// Whether so much is kept that everybody should take what is theirs and start from now.
@@ -88,6 +114,10 @@ impl Extremes {
     pub const fn forget(&mut self) {
         self.forget_until = self.count;
     }
+}
+
+fn first_after(stack: &[(u64, Price)], moment: u64) -> Option<Price> {
+    stack.get(stack.partition_point(|(at, _)| *at <= moment)).map(|(_, price)| *price)
 }
 
 #[cfg(test)]
@@ -123,6 +153,10 @@ mod tests {
                 }
                 let found: Vec<_> = seen.since(moment as u64).map(|r| (r.spread, (r.low.units(), r.high.units()))).collect();
                 prop_assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
+                let bid = quotes[moment..].iter().map(|(bid, _)| *bid).max();
+                prop_assert_eq!(seen.highest_bid(moment as u64).map(Price::units), bid);
+                let ask = quotes[moment..].iter().map(|(bid, spread)| bid + spread).min();
+                prop_assert_eq!(seen.lowest_ask(moment as u64).map(Price::units), ask);
             }
         }
     }

@@ -7,8 +7,8 @@
 //! early, and then it finds nothing.
 
 use super::{
-    drivers::{Driver, Gauge, Shape},
-    extremes::{Extremes, Range},
+    drivers::{Driver, Follows, Gauge, Shape},
+    extremes::Extremes,
     marks::Ranges,
 };
 use marque_domain::{
@@ -39,8 +39,7 @@ pub(super) struct Footing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trust {
     pub instrument: InstrumentId,
-    /// Whether it gains when the price rises.
-    pub rises: bool,
+    pub follows: Follows,
     pub since: u64,
 }
 
@@ -67,18 +66,19 @@ impl Rungs {
         }
     }
 
-    fn remove(&mut self, band: &Band, account: AccountId) {
+    /// Answers whether nobody is left.
+    fn remove(&mut self, band: &Band, account: AccountId) -> bool {
         self.over.remove(&(band.high, account));
         self.under.remove(&(band.low, account));
+        self.over.is_empty() && self.under.is_empty()
     }
 }
 
 /// One instrument's part of the index.
 #[derive(Debug, Default)]
 struct Ladder {
-    bid: Rungs,
-    ask: Rungs,
-    spread: Rungs,
+    /// By what moves accounts: the bid, the ask, and what books on both sides follow. There are some dozens at most.
+    rungs: BTreeMap<Gauge, Rungs>,
     /// Accounts that every quote concerns.
     always: BTreeSet<AccountId>,
     /// Accounts whose best equity follows from `seen`.
@@ -86,16 +86,6 @@ struct Ladder {
     seen: Extremes,
     /// The lowest and highest bid of each spread in `seen` since the last mark.
     ranges: BTreeMap<i64, (Price, Price)>,
-}
-
-impl Ladder {
-    const fn rungs(&mut self, gauge: Gauge) -> &mut Rungs {
-        match gauge {
-            Gauge::Bid => &mut self.bid,
-            Gauge::Ask => &mut self.ask,
-            Gauge::Spread => &mut self.spread,
-        }
-    }
 }
 
 /// The wake levels of an account, taken together.
@@ -132,9 +122,9 @@ impl PriceIndex {
                 ladder.seen.forget();
             }
         }
-        ladder.bid.left_at(Gauge::Bid.read(quote), out);
-        ladder.ask.left_at(Gauge::Ask.read(quote), out);
-        ladder.spread.left_at(Gauge::Spread.read(quote), out);
+        for (gauge, rungs) in &ladder.rungs {
+            rungs.left_at(gauge.read(quote), out);
+        }
         out.extend(&ladder.always);
         if out.len() > 1 {
             out.sort_unstable();
@@ -147,10 +137,20 @@ impl PriceIndex {
         self.ladders.get(&instrument).map_or(0, |ladder| ladder.seen.now())
     }
 
-    /// The prices since the account was last settled at one of which it was worth most.
-    pub fn since(&self, trust: &Trust) -> impl Iterator<Item = Range> + '_ {
-        let since = trust.since;
-        self.ladders.get(&trust.instrument).into_iter().flat_map(move |ladder| ladder.seen.since(since))
+    /// Bids and asks since the account was last settled at one of which it was worth most.
+    pub fn best_since(&self, trust: &Trust) -> impl Iterator<Item = (Price, Price)> + '_ {
+        let Trust { follows, since, .. } = *trust;
+        let seen = self.ladders.get(&trust.instrument).map(|ladder| &ladder.seen);
+        let seen = seen.filter(|seen| seen.now() != since);
+        // Who holds one side does not look at the other price.
+        let alone = seen.and_then(|seen| match follows {
+            Follows::Bid => seen.highest_bid(since).map(|bid| (bid, bid)),
+            Follows::Ask => seen.lowest_ask(since).map(|ask| (ask, ask)),
+            Follows::Net { .. } => None,
+        });
+        let net = seen.filter(|_| matches!(follows, Follows::Net { .. }));
+        let ranges = net.into_iter().flat_map(move |seen| seen.since(since));
+        alone.into_iter().chain(ranges.map(move |range| range.better(follows.rises())))
     }
 
     /// The ranges of bids, by instrument and spread, since this was last asked for, as far as somebody's best equity
@@ -170,7 +170,11 @@ impl PriceIndex {
             Some(Shape::Opaque(instruments)) => Footing { always: instruments.clone(), ..Footing::default() },
             Some(Shape::Sum { drivers, one_sided, follows }) => Footing {
                 bands: bands(drivers, reach, *one_sided),
-                trust: follows.map(|(instrument, rises)| Trust { instrument, rises, since: self.moment(instrument) }),
+                trust: follows.map(|(instrument, follows)| Trust {
+                    instrument,
+                    follows,
+                    since: self.moment(instrument),
+                }),
                 ..Footing::default()
             },
         };
@@ -183,7 +187,7 @@ impl PriceIndex {
 
     fn enter(&mut self, account: AccountId, footing: &Footing) {
         for band in &footing.bands {
-            self.ladder(band.instrument).rungs(band.gauge).insert(band, account);
+            self.ladder(band.instrument).rungs.entry(band.gauge).or_default().insert(band, account);
         }
         for instrument in &footing.always {
             self.ladder(*instrument).always.insert(account);
@@ -195,7 +199,10 @@ impl PriceIndex {
 
     fn clear(&mut self, account: AccountId, footing: &Footing) {
         for band in &footing.bands {
-            self.ladder(band.instrument).rungs(band.gauge).remove(band, account);
+            let rungs = &mut self.ladder(band.instrument).rungs;
+            if rungs.get_mut(&band.gauge).is_some_and(|on| on.remove(band, account)) {
+                rungs.remove(&band.gauge);
+            }
         }
         for instrument in &footing.always {
             self.ladder(*instrument).always.remove(&account);
@@ -243,22 +250,35 @@ fn bands(drivers: &[Driver], reach: &Reach, single: bool) -> Vec<Band> {
         } else {
             ((loss, reach.below), (gain, reach.above))
         };
-        let within = |left: i128| i64::try_from(left.min(i128::from(driver.reach))).unwrap_or(driver.reach);
-        Band {
-            instrument: driver.instrument,
-            gauge: driver.gauge,
-            high: if unlimited(over_level) { i64::MAX } else { driver.value.saturating_add(within(over)) },
-            low: if unlimited(under_level) { i64::MIN } else { driver.value.saturating_sub(within(under)) },
-        }
+        let within = |left: i128| {
+            let left = i64::try_from(left.min(i128::from(driver.reach))).unwrap_or(driver.reach);
+            left.saturating_mul(driver.over.gauge.scale())
+        };
+        driver.bands(
+            if unlimited(under_level) { i64::MIN } else { driver.under.value.saturating_sub(within(under)) },
+            if unlimited(over_level) { i64::MAX } else { driver.over.value.saturating_add(within(over)) },
+        )
     };
     if up < 0 || down < 0 {
         // A level is reached already: every quote concerns the account until its rules name other levels.
-        return drivers
-            .iter()
-            .map(|d| Band { instrument: d.instrument, gauge: d.gauge, low: i64::MIN, high: i64::MIN })
-            .collect();
+        return drivers.iter().flat_map(|driver| driver.bands(i64::MIN, i64::MIN)).collect();
     }
-    drivers.iter().zip(&weights).map(band).collect()
+    drivers.iter().zip(&weights).flat_map(band).collect()
+}
+
+impl Driver {
+    /// What it may show between `low` and `high`.
+    fn bands(&self, low: i64, high: i64) -> impl Iterator<Item = Band> + use<> {
+        let instrument = self.instrument;
+        let band = move |gauge: Gauge, low: i64, high: i64| Band { instrument, gauge, low, high };
+        let (under, over) = (self.under.gauge, self.over.gauge);
+        let bands = if under == over {
+            [Some(band(under, low, high)), None]
+        } else {
+            [Some(band(under, low, i64::MAX)), Some(band(over, i64::MIN, high))]
+        };
+        bands.into_iter().flatten().filter(|band| band.low > i64::MIN || band.high < i64::MAX)
+    }
 }
 
 /// Shares of drivers as numbers of at most 48 bits: the size of the position, for a spread a small part of it.
@@ -267,10 +287,82 @@ fn weights(drivers: &[Driver]) -> Vec<i128> {
     const SPREAD_PART: i128 = 64;
     let size = |d: &Driver| {
         let price = i128::from(d.reach.max(1));
-        d.slope.abs().saturating_mul(if d.gauge == Gauge::Spread { (price / SPREAD_PART).max(1) } else { price })
+        d.slope.abs().saturating_mul(if d.over.gauge == Gauge::Spread { (price / SPREAD_PART).max(1) } else { price })
     };
     let sizes: Vec<i128> = drivers.iter().map(size).collect();
     let largest = sizes.iter().copied().max().unwrap_or(1).max(1);
     let excess = (i128::BITS - largest.leading_zeros()).saturating_sub(48);
     sizes.into_iter().map(|size| (size >> excess).max(1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::drivers::{Net, add_drivers},
+        *,
+    };
+    use marque_domain::time::Millis;
+    use proptest::prelude::*;
+
+    const EURUSD: InstrumentId = InstrumentId(1);
+
+    fn quote((bid, spread): (i64, i64)) -> Quote {
+        let (bid, ask) = (Price::from_units(bid), Price::from_units(bid + spread));
+        Quote { instrument: EURUSD, at: Millis(0), bid, ask }
+    }
+
+    /// What a book gains between two quotes, times [`SCALE`].
+    fn gained(net: &Net, from: &Quote, to: &Quote) -> i128 {
+        let moved = |from: Price, to: Price| i128::from(to.units()) - i128::from(from.units());
+        net.long * moved(from.bid, to.bid) - net.short * moved(from.ask, to.ask)
+    }
+
+    /// The bid at which a book has gained this much at a spread, rounded somehow.
+    fn bid_at(net: &Net, from: &Quote, spread: i64, gain: i128) -> i64 {
+        let open = net.long - net.short;
+        let widened = i128::from(spread - (from.ask.units() - from.bid.units())) * net.short;
+        from.bid.units() + i64::try_from((gain * i128::from(SCALE) + widened) / open).unwrap_or(0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_096, ..ProptestConfig::default() })]
+
+        /// Around the prices at which a level is reached, whatever the spread is by then: as long as no band is left,
+        /// equity lies strictly between the levels.
+        #[test]
+        fn a_hedged_book_is_never_looked_at_late(
+            (long, short) in (1..9_000_i128, 1..9_000_i128), first in (100_000_000..150_000_000_i64, 0..90_000_i64),
+            (loss, gain) in (1..9_000_000_i64, 1..9_000_000_i64), spread in 0..400_000_i64, off in -400..400_i64,
+        ) {
+            prop_assume!(long != short);
+            let net = Net { instrument: EURUSD, long: long * 100_000_000_000, short: short * 100_000_000_000 };
+            let (first, mut drivers) = (quote(first), Vec::new());
+            add_drivers(&net, &first, &mut drivers);
+            let equity = Money::whole(100_000);
+            let away = |cents: i64| Money::from_units(cents * 1_000_000);
+            let reach = Reach {
+                equity, below: equity.saturating_sub(away(loss)), above: equity.saturating_add(away(gain)), positions: 2,
+            };
+            let bands = bands(&drivers, &reach, false);
+            let concerns = |quote: &Quote| {
+                bands.iter().any(|band| !(band.low..=band.high).contains(&band.gauge.read(quote)))
+            };
+            prop_assert!(!concerns(&first) || loss.min(gain) < 10_000_000, "looked at where it stands");
+            for level in [-i128::from(away(loss).units()), i128::from(away(gain).units())] {
+                let next = quote((bid_at(&net, &first, spread, level) + off, spread));
+                let gained = gained(&net, &first, &next);
+                let scale = i128::from(SCALE);
+                let inside = -i128::from(away(loss).units()) * scale < gained && gained < i128::from(away(gain).units()) * scale;
+                prop_assert!(inside || concerns(&next), "late: {next:?}");
+            }
+            // With the spread of the first quote, half the way to either level is nothing to look at, but for a part of it.
+            let spread = first.ask.units() - first.bid.units();
+            let dear = long.min(short) * i128::from(spread) * 1_000 / 8;
+            for level in [-i128::from(away(loss).units()), i128::from(away(gain).units())] {
+                let near = quote((bid_at(&net, &first, spread, level / 2), spread));
+                let early = level.abs() / 2 > dear + 1_000_000 && near.bid.units() > first.bid.units() / 2 && near.bid.units() < first.bid.units() * 3 / 2;
+                prop_assert!(!early || !concerns(&near), "early: {near:?} {bands:?}");
+            }
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //! An account is written when something happened to it. Of one that only followed the market, its best equity since then
 //! follows from the best prices that were written since then, as it does in memory.
 
-use super::{RuleBench, drivers, drivers::Shape, extremes::Range, worth_at};
-use crate::{market::Market, state::AccountState};
+use super::{RuleBench, drivers, drivers::Shape, extremes::Range};
+use crate::{book, market::Market, state::AccountState};
 use marque_domain::{
     fixed::{Money, Price},
     id::{AccountId, InstrumentId},
@@ -100,7 +100,7 @@ impl RuleBench {
 
 /// The best equity that prices brought an account after a turn, when it follows from them.
 fn since(turn: u32, account: &AccountState, market: &Market, suffixes: &Turns) -> Option<Money> {
-    let Some(Shape::Sum { follows: Some((instrument, rises)), .. }) = drivers::shape(account, market) else {
+    let Some(Shape::Sum { follows: Some((instrument, follows)), .. }) = drivers::shape(account, market) else {
         return None;
     };
     let spreads = suffixes.range((instrument, i64::MIN)..=(instrument, i64::MAX));
@@ -108,5 +108,6 @@ fn since(turn: u32, account: &AccountState, market: &Market, suffixes: &Turns) -
         let (_, low, high) = turns.get(turns.partition_point(|(at, _, _)| *at <= turn))?;
         Some(Range { spread: *spread, low: *low, high: *high })
     });
-    ranges.map(|range| worth_at(&range, rises, account, market)).max()
+    let worth = |(bid, ask)| book::equity_at(account, bid, ask, market);
+    ranges.map(|range| worth(range.better(follows.rises()))).max()
 }

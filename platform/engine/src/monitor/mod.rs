@@ -21,17 +21,9 @@ use crate::{
     state::{AccountState, RuleState},
 };
 use drivers::Shape;
-use extremes::Range;
 use index::{Footing, PriceIndex, Reach};
 pub(crate) use marks::{PeakMarks, Peaks, Ranges};
-use marque_domain::{
-    bar::Quote,
-    decision::Verdict,
-    fixed::{Money, Price},
-    id::AccountId,
-    plugin::PluginRef,
-    time::Millis,
-};
+use marque_domain::{bar::Quote, decision::Verdict, fixed::Money, id::AccountId, plugin::PluginRef, time::Millis};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -136,7 +128,8 @@ impl RuleBench {
         }
     }
 
-    fn place_stale(&mut self, accounts: &BTreeMap<AccountId, AccountState>, market: &Market) {
+    /// Places the accounts that changed where their levels are.
+    pub fn place_stale(&mut self, accounts: &BTreeMap<AccountId, AccountState>, market: &Market) {
         for id in core::mem::take(&mut self.stale) {
             let Some(account) = accounts.get(&id) else { continue };
             self.settle(account, market);
@@ -151,7 +144,7 @@ impl RuleBench {
     /// The best equity that quotes brought since the account was last settled, when that is worked out from prices.
     fn unsettled(&self, account: &AccountState, market: &Market) -> Option<Money> {
         let trust = self.watched.get(&account.terms.id)?.footing.trust()?;
-        self.index.since(trust).map(|range| worth_at(&range, trust.rises, account, market)).max()
+        self.index.best_since(trust).map(|(bid, ask)| book::equity_at(account, bid, ask, market)).max()
     }
 
     /// Takes an account's equity; collects the rules that want to be asked.
@@ -313,12 +306,6 @@ impl RuleBench {
             *slot = None;
         }
     }
-}
-
-/// What an account in one instrument is worth at the better end of a range: it gains when the price rises, or when it falls.
-fn worth_at(range: &Range, rises: bool, account: &AccountState, market: &Market) -> Money {
-    let bid = if rises { range.high } else { range.low };
-    book::equity_at(account, bid, bid.saturating_add(Price::from_units(range.spread)), market)
 }
 
 /// An account's levels taken together. A new peak is one of them unless it can be worked out from prices.

@@ -2,13 +2,13 @@
 //!
 //! Each account that an instrument moves (by a position, or by a running strategy that may open one) is due once a minute of
 //! the instrument's market. All at once would be a quote on which everything waits for the curves; so a round
-//! begins each minute and a few accounts are taken with each quote. With very many accounts a round takes longer
+//! begins each minute and a few accounts are taken after each quote. With very many accounts a round takes longer
 //! than a minute and the curves get coarser; nothing else does.
 
 use marque_domain::id::{AccountId, InstrumentId};
 use std::{collections::BTreeMap, ops::Bound};
 
-/// Points taken with one quote.
+/// Points taken after one quote.
 const POINTS_PER_QUOTE: usize = 16;
 
 #[derive(Debug, Default)]

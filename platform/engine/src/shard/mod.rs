@@ -303,12 +303,11 @@ impl Shard {
         if closed.iter().any(|c| c.timeframe == Timeframe::M1) {
             self.curve.begin_round(quote.instrument);
         }
-        self.sample_equity(quote.instrument, fx);
     }
 
-    /// Points of the equity curves that are due: one a minute for each account that the instrument moves, a few with
-    /// each quote.
-    fn sample_equity(&mut self, instrument: InstrumentId, fx: &mut Effects) {
+    /// Points of the equity curves that are due: one a minute for each account that the instrument moves, a few at a
+    /// time. Nothing waits for them, so they are no part of what a quote causes.
+    pub(crate) fn sample(&mut self, instrument: InstrumentId, fx: &mut Effects) {
         let at = self.market.now();
         let mut sampled = core::mem::take(&mut self.touched);
         self.curve.take(instrument, &mut sampled);

@@ -146,6 +146,8 @@ impl Shard {
             }
         }
         self.settle_doubts(fx);
+        // Before the market opens for them, so that no quote waits for all accounts.
+        self.rules.place_stale(&self.state.accounts, &self.market);
         self.close_killed(|_, _, _| true, fx);
     }
 

@@ -366,6 +366,7 @@ impl<'a> Session<'a> {
         // The cursor stands after this quote, and is committed with what the quote causes.
         self.journal.cursor = Some(self.source.cursor());
         self.desk.quote(&quote, &mut self.journal)?;
+        self.desk.sample(quote.instrument, &mut self.journal)?;
         self.pull(quote.at)
     }
 
