@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "asks the catalogue of the database, which has no tenants")]
 
-use crate::{error::StoreError, scope::Pools, system::SystemDb};
+use crate::{error::StoreError, keys::KeyQueue, scope::Pools, system::SystemDb};
 use marque_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
@@ -66,12 +66,12 @@ impl Store {
         let pools = match Address::of(url)? {
             Address::Sqlite => {
                 let writer = open_sqlite(url, 1, false).await?;
-                Pools { reader: open_sqlite(url, SQLITE_READERS, true).await?, writer }
+                Pools { reader: open_sqlite(url, SQLITE_READERS, true).await?, writer, keys: KeyQueue::default() }
             }
             Address::Postgres => {
                 let pool = open_postgres(url, POSTGRES_POOL).await?;
                 refuse_bypassing_role(&pool).await?;
-                Pools { reader: pool.clone(), writer: pool }
+                Pools { reader: pool.clone(), writer: pool, keys: KeyQueue::default() }
             }
         };
         let pending: Vec<String> = Migrator::get_pending_migrations_read_only(&pools.writer)
@@ -130,6 +130,13 @@ pub async fn migrate(url: &str, admin_url: Option<&str>) -> Result<(), StoreErro
     Ok(db.close().await?)
 }
 
+/// What connections to SQLite keep of it in memory, in KiB.
+const WRITER_CACHE_KIB: u32 = 65_536;
+const READER_CACHE_KIB: u32 = 8_192;
+/// How long SQLite's log grows before it is brought into the file, in pages of 4 KiB: pages that change often are written
+/// there once instead of many times.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
 async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
     options
@@ -138,6 +145,8 @@ async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<Da
         .acquire_timeout(WAIT)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        // `is_clean` does that, and more.
+        .test_before_acquire(false)
         .map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(is_clean(connection)))
         .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
             let sqlite = sqlite
@@ -146,7 +155,11 @@ async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<Da
                 .busy_timeout(WAIT)
                 .synchronous(SqliteSynchronous::Full)
                 // Without it INSERT OR REPLACE would delete past the append-only triggers.
-                .pragma("recursive_triggers", "ON");
+                .pragma("recursive_triggers", "ON")
+                // What a statement would undo is kept in memory, and a large transaction does not spill into the log twice.
+                .pragma("temp_store", "MEMORY")
+                .pragma("cache_size", format!("-{}", if query_only { READER_CACHE_KIB } else { WRITER_CACHE_KIB }))
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
             if query_only { sqlite.pragma("query_only", "ON") } else { sqlite.journal_mode(SqliteJournalMode::Wal) }
         });
     Ok(Database::connect(options).await?)

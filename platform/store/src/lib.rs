@@ -18,6 +18,7 @@ mod commit;
 mod connect;
 mod entity;
 mod error;
+mod keys;
 mod kills;
 mod page;
 mod record;

@@ -9,13 +9,15 @@
 use crate::{
     entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions},
     error::{StoreError, is_passing},
+    keys::KeyQueue,
     page::Whose,
 };
 use marque_domain::id::TenantId;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable, QueryFilter, QuerySelect, QueryTrait,
-    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, UpdateMany,
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,
+    DatabaseTransaction, DbBackend, DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable,
+    QueryFilter, QuerySelect, QueryTrait, Select, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, UpdateMany,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 
@@ -44,9 +46,54 @@ pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
     /// For the rest.
     pub(crate) reader: DatabaseConnection,
+    /// Idempotency keys that are written together.
+    pub(crate) keys: KeyQueue,
+}
+
+/// Where the queries of a scope go.
+#[derive(Debug)]
+enum Handle {
+    /// Into a transaction.
+    Held(DatabaseTransaction),
+    /// To SQLite's readers one by one: where each query may see its own instant, beginning and ending a transaction
+    /// around it would cost more than the query.
+    Free(DatabaseConnection),
+}
+
+impl Handle {
+    const fn on(&self) -> DatabaseExecutor<'_> {
+        match self {
+            Self::Held(tx) => DatabaseExecutor::Transaction(tx),
+            Self::Free(pool) => DatabaseExecutor::Connection(pool),
+        }
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Held(tx) => tx.commit().await.map_err(StoreError::of_commit),
+            // Nothing was written: these connections cannot.
+            Self::Free(_) => Ok(()),
+        }
+    }
+
+    /// Ends what only looked. Left to itself a transaction would stay open until its connection is used again.
+    async fn end(self) {
+        if let Self::Held(tx) = self
+            && let Err(fault) = tx.rollback().await
+        {
+            tracing::debug!(%fault, "a transaction that only looked did not end in order");
+        }
+    }
 }
 
 impl Pools {
+    async fn handle(&self, access: Access) -> Result<Handle, StoreError> {
+        if access == Access::Read && self.reader.get_database_backend() == DbBackend::Sqlite {
+            return Ok(Handle::Free(self.reader.clone()));
+        }
+        Ok(Handle::Held(self.begin(access).await?))
+    }
+
     async fn begin(&self, access: Access) -> Result<DatabaseTransaction, StoreError> {
         let pool = if access == Access::Write { &self.writer } else { &self.reader };
         let postgres = pool.get_database_backend() == DbBackend::Postgres;
@@ -74,8 +121,8 @@ impl Pools {
 
     /// A transaction for one tenant.
     pub(crate) async fn tenant(&self, tenant: TenantId, access: Access) -> Result<TenantTx, StoreError> {
-        let tx = self.begin(access).await?;
-        if tx.get_database_backend() == DbBackend::Postgres {
+        let tx = self.handle(access).await?;
+        if tx.on().get_database_backend() == DbBackend::Postgres {
             // `true` ends it with the transaction: the pooled connection forgets the tenant.
             let sql = if access == Access::Write {
                 "SELECT set_config('marque.tenant', $1, true)"
@@ -83,14 +130,14 @@ impl Pools {
                 "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
             };
             let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
-            tx.query_one_raw(name).await?;
+            tx.on().query_one_raw(name).await?;
         }
         Ok(TenantTx { tenant, tx })
     }
 
     /// A transaction on the system tables.
     pub(crate) async fn system(&self, access: Access) -> Result<SystemTx, StoreError> {
-        Ok(SystemTx { tx: self.begin(access).await? })
+        Ok(SystemTx { tx: self.handle(access).await? })
     }
 }
 
@@ -98,7 +145,7 @@ impl Pools {
 #[derive(Debug)]
 pub(crate) struct TenantTx {
     tenant: TenantId,
-    tx: DatabaseTransaction,
+    tx: Handle,
 }
 
 impl TenantTx {
@@ -151,17 +198,17 @@ impl TenantTx {
             let mut row = row.into_active_model();
             row.try_set(E::TENANT, tenant.into()).map(|()| row)
         });
-        insert_in_chunks::<E>(&self.tx, mine.collect::<Result<_, _>>()?, conflict).await
+        insert_in_chunks::<E>(&self.tx.on(), mine.collect::<Result<_, _>>()?, conflict).await
     }
 
     /// The first row.
     pub(crate) async fn one<E: EntityTrait>(&self, rows: Select<E>) -> Result<Option<E::Model>, StoreError> {
-        Ok(rows.one(&self.tx).await?)
+        Ok(rows.one(&self.tx.on()).await?)
     }
 
     /// Every row.
     pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
-        Ok(rows.all(&self.tx).await?)
+        Ok(rows.all(&self.tx.on()).await?)
     }
 
     /// Every row of chosen columns.
@@ -170,17 +217,17 @@ impl TenantTx {
         E: EntityTrait,
         T: sea_orm::TryGetableMany + Send,
     {
-        Ok(rows.into_tuple::<T>().all(&self.tx).await?)
+        Ok(rows.into_tuple::<T>().all(&self.tx.on()).await?)
     }
 
     /// Runs an update; answers how many rows it changed.
     pub(crate) async fn run_update<E: EntityTrait>(&self, update: UpdateMany<E>) -> Result<u64, StoreError> {
-        Ok(update.exec(&self.tx).await?.rows_affected)
+        Ok(update.exec(&self.tx.on()).await?.rows_affected)
     }
 
     /// Runs a deletion; answers how many rows it removed.
     pub(crate) async fn run_delete<E: EntityTrait>(&self, delete: DeleteMany<E>) -> Result<u64, StoreError> {
-        Ok(delete.exec(&self.tx).await?.rows_affected)
+        Ok(delete.exec(&self.tx.on()).await?.rows_affected)
     }
 
     /// Moves the tenant's licensing on, and answers its new revision. The row stays locked until the transaction ends, so
@@ -193,34 +240,32 @@ impl TenantTx {
             .value(C::Revision, next(C::Revision, 1))
             .value(C::Epoch, next(C::Epoch, i64::from(epoch)))
             .to_owned();
-        Entity::insert_many([first]).on_conflict(onward).exec_without_returning(&self.tx).await?;
+        Entity::insert_many([first]).on_conflict(onward).exec_without_returning(&self.tx.on()).await?;
         Ok(self.licensing().await?.0)
     }
 
     /// The tenant's revision and epoch of licensing.
     pub(crate) async fn licensing(&self) -> Result<(i64, i64), StoreError> {
         use licensing_revisions::{Column as C, Entity};
-        let row = Entity::find().filter(C::OfTenant.eq(self.tenant.0)).one(&self.tx).await?;
+        let row = Entity::find().filter(C::OfTenant.eq(self.tenant.0)).one(&self.tx.on()).await?;
         Ok(row.map_or((0, 0), |row| (row.revision, row.epoch)))
     }
 
     /// Makes everything done so far last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(StoreError::of_commit)
+        self.tx.commit().await
     }
 
     /// Ends a transaction that only looked. Left to itself it would stay open until its connection is used again.
     pub(crate) async fn end(self) {
-        if let Err(fault) = self.tx.rollback().await {
-            tracing::debug!(%fault, "a transaction that only looked did not end in order");
-        }
+        self.tx.end().await;
     }
 }
 
 /// A transaction on the system tables.
 #[derive(Debug)]
 pub(crate) struct SystemTx {
-    tx: DatabaseTransaction,
+    tx: Handle,
 }
 
 impl SystemTx {
@@ -236,7 +281,7 @@ impl SystemTx {
 
     /// Runs an update; answers how many rows it changed.
     pub(crate) async fn run_update<E: EntityTrait>(&self, update: UpdateMany<E>) -> Result<u64, StoreError> {
-        Ok(update.exec(&self.tx).await?.rows_affected)
+        Ok(update.exec(&self.tx.on()).await?.rows_affected)
     }
 
     /// A deletion from a system table.
@@ -252,12 +297,12 @@ impl SystemTx {
         E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
     {
         let rows = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
-        insert_in_chunks::<E>(&self.tx, rows, conflict).await
+        insert_in_chunks::<E>(&self.tx.on(), rows, conflict).await
     }
 
     /// The first row.
     pub(crate) async fn one<E: EntityTrait>(&self, rows: Select<E>) -> Result<Option<E::Model>, StoreError> {
-        Ok(rows.one(&self.tx).await?)
+        Ok(rows.one(&self.tx.on()).await?)
     }
 
     /// Every row of chosen columns.
@@ -266,34 +311,32 @@ impl SystemTx {
         E: EntityTrait,
         T: sea_orm::TryGetableMany + Send,
     {
-        Ok(rows.into_tuple::<T>().all(&self.tx).await?)
+        Ok(rows.into_tuple::<T>().all(&self.tx.on()).await?)
     }
 
     /// Every row.
     pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
-        Ok(rows.all(&self.tx).await?)
+        Ok(rows.all(&self.tx.on()).await?)
     }
 
     /// Runs a deletion.
     pub(crate) async fn run_delete<E: EntityTrait>(&self, delete: DeleteMany<E>) -> Result<u64, StoreError> {
-        Ok(delete.exec(&self.tx).await?.rows_affected)
+        Ok(delete.exec(&self.tx.on()).await?.rows_affected)
     }
 
     /// Makes everything done so far last.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(StoreError::of_commit)
+        self.tx.commit().await
     }
 
     /// Ends a transaction that only looked. Left to itself it would stay open until its connection is used again.
     pub(crate) async fn end(self) {
-        if let Err(fault) = self.tx.rollback().await {
-            tracing::debug!(%fault, "a transaction that only looked did not end in order");
-        }
+        self.tx.end().await;
     }
 }
 
 async fn insert_in_chunks<E>(
-    tx: &DatabaseTransaction,
+    tx: &impl ConnectionTrait,
     mut rows: Vec<E::ActiveModel>,
     conflict: Option<OnConflict>,
 ) -> Result<u64, StoreError>

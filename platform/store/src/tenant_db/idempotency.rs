@@ -1,12 +1,13 @@
 //! Requests that may be sent twice and must count once.
 
 use super::TenantDb;
-use crate::{entity::idempotency, error::StoreError};
-use marque_domain::{id::UserId, time::Millis};
-use sea_orm::{
-    ColumnTrait, QueryFilter,
-    sea_query::{Expr, OnConflict},
+use crate::{
+    entity::idempotency,
+    error::StoreError,
+    keys::{self, KeyWrite},
 };
+use marque_domain::{id::UserId, time::Millis};
+use sea_orm::{ColumnTrait, QueryFilter};
 
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,31 +44,7 @@ impl TenantDb {
         request: [u8; 32],
         at: Millis,
     ) -> Result<KeyUse, StoreError> {
-        use idempotency::{Column as C, Entity, Model};
-        let tx = self.write().await?;
-        let row = Model {
-            tenant_id: tx.tenant_id(),
-            user_id: user.0,
-            key: key.to_owned(),
-            request_hash: request.to_vec(),
-            status: None,
-            body: None,
-            created_at: at.0,
-        };
-        let keep = OnConflict::columns([C::TenantId, C::UserId, C::Key]).do_nothing().to_owned();
-        if tx.insert::<Entity>(vec![row], Some(keep)).await? == 1 {
-            tx.commit().await?;
-            return Ok(KeyUse::Fresh);
-        }
-        let held = tx.find::<Entity>().filter(C::UserId.eq(user.0)).filter(C::Key.eq(key));
-        let held = tx.one(held).await?.ok_or(StoreError::NotFound("idempotency key"))?;
-        tx.end().await;
-        if held.request_hash != request {
-            return Ok(KeyUse::Mismatch);
-        }
-        let Some(status) = held.status else { return Ok(KeyUse::Pending { since: Millis(held.created_at) }) };
-        let status = u16::try_from(status).map_err(|fault| StoreError::corrupt("idempotency key", fault))?;
-        Ok(KeyUse::Answered { status, body: held.body.unwrap_or_default() })
+        keys::write(&self.pools, self.tenant, KeyWrite::Begin { user, key: key.to_owned(), request, at }).await
     }
 
     /// Keeps the answer to the request that took the key.
@@ -75,19 +52,8 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::NotFound`] when the key is not taken or has an answer; [`StoreError::Unavailable`].
     pub async fn finish_key(&self, user: UserId, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError> {
-        use idempotency::{Column as C, Entity};
-        let tx = self.write().await?;
-        let update = tx
-            .update::<Entity>()
-            .filter(C::UserId.eq(user.0))
-            .filter(C::Key.eq(key))
-            .filter(C::Status.is_null())
-            .col_expr(C::Status, Expr::val(i64::from(status)))
-            .col_expr(C::Body, Expr::val(body.to_vec()));
-        if tx.run_update(update).await? == 0 {
-            return Err(StoreError::NotFound("idempotency key"));
-        }
-        tx.commit().await
+        let write = KeyWrite::Finish { user, key: key.to_owned(), status, body: body.to_vec() };
+        keys::write(&self.pools, self.tenant, write).await.map(drop)
     }
 
     /// Gives a key back when its request changed nothing, so that it may be tried again. An answered key stays.
@@ -95,11 +61,7 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn release_key(&self, user: UserId, key: &str) -> Result<(), StoreError> {
-        use idempotency::{Column as C, Entity};
-        let tx = self.write().await?;
-        let mine = tx.delete::<Entity>().filter(C::UserId.eq(user.0)).filter(C::Key.eq(key));
-        tx.run_delete(mine.filter(C::Status.is_null())).await?;
-        tx.commit().await
+        keys::write(&self.pools, self.tenant, KeyWrite::Release { user, key: key.to_owned() }).await.map(drop)
     }
 
     /// Forgets keys taken before `before`. Answers how many.
