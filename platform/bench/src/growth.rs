@@ -35,7 +35,7 @@ pub struct Growth {
 /// The plot's area in the picture, in pixels: left, top, width, height.
 const AREA: [f64; 4] = [90.0, 50.0, 520.0, 300.0];
 /// Line colours that tell apart in grey as well, by order of the series.
-const COLOURS: [&str; 4] = ["#1f5fa8", "#c0562a", "#2e7d4f", "#7a7a7a"];
+const COLOURS: [&str; 5] = ["#1f5fa8", "#8a4fa3", "#c0562a", "#2e7d4f", "#7a7a7a"];
 
 impl Growth {
     /// Writes the table and the plot, when a folder is named for them.

@@ -15,7 +15,7 @@ use crate::{
 /// Upgrades in a sample.
 const UPGRADES: u32 = 200;
 /// An upgrade is an instance that begins, and two states that are said; settings are checked besides.
-const FACTOR: f64 = 3.0;
+const FACTOR: f64 = 2.0;
 
 /// An upgrade of a running strategy between two events, against what wasmtime takes to instantiate it and to call its init.
 ///
