@@ -130,6 +130,8 @@ pub async fn migrate(url: &str, admin_url: Option<&str>) -> Result<(), StoreErro
     Ok(db.close().await?)
 }
 
+/// Statements that a connection to SQLite keeps prepared: all that the server has, about.
+const STATEMENTS_PREPARED: usize = 512;
 /// What connections to SQLite keep of it in memory, in KiB.
 const WRITER_CACHE_KIB: u32 = 65_536;
 const READER_CACHE_KIB: u32 = 8_192;
@@ -154,6 +156,7 @@ async fn open_sqlite(url: &str, connections: u32, query_only: bool) -> Result<Da
                 .foreign_keys(true)
                 .busy_timeout(WAIT)
                 .synchronous(SqliteSynchronous::Full)
+                .statement_cache_capacity(STATEMENTS_PREPARED)
                 // Without it INSERT OR REPLACE would delete past the append-only triggers.
                 .pragma("recursive_triggers", "ON")
                 // What a statement would undo is kept in memory, and a large transaction does not spill into the log twice.

@@ -17,12 +17,13 @@ use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,
     DatabaseTransaction, DbBackend, DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable,
     QueryFilter, QuerySelect, QueryTrait, Select, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, UpdateMany,
+    TransactionTrait, UpdateMany, Value, Values,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
-
-/// Values bound in one statement at most: SQLite takes 32,766 and PostgreSQL 65,535.
-const BINDS_MAX: usize = 30_000;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Dead connections that are passed over before a caller hears of it: as many as the pool can hold.
 const STALE_CONNECTIONS_MAX: u32 = crate::connect::POSTGRES_POOL;
@@ -185,7 +186,7 @@ impl TenantTx {
         E::delete_many().filter(E::TENANT.eq(self.tenant.0))
     }
 
-    /// Writes rows, in as few statements as the limit on bound values allows; answers how many were written. Their
+    /// Writes rows, some dozens a statement; answers how many were written. Their
     /// tenant is this one whatever they say.
     pub(crate) async fn insert<E>(&self, rows: Vec<E::Model>, conflict: Option<OnConflict>) -> Result<u64, StoreError>
     where
@@ -335,9 +336,16 @@ impl SystemTx {
     }
 }
 
+/// Rows of one statement. Few sizes, so that its text is made once and the database keeps it prepared: making and reading
+/// a text for each number of rows costs as much as writing them.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// Texts of statements that were made, by table, rows and what becomes of conflicts.
+static TEXTS: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
+
 async fn insert_in_chunks<E>(
     tx: &impl ConnectionTrait,
-    mut rows: Vec<E::ActiveModel>,
+    rows: Vec<E::ActiveModel>,
     conflict: Option<OnConflict>,
 ) -> Result<u64, StoreError>
 where
@@ -345,16 +353,42 @@ where
     E::Model: IntoActiveModel<E::ActiveModel>,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
-    let chunk = (BINDS_MAX / E::Column::iter().count().max(1)).max(1);
-    let mut written = 0;
-    while !rows.is_empty() {
-        let rest = rows.split_off(rows.len().min(chunk));
-        let mut insert = E::insert_many(rows);
-        if let Some(conflict) = &conflict {
-            insert = insert.on_conflict(conflict.clone());
-        }
-        written += insert.exec_without_returning(tx).await?;
-        rows = rest;
+    let backend = tx.get_database_backend();
+    let kind = format!("{backend:?} {} {conflict:?}", E::default().table_name());
+    let (mut written, mut rows) = (0, rows.into_iter());
+    while let Some(size) = CHUNKS.into_iter().find(|size| *size <= rows.len()) {
+        let chunk: Vec<E::ActiveModel> = rows.by_ref().take(size).collect();
+        let values = Values(chunk.iter().flat_map(values_of::<E>).collect());
+        let sql = text_of::<E>(&format!("{size} {kind}"), chunk, conflict.as_ref(), backend);
+        let statement = Statement { sql: sql.to_string(), values: Some(values), db_backend: backend };
+        written += tx.execute_raw(statement).await?.rows_affected();
     }
     Ok(written)
+}
+
+/// The values of a row in the order of its columns. Rows come from whole models, so all of them are there.
+fn values_of<E: EntityTrait>(row: &E::ActiveModel) -> impl Iterator<Item = Value>
+where
+    E::ActiveModel: ActiveModelTrait<Entity = E>,
+{
+    E::Column::iter().filter_map(|column| row.get(column).into_value())
+}
+
+fn text_of<E>(kind: &str, rows: Vec<E::ActiveModel>, conflict: Option<&OnConflict>, backend: DbBackend) -> Arc<str>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = texts.get(kind) {
+        return Arc::clone(text);
+    }
+    let mut insert = E::insert_many(rows);
+    if let Some(conflict) = conflict {
+        insert = insert.on_conflict(conflict.clone());
+    }
+    let text: Arc<str> = insert.build(backend).sql.into();
+    texts.insert(kind.to_owned(), Arc::clone(&text));
+    text
 }

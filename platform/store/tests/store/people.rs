@@ -8,7 +8,13 @@ use marque_domain::{
 };
 use marque_store::{Change, Concealed, KeyUse, NewPlugin, Session, StoreError, TokenHash};
 
-on_both!(an_address_belongs_to_one_person, sessions_end, a_key_counts_once, the_newest_enabled_plugin_is_offered,);
+on_both!(
+    an_address_belongs_to_one_person,
+    sessions_end,
+    a_key_counts_once,
+    one_write_among_many_fails_alone,
+    the_newest_enabled_plugin_is_offered,
+);
 
 async fn an_address_belongs_to_one_person(bench: Bench) {
     let db = bench.db(AURORA);
@@ -86,6 +92,36 @@ async fn a_key_counts_once(bench: Bench) {
     db.release_key(UserId(2), "key").await.unwrap();
     assert_eq!(db.begin_key(UserId(2), "key", [3; 32], NOW).await.unwrap(), KeyUse::Fresh);
     assert_eq!(db.forget_keys(Millis(NOW.0 + 1)).await.unwrap(), 2);
+}
+
+/// Writes that come at once share a transaction: each has its own answer all the same, at its own tenant, and it lasts.
+async fn one_write_among_many_fails_alone(bench: Bench) {
+    let stranger = UserId(99);
+    let many = (0..60_u8).map(|n| {
+        let db = bench.db(if n % 2 == 0 { AURORA } else { BOREALIS });
+        let user = if n % 10 == 3 { stranger } else { UserId(1) };
+        tokio::spawn(async move {
+            let taken = db.begin_key(user, &format!("key {n}"), [n; 32], NOW).await;
+            if n % 10 == 4 {
+                // Of a key that nobody took.
+                assert!(matches!(db.finish_key(user, "other", 200, b"").await, Err(StoreError::NotFound(_))));
+            }
+            let finished = db.finish_key(user, &format!("key {n}"), 200, &[n]).await;
+            (taken, finished)
+        })
+    });
+    for (n, one) in (0..60_u8).zip(many.collect::<Vec<_>>()) {
+        let (taken, finished) = one.await.unwrap();
+        let db = bench.db(if n % 2 == 0 { AURORA } else { BOREALIS });
+        if n % 10 == 3 {
+            assert!(matches!(taken, Err(StoreError::BrokenReference(_))), "{n}: {taken:?}");
+            assert!(matches!(finished, Err(StoreError::NotFound(_))), "{n}: {finished:?}");
+            continue;
+        }
+        assert_eq!((taken.unwrap(), finished.unwrap()), (KeyUse::Fresh, ()), "{n}");
+        let kept = db.begin_key(UserId(1), &format!("key {n}"), [n; 32], NOW).await.unwrap();
+        assert_eq!(kept, KeyUse::Answered { status: 200, body: vec![n] });
+    }
 }
 
 async fn the_newest_enabled_plugin_is_offered(bench: Bench) {
