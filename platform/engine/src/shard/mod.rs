@@ -16,6 +16,7 @@ mod mark;
 mod money;
 mod orders;
 mod remote;
+mod revival;
 mod rollover;
 mod rules;
 mod shadow;
