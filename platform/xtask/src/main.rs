@@ -10,6 +10,7 @@ mod bench;
 mod build;
 mod demo;
 mod explain;
+mod peers;
 mod plugins;
 mod progress;
 mod root;
