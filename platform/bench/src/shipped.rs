@@ -1,5 +1,6 @@
 //! The SMA 10/20 cross as it is shipped: what backtests are compared on, ours, without a sandbox and by others.
 
+use core::ops::ControlFlow;
 use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -11,7 +12,7 @@ use marque_domain::{
     plugin::{PluginDigest, PluginRef},
 };
 use marque_engine::{
-    backtest::{self, Pace, Recorder, Recording, Setup, stats::Measured},
+    backtest::{self, Recorder, Recording, Setup, stats::Measured},
     port::PluginHost,
     venue::VenueModel,
 };
@@ -88,9 +89,9 @@ impl SmaCross {
     /// # Errors
     /// When it is refused, the strategy fails or nothing is traded.
     pub fn test(&self, recording: Recording<'_>, host: &Arc<dyn PluginHost>) -> Result<Tested> {
-        let (mut recorder, began) = (Recorder::default(), Instant::now());
-        let summary = backtest::run(&self.setup, recording, Pace::Runs, Arc::clone(host), &mut recorder);
-        let summary = summary.map_err(|error| anyhow!("{error}"))?;
+        let (mut watch, began) = (|_| ControlFlow::Continue(()), Instant::now());
+        let ran = backtest::run_quick::<Recorder>(&self.setup, recording, Arc::clone(host), &mut watch);
+        let (recorder, summary) = ran.map_err(|error| anyhow!("{error}"))?;
         let outcome = recorder.outcome(self.setup.terms.initial_balance, summary);
         let statistics = Measured::of(&outcome).statistics();
         let seconds = began.elapsed().as_secs_f64();
