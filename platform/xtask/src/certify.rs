@@ -94,7 +94,7 @@ pub fn run() -> Result<ExitCode> {
         }
         let certificate = case.make(&site, &step, plugins.folder())?;
         let signed_with = text_at(&certificate, "/key")?;
-        if key.get_or_insert_with(|| signed_with.clone()) != &signed_with {
+        if *key.get_or_insert_with(|| signed_with.clone()) != signed_with {
             bail!("two certificates are signed with two keys");
         }
         let since = text_at(&certificate, "/statement/signed_at")?;
