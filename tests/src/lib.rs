@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod authors;
+mod certified;
 mod demo;
 mod disk;
 mod fuzz;

@@ -64,6 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "marque-testkit",
             "marque-plugin",
             "ema-cross",
+            "sma-cross",
             "daily-loss",
         ],
     ),

@@ -5,17 +5,22 @@
 //! Refuses to know: what a good machine is. A ratio travels between machines, a bare number does not.
 
 pub mod bare;
+pub mod columns;
 pub mod fixture;
 pub mod groups;
 pub mod growth;
 pub mod http;
+pub mod large;
 pub mod native;
+pub mod peer;
 pub mod plain;
 pub mod population;
 pub mod raw;
 pub mod recorded;
 pub mod recorder;
+pub mod reference;
 pub mod row;
 pub mod sample;
+pub mod shipped;
 pub mod table;
 pub mod walk;

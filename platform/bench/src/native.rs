@@ -21,30 +21,21 @@ use marque_plugin::{
     self as sdk, RiskRule as _,
     run::{StrategyRunner, start_rule},
 };
+use sma_cross::SmaCross;
 
 use crate::raw::packed;
 
-/// Starts the EMA cross and the daily-loss rule without a sandbox, whatever the reference's digest.
+/// Starts the EMA cross, the SMA cross and the daily-loss rule without a sandbox, by the name in the reference and whatever
+/// its digest.
 pub struct Native;
 
 impl PluginHost for Native {
     fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
-        let instrument = start.instrument;
-        let on = sdk::Start {
-            instrument: sdk::Instrument {
-                symbol: instrument.symbol.clone(),
-                tick_size: sdk::Price::from_units(instrument.tick_size.units()),
-                pip: sdk::Price::from_units(instrument.pip.units()),
-                lot_step: sdk::Lots::from_units(instrument.lot_step.units()),
-                lot_max: sdk::Lots::from_units(instrument.lot_max.units()),
-                contract_size: instrument.contract_size,
-                quote_currency: instrument.quote.code().to_owned(),
-            },
-            timeframe_ms: start.deployment.timeframe.length_ms(),
-        };
-        let runner =
-            StrategyRunner::new(&start.deployment.plugin.settings, on, start.restore).map_err(Fault::Plugin)?;
-        Ok(Box::new(NativeStrategy { runner, columns: Vec::new() }))
+        match start.deployment.plugin.name.as_str() {
+            "ema-cross" => started::<EmaCross>(start),
+            "sma-cross" => started::<SmaCross>(start),
+            other => Err(Fault::Host(format!("{other} is not linked into the bench"))),
+        }
     }
 
     fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
@@ -54,17 +45,37 @@ impl PluginHost for Native {
     }
 }
 
+/// A strategy with its settings, as the sandbox would start it.
+fn started<S: sdk::Strategy + Send + 'static>(start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+    let instrument = start.instrument;
+    let on = sdk::Start {
+        instrument: sdk::Instrument {
+            symbol: instrument.symbol.clone(),
+            tick_size: sdk::Price::from_units(instrument.tick_size.units()),
+            pip: sdk::Price::from_units(instrument.pip.units()),
+            lot_step: sdk::Lots::from_units(instrument.lot_step.units()),
+            lot_max: sdk::Lots::from_units(instrument.lot_max.units()),
+            contract_size: instrument.contract_size,
+            quote_currency: instrument.quote.code().to_owned(),
+        },
+        timeframe_ms: start.deployment.timeframe.length_ms(),
+    };
+    let runner =
+        StrategyRunner::<S>::new(&start.deployment.plugin.settings, on, start.restore).map_err(Fault::Plugin)?;
+    Ok(Box::new(NativeStrategy { runner, columns: Vec::new() }))
+}
+
 fn day_reset(reset: sdk::DayReset) -> Result<DayReset, Fault> {
     let zone = reset.zone.parse().map_err(|_| Fault::Plugin(format!("{} is no zone", reset.zone)))?;
     Ok(DayReset { zone, minute: reset.minute })
 }
 
-struct NativeStrategy {
-    runner: StrategyRunner<EmaCross>,
+struct NativeStrategy<S> {
+    runner: StrategyRunner<S>,
     columns: Vec<i64>,
 }
 
-impl NativeStrategy {
+impl<S: sdk::Strategy> NativeStrategy<S> {
     fn take(&mut self, acted: bool, actions: &mut Vec<Action>) {
         if acted {
             actions.extend(self.runner.take_actions().into_iter().filter_map(action));
@@ -72,7 +83,7 @@ impl NativeStrategy {
     }
 }
 
-impl Strategy for NativeStrategy {
+impl<S: sdk::Strategy + Send> Strategy for NativeStrategy<S> {
     fn hooks(&self) -> Hooks {
         let sdk::Hooks { bars, ticks, history_bars, .. } = self.runner.hooks();
         Hooks { bars, ticks, history_bars }

@@ -127,6 +127,15 @@ impl rule_kinds::Host for Quiet {}
 impl rule_orders::Host for Quiet {}
 impl rule_types::Host for Quiet {}
 
+/// Compiles a component and nothing else.
+///
+/// # Errors
+/// When wasmtime refuses.
+pub fn compile(component: &[u8]) -> Result<()> {
+    Component::from_binary(&Engine::new(&profile(1))?, component)?;
+    Ok(())
+}
+
 /// A compiled strategy, ready to be instantiated.
 pub struct Raw {
     engine: Engine,

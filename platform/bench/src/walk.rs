@@ -10,6 +10,7 @@ use marque_engine::{
     backtest::Recording,
     port::{BarRun, TickRun},
 };
+use marque_market::columns::{BarColumns, TickColumns};
 
 use crate::{fixture::START, plain::Quotes};
 
@@ -36,6 +37,12 @@ impl Walk {
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         }
         Self { columns }
+    }
+
+    /// All of them, as a recording is read.
+    pub fn columns(self) -> BarColumns {
+        let [open_at, open, high, low, close, spread, volume] = self.columns;
+        BarColumns { open_at, open, high, low, close, spread, volume }
     }
 
     /// The first `count` of them.
@@ -72,6 +79,11 @@ impl Ticks {
         let [_, _, _, _, close, ..] = &walk.columns;
         let at = (0_i64..).take(close.len()).map(|second| START.0 + second * 1_000).collect();
         Self { at, bid: close.clone(), ask: close.iter().map(|bid| bid + 1_000).collect() }
+    }
+
+    /// All of them, as a recording is read.
+    pub fn columns(self) -> TickColumns {
+        TickColumns { at: self.at, bid: self.bid, ask: self.ask }
     }
 
     /// All of them, for a loop without an engine.

@@ -31,6 +31,17 @@ pub enum FixedError {
 /// # Errors
 /// [`FixedError::Overflow`] when the quotient does not fit or the divisor is zero.
 pub fn round_div(numerator: i128, denominator: i128) -> Result<i64, FixedError> {
+    // Almost always both fit: a division of twice the width takes several times as long.
+    if let (Ok(n), Ok(d @ 1..)) = (i64::try_from(numerator), i64::try_from(denominator)) {
+        let (quotient, below) = (n.div_euclid(d), n.rem_euclid(d));
+        let up = below > d - below || (below == d - below && quotient % 2 != 0);
+        // No overflow: what divides by 1 has no remainder.
+        return Ok(quotient + i64::from(up));
+    }
+    round_div_wide(numerator, denominator)
+}
+
+fn round_div_wide(numerator: i128, denominator: i128) -> Result<i64, FixedError> {
     if denominator == 0 {
         return Err(FixedError::Overflow);
     }
@@ -321,6 +332,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn both_widths_divide_alike(n in any::<i64>(), d in 1..=i64::MAX, small in 1..1_000_i64) {
+            for (n, d) in [(n, d), (n, small), (n % 10_000, small), (i64::MAX, d), (i64::MIN, d)] {
+                let (n, d) = (i128::from(n), i128::from(d));
+                prop_assert_eq!(round_div(n, d), round_div_wide(n, d));
+            }
+        }
+
         #[test]
         fn text_round_trips(units: i64) {
             prop_assert_eq!(parse_units(&format_units(units, 0)), Ok(units));

@@ -1,10 +1,13 @@
 //! `bench`: runs the measuring binary in the release profile.
 
-use std::process::{ExitCode, Stdio};
+use std::{
+    path::PathBuf,
+    process::{ExitCode, Stdio},
+};
 
 use anyhow::{Context, Result};
 
-use crate::{build, demo::recordings, plugins, root, run, setup};
+use crate::{build, demo::recordings, peers, plugins, root, run, setup};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::wasm_target()?;
     let plugins = plugins::ensure()?;
+    let peers = peers(options.filter.as_deref())?;
     let marque = build::release()?;
     let mut bench = run::cargo();
     bench.args(["run", "--release", "--package", "marque-bench", "--"]).args(&options.filter);
@@ -32,6 +36,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let Some(ticks) = recordings::beside_workspace().into_iter().find(|recording| recording.symbol == "EURUSD") {
         bench.env("XTASK_RECORDING", ticks.path);
     }
+    if let Some(minutes) = recordings::minutes_beside_workspace("EURUSD") {
+        bench.env("XTASK_MINUTES", minutes);
+    }
+    bench.envs(peers.map(|python| (peers::PYTHON, python)));
     if options.keep {
         bench.env("XTASK_GROWTH", root::workspace().join("platform/bench/growth"));
     }
@@ -42,4 +50,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .status()
         .context("`cargo` could not be started. Install Rust 1.95 with rustup.")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The Python of the programs that we are measured beside, when they are. Who asks for them by name is told when they
+/// cannot be had; in a run of everything the bench says so at its end, after all that can be measured was.
+fn peers(filter: Option<&str>) -> Result<Option<PathBuf>> {
+    match filter {
+        Some(part) if peers::GROUP.contains(part) => peers::ensure().map(Some),
+        Some(_) => Ok(None),
+        None => Ok(peers::ensure().inspect_err(|error| eprintln!("  ! {error:#}")).ok()),
+    }
 }

@@ -1,4 +1,4 @@
-//! Developer commands: `demo`, `test`, `soak`, `bench`, `plugins`.
+//! Developer commands: `demo`, `test`, `soak`, `bench`, `certify`, `plugins`.
 //!
 //! Owns: setting up a fresh machine, running other programs in the right order, and saying in one sentence
 //! what is missing and what to do. Refuses to know: the product. It starts the `marque` binary as anybody
@@ -8,8 +8,10 @@
 
 mod bench;
 mod build;
+mod certify;
 mod demo;
 mod explain;
+mod peers;
 mod plugins;
 mod progress;
 mod root;
@@ -41,6 +43,9 @@ enum Command {
     Soak(test::Sizes),
     /// Measures in the release profile; each row is a median and its ratio to a limit of the same run.
     Bench(bench::Options),
+    /// Backtests the shipped strategies on the recordings beside the repository, and keeps signed certificates and figures beside
+    /// them.
+    Certify,
     /// Builds the plugins of `plugins/` into WebAssembly components and says where they are.
     Plugins,
 }
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Soak(sizes) => test::soak(&sizes),
         Command::Bench(options) => bench::run(&options),
+        Command::Certify => certify::run(),
         Command::Plugins => plugins::run(),
     };
     match outcome {

@@ -1,12 +1,13 @@
 //! What a backtest costs, with the sandbox, fills, commission and the ledger.
 
+use core::ops::ControlFlow;
 use std::{convert::Infallible, hint::black_box, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, bail};
 use marque_domain::fixed::Money;
 use marque_engine::{
     Effects, Record, Shard,
-    backtest::{self, Pace, Recording, Setup},
+    backtest::{self, Recording, Setup},
     desk::Commit,
     port::PluginHost,
     venue::VenueModel,
@@ -75,8 +76,9 @@ impl Commit for Count {
 
 /// One backtest: nanoseconds of each event, and what was traded.
 fn once(setup: &Setup, recording: Recording<'_>, host: Arc<dyn PluginHost>, events: usize) -> Result<(f64, Count)> {
-    let (mut count, began) = (Count::default(), Instant::now());
-    backtest::run(setup, recording, Pace::Runs, host, &mut count).map_err(|error| anyhow!("{error}"))?;
+    let (mut watch, began) = (|_| ControlFlow::Continue(()), Instant::now());
+    let ran = backtest::run_quick::<Count>(setup, recording, host, &mut watch);
+    let (count, _) = ran.map_err(|error| anyhow!("{error}"))?;
     let taken = began.elapsed().as_secs_f64() * 1e9 / events as f64;
     if count.fills < events / 10_000 || count.postings < count.fills {
         bail!("{} fills in {events} events: the backtest did not trade", count.fills);

@@ -147,10 +147,48 @@ pub fn run_watched<C: Commit>(
     observer: &mut C,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Summary, BacktestError<C::Error>> {
+    let ended = go(setup, recording, pace, host, observer, watch, true)?;
+    // Where every state is kept, a fault is part of the test.
+    ended.ok_or(BacktestError::Cancelled)
+}
+
+/// As [`run_watched`] in runs, and faster for strategies that act often: their states are kept only if they are needed. They are
+/// when a strategy fails, which goes back to one; the test then begins once more, with an observer made anew, and keeps
+/// them all. What comes of it is the same, unless a strategy's answer to the question for its state changes what it does
+/// later: the gate accepts none that does, and one that fails to answer at the end is tested once more too.
+///
+/// # Errors
+/// [`BacktestError`].
+pub fn run_quick<C: Commit + Default>(
+    setup: &Setup,
+    recording: Recording<'_>,
+    host: Arc<dyn PluginHost>,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(C, Summary), BacktestError<C::Error>> {
+    let mut observer = C::default();
+    if let Some(summary) = go(setup, recording, Pace::Runs, Arc::clone(&host), &mut observer, watch, false)? {
+        return Ok((observer, summary));
+    }
+    let mut observer = C::default();
+    let summary = run_watched(setup, recording, Pace::Runs, host, &mut observer, watch)?;
+    Ok((observer, summary))
+}
+
+/// Runs a backtest; none when a state would have been needed that was not kept.
+fn go<C: Commit>(
+    setup: &Setup,
+    recording: Recording<'_>,
+    pace: Pace,
+    host: Arc<dyn PluginHost>,
+    observer: &mut C,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    keeps: bool,
+) -> Result<Option<Summary>, BacktestError<C::Error>> {
     let mut column = Vec::new();
     let (quotes, bars) = prepare(setup, recording.priced(&setup.venue, &mut column));
     let shard = Shard::new(core::slice::from_ref(&setup.instrument), host, Box::new(Past(Arc::clone(&bars))));
     let mut desk = Desk::new(shard, SimulatedVenue::with_model(setup.venue, core::slice::from_ref(&setup.instrument)));
+    desk.shard_mut().keep_states(keeps);
     if let Some(first) = quotes.get(0) {
         desk.skip_to(&first);
     }
@@ -176,9 +214,20 @@ pub fn run_watched<C: Commit>(
         watch,
     };
     match test.run_all(pace, observer).map_err(BacktestError::Stopped)? {
-        ControlFlow::Continue(()) => Ok(test.summary()),
-        ControlFlow::Break(()) => Err(BacktestError::Cancelled),
+        Ended::Through => Ok(Some(test.summary())),
+        Ended::Cancelled => Err(BacktestError::Cancelled),
+        Ended::Failed => Ok(None),
     }
+}
+
+/// How a test ended.
+enum Ended {
+    /// At the end of its recording.
+    Through,
+    /// The observer did not want the rest.
+    Cancelled,
+    /// The strategy needed a state that was not kept.
+    Failed,
 }
 
 /// The recording as quotes and bars. Most recordings need one pass; one with crossed quotes needs another.
@@ -251,24 +300,28 @@ struct Test<'a> {
 }
 
 impl Test<'_> {
-    fn run_all<C: Commit>(&mut self, pace: Pace, observer: &mut C) -> Result<ControlFlow<()>, C::Error> {
-        let total = self.quotes.len();
+    fn run_all<C: Commit>(&mut self, pace: Pace, observer: &mut C) -> Result<Ended, C::Error> {
+        let (total, deployment) = (self.quotes.len(), self.setup.deployment.id);
         while self.next < total {
+            if self.desk.shard().missed_state() {
+                return Ok(Ended::Failed);
+            }
             if (self.watch)(Progress { done: self.next, total }).is_break() {
-                return Ok(ControlFlow::Break(()));
+                return Ok(Ended::Cancelled);
             }
             if pace == Pace::Steps {
                 self.step_to((self.next + STEPS).min(total), observer)?;
                 continue;
             }
-            match self.desk.shard().hooks(self.setup.deployment.id) {
+            match self.desk.shard().hooks(deployment) {
                 Some(hooks) if hooks.bars && hooks.ticks => self.step_to(self.next + 1, observer)?,
                 Some(hooks) if hooks.ticks => self.run_quotes(observer)?,
                 Some(hooks) if hooks.bars => self.run_bars(observer)?,
                 _ => self.pass(observer)?,
             }
         }
-        Ok(ControlFlow::Continue(()))
+        let answers = self.desk.shard_mut().says_state(deployment);
+        Ok(if answers { Ended::Through } else { Ended::Failed })
     }
 
     /// Goes through quotes one by one up to `end`, exclusive.

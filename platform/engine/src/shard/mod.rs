@@ -60,6 +60,9 @@ pub struct Shard {
     compared: BTreeMap<DeploymentId, u64>,
     curve: Curve,
     scans: bool,
+    /// Whether states are kept to which strategies go back; and whether one was needed where they are not.
+    keeps: bool,
+    missed: bool,
     /// Whether its venue keeps books of its own.
     remote: bool,
     /// Breaches that wait for the next price.
@@ -88,6 +91,8 @@ impl Shard {
             compared: BTreeMap::new(),
             curve: Curve::default(),
             scans: false,
+            keeps: true,
+            missed: false,
             remote: false,
             doubts: Vec::new(),
             host,
@@ -270,6 +275,16 @@ impl Shard {
             self.report(report, fx);
         }
         self.market_moved(quote, closed, fx);
+    }
+
+    /// Says whether the states of strategies are kept. A backtest that can begin again may do without.
+    pub(crate) const fn keep_states(&mut self, keeps: bool) {
+        self.keeps = keeps;
+    }
+
+    /// Whether a state was needed that was not kept: what followed means nothing.
+    pub(crate) const fn missed_state(&self) -> bool {
+        self.missed
     }
 
     /// Moves the market to a quote that touches nobody.

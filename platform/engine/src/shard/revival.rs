@@ -37,6 +37,7 @@ impl Shard {
     /// instance takes over from the last saved state and the bars since. Faults of the host quarantine nobody; if they
     /// come again, the strategy rests longer each time.
     pub(super) fn faulted(&mut self, deployment: DeploymentId, fault: &Fault, fx: &mut Effects) {
+        self.missed |= !self.keeps;
         let at = self.market.now();
         let Some(mut runner) = self.runners.remove(deployment) else { return };
         let (too_many, rest) = match fault {

@@ -131,12 +131,13 @@ impl Shard {
         fx: &mut Effects,
         call: impl FnOnce(&mut dyn Strategy, &mut Vec<Action>) -> Result<usize, Fault>,
     ) -> Option<usize> {
+        let keeps = self.keeps;
         let runner = self.runners.get_mut(deployment)?;
         if runner.rests_until.is_some() {
             return None;
         }
         // The state to go back to, should something fail in the middle of the run.
-        let before = runner.state().ok()?;
+        let before = if keeps { runner.state().ok()? } else { Vec::new() };
         let strategy = runner.strategy.as_mut()?;
         strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         if let Ok(consumed) = call(strategy.as_mut(), actions) {
@@ -152,6 +153,7 @@ impl Shard {
         runner.called();
         let plugin = runner.plugin.clone();
         self.runners.meter(deployment, used);
+        self.missed |= !keeps;
         match self.instance(deployment, &plugin, Some(&before)) {
             Ok(strategy) => self.runners.get_mut(deployment)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
@@ -252,8 +254,16 @@ impl Shard {
         answers
     }
 
+    /// Whether a strategy can say its state, if it runs and states are not kept: where they are, it was asked all along.
+    pub(crate) fn says_state(&mut self, deployment: DeploymentId) -> bool {
+        self.keeps || self.runners.get_mut(deployment).is_none_or(|runner| runner.state().is_ok())
+    }
+
     /// Makes the present state of a strategy the one to go back to.
     fn save(&mut self, deployment: DeploymentId) {
+        if !self.keeps {
+            return;
+        }
         let now = self.market.now();
         for runners in [&mut self.runners, &mut self.shadows] {
             if runners.get(deployment).is_none() {

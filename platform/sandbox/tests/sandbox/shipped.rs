@@ -21,7 +21,7 @@ use marque_engine::{
     port::{BarRun, TickRun},
     venue::{Slippage, VenueModel},
 };
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{io::Read, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 /// Monday 5 May 2014, 00:00 UTC.
 const MONDAY: i64 = 1_399_248_000_000;
@@ -65,9 +65,16 @@ fn ferrari() -> Case {
 }
 
 fn go(case: &Case, recording: Recording<'_>, pace: Pace) -> (Journal, Summary) {
+    let mut journal = Journal::default();
+    let host = Arc::new(host(&built()[case.name]));
+    let summary = backtest::run(&setup(case), recording, pace, host, &mut journal).unwrap();
+    (journal, summary)
+}
+
+fn setup(case: &Case) -> Setup {
     let component = &built()[case.name];
     let digest = sandbox().inspect(component).unwrap().digest;
-    let setup = Setup {
+    Setup {
         terms: AccountTerms {
             id: AccountId(1),
             user: UserId(1),
@@ -96,10 +103,7 @@ fn go(case: &Case, recording: Recording<'_>, pace: Pace) -> (Journal, Summary) {
             latency_ms: 50,
             ..VenueModel::default()
         },
-    };
-    let mut journal = Journal::default();
-    let summary = backtest::run(&setup, recording, pace, Arc::new(host(component)), &mut journal).unwrap();
-    (journal, summary)
+    }
 }
 
 fn opened(journal: &Journal) -> Vec<&Position> {
@@ -204,6 +208,11 @@ fn each_trades_soundly_over_a_synthetic_market_and_alike_in_runs_and_steps() {
         is_sound(&case, &runs, &summary);
         let (steps, stepped) = go(&case, recording, Pace::Steps);
         assert!(runs.records == steps.records, "{}: runs and steps differ", case.name);
+        assert_eq!(summary, stepped, "{}", case.name);
+        let mut watch = |_| ControlFlow::Continue(());
+        let host = Arc::new(host(&built()[case.name]));
+        let (quick, summary) = backtest::run_quick::<Journal>(&setup(&case), recording, host, &mut watch).unwrap();
+        assert!(quick.records == steps.records, "{}: without kept states it differs", case.name);
         assert_eq!(summary, stepped, "{}", case.name);
     }
 }

@@ -190,6 +190,12 @@ impl Recorded {
         Self { rows: Rows::Ticks(ticks) }
     }
 
+    /// Of minutes.
+    #[must_use]
+    pub const fn minutes(bars: BarColumns) -> Self {
+        Self { rows: Rows::Minutes(bars) }
+    }
+
     /// How many rows.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -33,7 +33,7 @@ pub use report::{Candle, Report};
 pub use request::NewBacktest;
 pub use run::{NoReport, RunError, Runner, result_digest};
 pub use spec::{AccountSpec, Fault, Kind, PluginSpec, Spec};
-pub use sweep::{Grid, Rank, Row};
+pub use sweep::{Combination, Grid, Rank, Row, run as sweep};
 
 /// An error's text as a sentence.
 fn sentence(text: &str) -> String {

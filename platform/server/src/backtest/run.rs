@@ -14,7 +14,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_engine::{
-    backtest::{self, BacktestError, Outcome, Pace, Recorder, Setup},
+    backtest::{self, BacktestError, Outcome, Recorder, Setup},
     event::Refusal,
     port::PluginHost,
 };
@@ -80,7 +80,6 @@ impl Runner<'_> {
         let begins = self.recorded.span().map_or(span.0, |(first, _)| first.max(span.0));
         let setup = setup(spec, self.instrument, balance, begins);
         let recording = self.recorded.between(span.0, span.1);
-        let mut recorder = Recorder::default();
         let mut told = 0;
         let mut watch = |progress: backtest::Progress| {
             let now = (progress.done as u64 * 1_000).checked_div(progress.total as u64).unwrap_or(0);
@@ -92,10 +91,10 @@ impl Runner<'_> {
         };
         let permit = self.permits.take();
         let host = Arc::clone(&self.host);
-        let ran = backtest::run_watched(&setup, recording, Pace::Runs, host, &mut recorder, &mut watch);
+        let ran = backtest::run_quick::<Recorder>(&setup, recording, host, &mut watch);
         drop(permit);
         match ran {
-            Ok(summary) => Ok(recorder.outcome(balance, summary)),
+            Ok((recorder, summary)) => Ok(recorder.outcome(balance, summary)),
             Err(BacktestError::Refused(refusal)) => Err(RunError::Refused(refusal)),
             Err(BacktestError::Cancelled) => Err(RunError::Cancelled),
             Err(BacktestError::Stopped(never)) => match never {},

@@ -36,6 +36,13 @@ pub fn beside_workspace() -> Vec<Recording> {
     beside(&root::workspace().join("../shared/data"))
 }
 
+/// The first recording of minutes of a symbol that lies beside the repository.
+pub fn minutes_beside_workspace(symbol: &str) -> Option<PathBuf> {
+    let mut found = of_kind(&root::workspace().join("../shared/data"), "-m1-");
+    found.retain(|path| symbol_of(path).as_deref() == Some(symbol));
+    found.into_iter().next()
+}
+
 fn named(path: &Path) -> Result<Recording> {
     if !path.is_file() {
         bail!("There is no recording at {}. Check the path given with --recording.", path.display());
@@ -48,17 +55,22 @@ fn named(path: &Path) -> Result<Recording> {
 
 /// The first recording of ticks of each symbol in a folder; none when the folder is not there.
 fn beside(folder: &Path) -> Vec<Recording> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
     let mut found: Vec<Recording> = Vec::new();
-    for path in paths {
-        let is_ticks = path.file_name().is_some_and(|name| name.to_string_lossy().contains("-ticks-"));
-        let Some(recording) = is_ticks.then(|| named(&path).ok()).flatten() else { continue };
+    for path in of_kind(folder, "-ticks-") {
+        let Ok(recording) = named(&path) else { continue };
         if found.iter().all(|other| other.symbol != recording.symbol) {
             found.push(recording);
         }
     }
+    found
+}
+
+/// Files of a folder whose names say what they hold, in order; none when the folder is not there.
+fn of_kind(folder: &Path, kind: &str) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let says = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(kind));
+    let mut found: Vec<PathBuf> = paths.filter(says).collect();
+    found.sort();
     found
 }
 
