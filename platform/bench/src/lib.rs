@@ -9,6 +9,7 @@ pub mod fixture;
 pub mod groups;
 pub mod growth;
 pub mod http;
+pub mod licences;
 pub mod native;
 pub mod plain;
 pub mod population;

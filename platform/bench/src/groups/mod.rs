@@ -5,6 +5,7 @@ mod deployments;
 mod identity;
 mod journal;
 mod kill;
+mod licensing;
 mod monitor;
 mod sandbox;
 mod signal;
@@ -30,4 +31,5 @@ pub const ALL: &[Group] = &[
     Group { name: "journal", measure: journal::measure },
     Group { name: "kill switch", measure: kill::measure },
     Group { name: "identity", measure: identity::measure },
+    Group { name: "licensing", measure: licensing::measure },
 ];
