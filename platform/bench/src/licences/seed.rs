@@ -155,7 +155,7 @@ impl Estate {
 
     /// What every tenant needs before it has a licence.
     async fn furnish(&self) -> Result<()> {
-        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200 };
+        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
         let terms = serde_json::to_string(&terms)?;
         let version: Version = VERSION.parse()?;
         let (mut products, mut versions, mut policies, mut users, mut revisions) = (vec![], vec![], vec![], vec![], vec![]);

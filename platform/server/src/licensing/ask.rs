@@ -81,7 +81,7 @@ impl Ask {
     ///
     /// # Errors
     /// [`ProblemCode::Invalid`] names every field that is wrong.
-    pub fn read(operation: Operation, fields: &Fields) -> Result<Self, Problem> {
+    pub fn read(operation: Operation, fields: &Fields<'_>) -> Result<Self, Problem> {
         let mut reader = Reader { fields, problem: None };
         let key_id = reader.text("key_id", "32 hexadecimal digits", |text| of_hex::<16>(text).is_some());
         let version =
@@ -141,7 +141,7 @@ fn lots_of(text: &str) -> Option<Lots> {
 
 /// Reads fields one after the other, and keeps what is wrong.
 struct Reader<'a> {
-    fields: &'a Fields,
+    fields: &'a Fields<'a>,
     problem: Option<Problem>,
 }
 
@@ -153,15 +153,15 @@ impl Reader<'_> {
         self.problem = Some(problem.field(name, format!("must be {wanted}")));
     }
 
-    fn check(&mut self, name: &str, wanted: &str, good: impl Fn(Option<&Value>) -> bool) {
-        if !good(self.fields.0.get(name)) {
+    fn check(&mut self, name: &str, wanted: &str, good: impl Fn(Option<&Value<'_>>) -> bool) {
+        if !good(self.fields.get(name)) {
             self.wrong(name, wanted);
         }
     }
 
     fn text(&mut self, name: &str, wanted: &str, good: impl Fn(&str) -> bool) -> String {
-        match self.fields.0.get(name) {
-            Some(Value::Text(text)) if good(text) => text.clone(),
+        match self.fields.get(name) {
+            Some(Value::Text(text)) if good(text) => text.as_ref().to_owned(),
             _ => {
                 self.wrong(name, wanted);
                 String::new()
@@ -170,11 +170,11 @@ impl Reader<'_> {
     }
 
     fn optional(&mut self, name: &str, wanted: &str, good: impl Fn(&str) -> bool) -> Option<String> {
-        self.fields.0.contains_key(name).then(|| self.text(name, wanted, good))
+        self.fields.get(name).is_some().then(|| self.text(name, wanted, good))
     }
 
     fn number(&mut self, name: &str) -> Option<i64> {
-        match self.fields.0.get(name)? {
+        match self.fields.get(name)? {
             Value::Number(number) if *number >= 0 => Some(*number),
             _ => {
                 self.wrong(name, "a whole number");
@@ -185,7 +185,7 @@ impl Reader<'_> {
 
     fn usage(&mut self) -> Usage {
         let mut total = |name: &str| {
-            if !self.fields.0.contains_key(name) {
+            if !self.fields.get(name).is_some() {
                 self.wrong(name, "a whole number");
             }
             self.number(name).unwrap_or(0)

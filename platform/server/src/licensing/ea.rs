@@ -12,7 +12,7 @@ use crate::{
     problem::{Problem, ProblemCode},
 };
 use poem::{
-    Endpoint, FromRequest as _, IntoResponse as _, Request, Response,
+    Endpoint, IntoResponse as _, Request, Response,
     http::{HeaderName, Method, header},
 };
 
@@ -22,6 +22,12 @@ pub const PREFIX: &str = "/api/ea/v1";
 const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
 const BODY_BYTES_MAX: usize = 8_192;
 const ADDRESS_CHARS_MAX: usize = 1_024;
+
+/// Whether a path is one of ours.
+#[must_use]
+pub fn is_ours(path: &str) -> bool {
+    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// The endpoints.
 pub struct Ea(Licensing);
@@ -61,7 +67,7 @@ impl Endpoint for Ea {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let tenant = Tenant::from_request_without_body(&request).await?;
+        let tenant = Tenant::of(&request)?.clone();
         match named(request.uri().path()).ok_or_else(Problem::not_found)? {
             Named::Keys if request.method() == Method::GET => Ok(self.0.public_keys(tenant.db()).await?),
             Named::Keys => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
@@ -69,9 +75,9 @@ impl Endpoint for Ea {
                 Err(Problem::not_offered(&gate::allow(methods)).into())
             }
             Named::Operation(operation, _) => {
-                let (fields, payload) = read(&mut request).await?;
-                let ask = Ask::read(operation, &fields)?;
-                let ClientAddress(address) = ClientAddress::from_request_without_body(&request).await?;
+                let payload = payload(&mut request).await?;
+                let ask = Ask::read(operation, &fields(&request, &payload)?)?;
+                let ClientAddress(address) = ClientAddress::of(&request)?;
                 let signature = request.header(SIGNATURE).unwrap_or_default();
                 let from = From { db: tenant.db(), address };
                 let (signed, left) = self.0.answer(from, operation, &ask, &payload, signature).await?;
@@ -96,25 +102,35 @@ impl Licensing {
     }
 }
 
-/// The fields of a request, and the bytes that are signed.
-async fn read(request: &mut Request) -> poem::Result<(Fields, Vec<u8>)> {
-    let unreadable = || Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.");
+fn unreadable() -> Problem {
+    Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.")
+}
+
+/// The bytes that are signed.
+async fn payload(request: &mut Request) -> poem::Result<Vec<u8>> {
     if *request.method() == Method::GET {
         let address = request.original_uri().path_and_query().map_or("", |path| path.as_str());
         if address.chars().count() > ADDRESS_CHARS_MAX {
             return Err(Problem::new(ProblemCode::BadRequest, "The address is too long; use POST.").into());
         }
-        let payload = request.uri().query().unwrap_or_default().as_bytes().to_vec();
-        let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
-        return Ok((Fields::of_query(pairs, NUMBERS).ok_or_else(unreadable)?, payload));
+        return Ok(request.uri().query().unwrap_or_default().as_bytes().to_vec());
     }
     let kind = request.header(header::CONTENT_TYPE).unwrap_or_default();
     if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Problem::new(ProblemCode::UnsupportedType, "Send application/json.").into());
     }
-    let body = request.take_body().into_bytes().await?;
+    let body = request.take_body().into_vec().await?;
     if body.len() > BODY_BYTES_MAX {
         return Err(Problem::new(ProblemCode::TooLarge, format!("Send at most {BODY_BYTES_MAX} bytes.")).into());
     }
-    Ok((Fields::of_json(&body).ok_or_else(unreadable)?, body.to_vec()))
+    Ok(body)
+}
+
+/// The fields of a request.
+fn fields<'a>(request: &Request, payload: &'a [u8]) -> Result<Fields<'a>, Problem> {
+    if *request.method() == Method::GET {
+        let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
+        return Fields::of_query(pairs, NUMBERS).ok_or_else(unreadable);
+    }
+    Fields::of_json(payload).ok_or_else(unreadable)
 }

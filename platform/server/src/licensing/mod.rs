@@ -122,6 +122,7 @@ impl Licensing {
         };
         let asked = Asked { from, operation, ask, kid: signature.kid.clone() };
         let known = self.authenticated(&slot, &asked, payload, &signature, now).await?;
+        let left = self.of_key(&known, by, now).await?.into_iter().fold(left, |left, own| own.and(left));
         let known = self.first_use(&slot, &asked, known, now).await?;
         let answer = match operation {
             Operation::Activate => self.activate(&slot, &asked, now).await?,
@@ -130,6 +131,15 @@ impl Licensing {
             Operation::Validate | Operation::Config => self.look(&slot, &asked, known, now).await?,
         };
         Ok((answer, left))
+    }
+
+    /// Counts a question against what the vendor lets the key ask. Only who has the key uses that up: it is counted once the
+    /// signature fits.
+    async fn of_key(&self, known: &Known, by: By<'_>, now: Millis) -> Result<Option<Left>, Problem> {
+        match known.requests_per_minute {
+            Some(most) => self.0.limits.spend_of_key(most, by, now).await,
+            None => Ok(None),
+        }
     }
 
     /// What is known of the licence, once the signature fits. One that does not is held against the database: the key may

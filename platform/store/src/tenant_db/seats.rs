@@ -164,6 +164,18 @@ impl TenantDb {
         Ok(retired)
     }
 
+    /// Whether a seat of the licence was taken by a request with this nonce, as far back as events are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn has_taken(&self, licence: LicenceId, nonce: &str) -> Result<bool, StoreError> {
+        use licence_events::{Column as E, Entity as Events};
+        let found = self
+            .first(|tx| tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).filter(E::Nonce.eq(nonce)).limit(1))
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// A page of what happened to a licence's seats, newest first.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ async fn licence(bench: &Bench, tenant: marque_domain::id::TenantId, id: i64) ->
         };
         db.add_ea_product(&product).await.unwrap();
         assert!(matches!(db.add_ea_product(&product).await, Err(StoreError::Conflict(_))));
-        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200 };
+        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
         let (policy, name) = (LicencePolicyId(1), "Standard".to_owned());
         let policy = LicencePolicy { id: policy, product: ProductId(1), name, terms, created_at: NOW };
         db.add_licence_policy(&policy).await.unwrap();

@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     config::{Config, Limits as Numbers},
+    hex::hex,
     problem::{Problem, ProblemCode},
 };
 use core::net::{IpAddr, Ipv4Addr};
@@ -124,15 +125,34 @@ impl Limits {
     /// [`ProblemCode::TooManyRequests`] with when to come back; [`ProblemCode::Unavailable`] when it guards secrets and
     /// cannot be counted.
     pub async fn spend(&self, budget: Budget, by: By<'_>, now: Millis) -> Result<Left, Problem> {
-        let counters = self.counters(budget, by);
-        let tally = match self.tally(&counters, now).await {
+        self.take(budget, &self.counters(budget, by), now).await
+    }
+
+    /// Counts one question of a licence key against what its vendor lets it ask in a minute. More than the platform lets
+    /// any key ask it never is; then [`Budget::Ea`] has counted it already, and nothing is counted here.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooManyRequests`] with when to come back.
+    pub async fn spend_of_key(&self, per_minute: u32, by: By<'_>, now: Millis) -> Result<Option<Left>, Problem> {
+        if per_minute >= self.0.numbers.ea_per_minute {
+            return Ok(None);
+        }
+        let policy = Policy::new("ea-licence", per_minute, MINUTE_S);
+        let key = Key { tenant: by.tenant, address: by.address, person: by.person };
+        let counters: Vec<Counter> = key.person(policy.name).map(|key| Counter { key, policy }).into_iter().collect();
+        self.take(Budget::Ea, &counters, now).await.map(Some)
+    }
+
+    /// Counts one try, or refuses it.
+    async fn take(&self, budget: Budget, counters: &[Counter], now: Millis) -> Result<Left, Problem> {
+        let tally = match self.tally(counters, now).await {
             Ok(tally) => tally,
             Err(Unreachable) if budget.guards_secrets() => {
                 return Err(closed());
             }
-            Err(Unreachable) => self.0.local.take(&counters, now).await,
+            Err(Unreachable) => self.0.local.take(counters, now).await,
         };
-        let left = tally.left(&counters, now);
+        let left = tally.left(counters, now);
         if tally.allowed {
             return Ok(left);
         }
@@ -247,7 +267,7 @@ impl Key<'_> {
 /// Addresses of people are not written to another program's memory.
 fn digest(person: &str) -> String {
     let digest = Sha256::digest(marque_store::normalise_email(person));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.get(..16).unwrap_or_default())
 }
 
 /// Whoever has one IPv6 address has the whole /64.
