@@ -3,7 +3,9 @@
 
 use super::{
     From, Licensing,
-    ask::{Ask, NUMBERS, Operation},
+    ask::{Ask, Operation},
+    document,
+    fields::is_number,
     flat::Fields,
 };
 use crate::{
@@ -20,7 +22,7 @@ use poem::{
 pub const PREFIX: &str = "/api/ea/v1";
 /// The header that carries a signature.
 const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
-const BODY_BYTES_MAX: usize = 8_192;
+pub(super) const BODY_BYTES_MAX: usize = 8_192;
 const ADDRESS_CHARS_MAX: usize = 1_024;
 
 /// Whether a path is one of ours.
@@ -43,24 +45,17 @@ impl Ea {
 /// What a path names.
 enum Named {
     Keys,
-    Operation(Operation, &'static [Method]),
+    Document,
+    Operation(Operation),
 }
-
-const BOTH: &[Method] = &[Method::GET, Method::POST];
-const POST: &[Method] = &[Method::POST];
 
 fn named(path: &str) -> Option<Named> {
     let name = path.strip_prefix(PREFIX).unwrap_or(path).strip_prefix('/')?;
-    Some(match name {
-        "keys" => Named::Keys,
-        "validate" => Named::Operation(Operation::Validate, BOTH),
-        "config" => Named::Operation(Operation::Config, BOTH),
-        "activate" => Named::Operation(Operation::Activate, POST),
-        "deactivate" => Named::Operation(Operation::Deactivate, POST),
-        "heartbeat" => Named::Operation(Operation::Heartbeat, POST),
-        "usage" => Named::Operation(Operation::Usage, POST),
-        _ => return None,
-    })
+    match name {
+        "keys" => Some(Named::Keys),
+        "openapi.json" => Some(Named::Document),
+        _ => Operation::ALL.into_iter().find(|operation| operation.name() == name).map(Named::Operation),
+    }
 }
 
 impl Endpoint for Ea {
@@ -70,11 +65,12 @@ impl Endpoint for Ea {
         let tenant = Tenant::of(&request)?.clone();
         match named(request.uri().path()).ok_or_else(Problem::not_found)? {
             Named::Keys if request.method() == Method::GET => Ok(self.0.public_keys(tenant.db()).await?),
-            Named::Keys => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
-            Named::Operation(_, methods) if !methods.contains(request.method()) => {
-                Err(Problem::not_offered(&gate::allow(methods)).into())
+            Named::Document if request.method() == Method::GET => Ok(document::answer()),
+            Named::Keys | Named::Document => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
+            Named::Operation(operation) if !operation.methods().contains(request.method()) => {
+                Err(Problem::not_offered(&gate::allow(operation.methods())).into())
             }
-            Named::Operation(operation, _) => {
+            Named::Operation(operation) => {
                 let payload = payload(&mut request).await?;
                 let ask = Ask::read(operation, &fields(&request, &payload)?)?;
                 let ClientAddress(address) = ClientAddress::of(&request)?;
@@ -130,7 +126,7 @@ async fn payload(request: &mut Request) -> poem::Result<Vec<u8>> {
 fn fields<'a>(request: &Request, payload: &'a [u8]) -> Result<Fields<'a>, Problem> {
     if *request.method() == Method::GET {
         let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
-        return Fields::of_query(pairs, NUMBERS).ok_or_else(unreadable);
+        return Fields::of_query(pairs, is_number).ok_or_else(unreadable);
     }
     Fields::of_json(payload).ok_or_else(unreadable)
 }

@@ -166,10 +166,10 @@ impl<'a> Fields<'a> {
         serde_json::from_slice(body).ok()
     }
 
-    /// Of a query's pairs: `numbers` are those whose values are whole numbers.
-    pub fn of_query(pairs: Vec<(String, String)>, numbers: &[&str]) -> Option<Self> {
+    /// Of a query's pairs, of which some have whole numbers as values.
+    pub fn of_query(pairs: Vec<(String, String)>, is_number: fn(&str) -> bool) -> Option<Self> {
         let field = |(name, text): (String, String)| {
-            let number = numbers.contains(&name.as_str()).then(|| whole(&text)).flatten();
+            let number = is_number(&name).then(|| whole(&text)).flatten();
             (Cow::Owned(name), number.map_or_else(|| text.into(), Value::Number))
         };
         Self::of(pairs.into_iter().map(field).collect())
@@ -266,10 +266,10 @@ mod tests {
     #[test]
     fn a_query_is_the_same_fields() {
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let fields = Fields::of_query(pairs(&[("protocol", "1"), ("account", "1")]), &["protocol"]).unwrap();
+        let fields = Fields::of_query(pairs(&[("protocol", "1"), ("account", "1")]), |name| name == "protocol").unwrap();
         assert_eq!(fields.get("protocol"), Some(&Value::Number(1)));
         assert_eq!(fields.get("account"), Some(&"1".into()));
-        assert_eq!(Fields::of_query(pairs(&[("a", "1"), ("a", "2")]), &[]), None);
+        assert_eq!(Fields::of_query(pairs(&[("a", "1"), ("a", "2")]), |_| false), None);
     }
 
     #[test]

@@ -14,7 +14,9 @@
 mod activate;
 mod answer;
 mod ask;
+mod document;
 pub mod ea;
+mod fields;
 mod flat;
 mod known;
 mod mac;
