@@ -150,7 +150,7 @@ impl Limits {
             Err(Unreachable) if budget.guards_secrets() => {
                 return Err(closed());
             }
-            Err(Unreachable) => self.0.local.take(counters, now).await,
+            Err(Unreachable) => self.0.local.take(counters, now),
         };
         let left = tally.left(counters, now);
         if tally.allowed {
@@ -175,7 +175,7 @@ impl Limits {
     /// Forgets the tries of this person from this address: they got it right.
     pub async fn succeeded(&self, budget: Budget, by: By<'_>) {
         let Some(first) = self.counters(budget, by).into_iter().next().filter(|_| by.person.is_some()) else { return };
-        self.0.local.forget(&first.key).await;
+        self.0.local.forget(&first.key);
         if let Some(shared) = &self.0.shared {
             shared.forget(&first.key).await;
         }
@@ -184,7 +184,7 @@ impl Limits {
     async fn tally(&self, counters: &[Counter], now: Millis) -> Result<Tally, Unreachable> {
         match &self.0.shared {
             Some(shared) => shared.take(counters, now).await,
-            None => Ok(self.0.local.take(counters, now).await),
+            None => Ok(self.0.local.take(counters, now)),
         }
     }
 
