@@ -120,7 +120,7 @@ async fn by_tenants() -> Result<Vec<Row>> {
         estate.grow_to(LICENCES_GROWING).await?;
         points.push((tenants, growing(&estate).await?));
     }
-    Ok(vec![flat("tenants", "tenants-of-licences", &points)?])
+    Ok(vec![flat("tenants", "licence-tenants", &points)?])
 }
 
 /// One size: what we answer, and the bare handler in turn.

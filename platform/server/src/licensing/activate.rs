@@ -136,7 +136,7 @@ impl Licensing {
             self.note(asked, Act::EaReleased, &seat, now).await?;
         }
         let known = slot.load(asked.from.db).await?;
-        let answer: Answer = answer::of(asked, &known, &Verdict::Refused(Refusal::Released), now);
+        let answer: Answer<'_> = answer::of(asked, &known, &Verdict::Refused(Refusal::Released), now);
         self.sign(asked, &known, &answer).await
     }
 

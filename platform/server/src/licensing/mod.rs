@@ -193,7 +193,7 @@ impl Licensing {
     }
 
     /// Signs with the key that the request was signed with, or with the tenant's when that was asked for.
-    async fn sign(&self, asked: &Asked<'_>, known: &Known, answer: &answer::Answer) -> Result<Signed, Problem> {
+    async fn sign(&self, asked: &Asked<'_>, known: &Known, answer: &answer::Answer<'_>) -> Result<Signed, Problem> {
         if asked.ask.ed25519 {
             return self.by_tenant(asked.from.db, asked.operation, answer).await;
         }
@@ -201,7 +201,7 @@ impl Licensing {
         Ok(sign_with(&mac, asked.operation, &asked.kid, answer))
     }
 
-    async fn by_tenant(&self, db: &TenantDb, operation: Operation, answer: &answer::Answer) -> Result<Signed, Problem> {
+    async fn by_tenant(&self, db: &TenantDb, operation: Operation, answer: &answer::Answer<'_>) -> Result<Signed, Problem> {
         let body = answer.to_bytes();
         let signer = self.0.signers.of(db).await?;
         let bytes = signed_bytes(SignedKind::Answer, operation.name(), signer.kid(), &body);
@@ -209,7 +209,7 @@ impl Licensing {
     }
 }
 
-fn sign_with(mac: &Mac, operation: Operation, kid: &Kid, answer: &answer::Answer) -> Signed {
+fn sign_with(mac: &Mac, operation: Operation, kid: &Kid, answer: &answer::Answer<'_>) -> Signed {
     let body = answer.to_bytes();
     let bytes = signed_bytes(SignedKind::Answer, operation.name(), kid, &body);
     Signed { header: mac.header(kid, &bytes), body }
