@@ -3,7 +3,7 @@
 //! Whoever changes a seat moves the licence's revision on in the same transaction, and a seat is taken only at the revision
 //! at which that was decided. So of many who want the last one, on however many servers, one has it.
 
-use super::{TenantDb, licences::state_of, lists::cut};
+use super::{TenantDb, licences::active, lists::cut};
 use crate::{
     codec::{event, event_row, salt_row, seat, seat_row},
     entity::{licence_activations, licence_events, licence_salts, licences},
@@ -15,10 +15,9 @@ use crate::{
 use licence_activations::{Column as C, Entity};
 use marque_domain::{
     id::{ActivationId, LicenceId},
-    licence::State,
     time::Millis,
 };
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr};
 
 /// Seats of one licence that are kept, those that were given back too.
 pub const SEATS_KEPT_MAX: u64 = 500;
@@ -71,11 +70,10 @@ impl TenantDb {
             .col_expr(C::Address, Expr::val(report.address.clone()))
             .col_expr(C::Version, Expr::val(report.version.clone()));
         if let Some(at) = report.alive_at {
-            if state_of(&tx, report.licence).await? != Some(State::Active) {
-                tx.end().await;
-                return Ok(false);
-            }
+            // In the same statement: what a person decides meanwhile waits for it or is seen by it.
+            let active = active(&tx, report.licence).select_only().column(licences::Column::Id).into_query();
             update = update
+                .filter(C::LicenceId.in_subquery(active))
                 .filter(C::ReleasedAt.is_null())
                 .filter(C::LapsedAt.is_null())
                 .col_expr(C::SeenAt, Expr::val(at.0));
