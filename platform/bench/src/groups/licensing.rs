@@ -277,7 +277,7 @@ async fn heartbeats(estate: &Estate, running: &Running, name: &str) -> Result<Ro
     let reported = loader.number(sum).await?;
     drop(loader);
     ensure!(u64::try_from(reported)? == SEATS * HEARD, "{reported} orders are in the database");
-    let bare = bare_rows_per_second(estate.url()).await?;
+    let bare = bare_rows_per_second(&estate.url()).await?;
     let durable = if name == "SQLite" { "each durable" } else { "fsync off in the throw-away cluster" };
     Ok(row(
         format!("{name}: heartbeats written, {SEATS} seats, {durable} (bare batched insert: {bare:.0} rows/s)"),

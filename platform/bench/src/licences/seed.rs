@@ -149,8 +149,8 @@ impl Estate {
     }
 
     /// The address of the database, for who measures it bare.
-    pub fn url(&self) -> &str {
-        self.config.database().expose()
+    pub fn url(&self) -> String {
+        self.config.database().expose().to_owned()
     }
 
     /// What every tenant needs before it has a licence.
