@@ -75,16 +75,7 @@ impl Pools {
     /// A transaction for one tenant.
     pub(crate) async fn tenant(&self, tenant: TenantId, access: Access) -> Result<TenantTx, StoreError> {
         let tx = self.begin(access).await?;
-        if tx.get_database_backend() == DbBackend::Postgres {
-            // `true` ends it with the transaction: the pooled connection forgets the tenant.
-            let sql = if access == Access::Write {
-                "SELECT set_config('marque.tenant', $1, true)"
-            } else {
-                "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
-            };
-            let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
-            tx.query_one_raw(name).await?;
-        }
+        name_tenant(&tx, tenant, access).await?;
         Ok(TenantTx { tenant, tx })
     }
 
@@ -92,6 +83,22 @@ impl Pools {
     pub(crate) async fn system(&self, access: Access) -> Result<SystemTx, StoreError> {
         Ok(SystemTx { tx: self.begin(access).await? })
     }
+}
+
+/// Names the tenant to row-level security, for the rest of the transaction or until it names another.
+async fn name_tenant(tx: &DatabaseTransaction, tenant: TenantId, access: Access) -> Result<(), StoreError> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    // `true` ends it with the transaction: the pooled connection forgets the tenant.
+    let sql = if access == Access::Write {
+        "SELECT set_config('marque.tenant', $1, true)"
+    } else {
+        "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
+    };
+    let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
+    tx.query_one_raw(name).await?;
+    Ok(())
 }
 
 /// A transaction that sees and writes one tenant's rows.
@@ -102,6 +109,14 @@ pub(crate) struct TenantTx {
 }
 
 impl TenantTx {
+    /// The same transaction, from now on another tenant's. What was done for the first lasts with it or not at all.
+    pub(crate) async fn turned_to(self, tenant: TenantId) -> Result<Self, StoreError> {
+        if tenant != self.tenant {
+            name_tenant(&self.tx, tenant, Access::Write).await?;
+        }
+        Ok(Self { tenant, tx: self.tx })
+    }
+
     /// The tenant's id as its rows carry it.
     pub(crate) const fn tenant_id(&self) -> i64 {
         self.tenant.0

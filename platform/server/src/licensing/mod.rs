@@ -22,6 +22,7 @@ mod known;
 mod mac;
 pub mod manage;
 mod report;
+mod reports;
 mod rotation;
 mod signer;
 mod snapshot;
@@ -50,6 +51,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{Store, TenantDb};
+use reports::Reports;
 use signer::Signers;
 use snapshot::Slot;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ struct Parts {
     limits: Limits,
     snapshots: Snapshots,
     signers: Signers,
+    reports: Reports,
 }
 
 /// From where a request comes, and to whose rows it is.
@@ -92,7 +95,8 @@ impl Licensing {
     pub fn new(store: &Store, clock: Clock, vault: Vault, limits: Limits, licences_max: u64) -> Self {
         let snapshots = Snapshots::new(store.system("what changed in licensing"), vault.clone(), licences_max);
         let signers = Signers::new(vault.clone(), clock.clone());
-        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers }))
+        let reports = Reports::new(store.system("what seats report"));
+        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers, reports }))
     }
 
     /// The snapshot, for who keeps it fresh.

@@ -54,34 +54,7 @@ impl TenantDb {
     /// [`StoreError::Unavailable`].
     pub async fn report_usage(&self, report: &SeatReport) -> Result<bool, StoreError> {
         let tx = self.write().await?;
-        let usage = report.usage;
-        let mut update = tx
-            .update::<Entity>()
-            .filter(C::Id.eq(report.seat.0))
-            .filter(C::LicenceId.eq(report.licence.0))
-            .filter(C::Sequence.lt(usage.sequence))
-            .filter(C::Orders.lte(usage.orders))
-            .filter(C::Lots.lte(usage.lots.units()))
-            .filter(C::RuntimeS.lte(usage.runtime_s))
-            .col_expr(C::Sequence, Expr::val(usage.sequence))
-            .col_expr(C::Orders, Expr::val(usage.orders))
-            .col_expr(C::Lots, Expr::val(usage.lots.units()))
-            .col_expr(C::RuntimeS, Expr::val(usage.runtime_s))
-            .col_expr(C::Address, Expr::val(report.address.clone()))
-            .col_expr(C::Version, Expr::val(report.version.clone()));
-        if let Some(at) = report.alive_at {
-            // In the same statement: what a person decides meanwhile waits for it or is seen by it.
-            let active = active(&tx, report.licence).select_only().column(licences::Column::Id).into_query();
-            update = update
-                .filter(C::LicenceId.in_subquery(active))
-                .filter(C::ReleasedAt.is_null())
-                .filter(C::LapsedAt.is_null())
-                .col_expr(C::SeenAt, Expr::val(at.0));
-        }
-        let taken = tx.run_update(update).await? == 1;
-        if taken && let Some(event) = &report.event {
-            note(&tx, report.licence, std::slice::from_ref(event)).await?;
-        }
+        let taken = write_report(&tx, report).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -209,6 +182,39 @@ pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -
     let held = tx.update::<Entity>().filter(C::LicenceId.eq(licence.0)).filter(C::ReleasedAt.is_null());
     tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(at.0))).await?;
     Ok(())
+}
+
+/// Takes a report, if it is new and nothing stands against it. Answers whether it was taken.
+pub(crate) async fn write_report(tx: &TenantTx, report: &SeatReport) -> Result<bool, StoreError> {
+    let usage = report.usage;
+    let mut update = tx
+        .update::<Entity>()
+        .filter(C::Id.eq(report.seat.0))
+        .filter(C::LicenceId.eq(report.licence.0))
+        .filter(C::Sequence.lt(usage.sequence))
+        .filter(C::Orders.lte(usage.orders))
+        .filter(C::Lots.lte(usage.lots.units()))
+        .filter(C::RuntimeS.lte(usage.runtime_s))
+        .col_expr(C::Sequence, Expr::val(usage.sequence))
+        .col_expr(C::Orders, Expr::val(usage.orders))
+        .col_expr(C::Lots, Expr::val(usage.lots.units()))
+        .col_expr(C::RuntimeS, Expr::val(usage.runtime_s))
+        .col_expr(C::Address, Expr::val(report.address.clone()))
+        .col_expr(C::Version, Expr::val(report.version.clone()));
+    if let Some(at) = report.alive_at {
+        // In the same statement: what a person decides meanwhile waits for it or is seen by it.
+        let active = active(tx, report.licence).select_only().column(licences::Column::Id).into_query();
+        update = update
+            .filter(C::LicenceId.in_subquery(active))
+            .filter(C::ReleasedAt.is_null())
+            .filter(C::LapsedAt.is_null())
+            .col_expr(C::SeenAt, Expr::val(at.0));
+    }
+    let taken = tx.run_update(update).await? == 1;
+    if taken && let Some(event) = &report.event {
+        note(tx, report.licence, std::slice::from_ref(event)).await?;
+    }
+    Ok(taken)
 }
 
 async fn touch(tx: &TenantTx, licence: LicenceId, revision: i64) -> Result<(), StoreError> {
