@@ -139,7 +139,7 @@ impl Limits {
         }
         let policy = Policy::new("ea-licence", per_minute, MINUTE_S);
         let key = Key { tenant: by.tenant, address: by.address, person: by.person };
-        let counters: Vec<Counter> = key.person(policy.name).map(|key| Counter { key, policy }).into_iter().collect();
+        let counters: Vec<Counter> = key.digested(policy.name).map(|key| Counter { key, policy }).into_iter().collect();
         self.take(Budget::Ea, &counters, now).await.map(Some)
     }
 
@@ -225,7 +225,9 @@ impl Limits {
             }
             Budget::Ea => {
                 let wide = n.ea_per_minute.saturating_mul(SHARED_FACTOR);
-                let mut all: Vec<_> = person(Policy::new("ea-key", n.ea_per_minute, MINUTE_S)).into_iter().collect();
+                let mut all = Vec::with_capacity(2);
+                let own = Policy::new("ea-key", n.ea_per_minute, MINUTE_S);
+                all.extend(key.digested(own.name).map(|key| Counter { key, policy: own }));
                 all.push(address(Policy::new("ea-address", wide, MINUTE_S)));
                 all
             }
@@ -257,6 +259,11 @@ impl Key<'_> {
 
     fn person(&self, policy: &str) -> Option<String> {
         Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, digest(self.person?)))
+    }
+
+    /// Of a licence key, which is named by what was derived from it: a digest already, and no address of anybody.
+    fn digested(&self, policy: &str) -> Option<String> {
+        Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, self.person?))
     }
 
     fn both(&self, policy: &str) -> String {
