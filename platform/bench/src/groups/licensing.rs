@@ -170,7 +170,10 @@ async fn whole(estate: &Estate, name: &str, samples: Samples) -> Result<Vec<Row>
     warm(estate, &running, ASKED).await?;
     let bytes = (server.resident()? - before) / ASKED as f64;
     let cold = ASKED as f64 / began.elapsed().as_secs_f64();
-    note(&format!("{name}: {cold:.0} first answers/s, read from the database; idle it takes {:.1}% of a core", idle * 100.0));
+    note(&format!(
+        "{name}: {cold:.0} first answers/s, read from the database; idle it takes {:.1}% of a core",
+        idle * 100.0
+    ));
     let pairs = in_turn(estate, &running, ASKED, samples.runs()).await?;
     let mut rows = compared(name, &pairs);
     rows.push(row(
@@ -197,7 +200,12 @@ fn compared(name: &str, pairs: &[(Load, Load)]) -> Vec<Row> {
             Unit::PerSecond,
             (Bound::AtLeast, RATE * rate.1, "0.8 × a bare poem-openapi handler"),
         ),
-        row(format!("{name}: the same, p50"), p50.0, Unit::Nanos, at_most(1.0 / RATE, p50.1, "1.25 × the bare handler's")),
+        row(
+            format!("{name}: the same, p50"),
+            p50.0,
+            Unit::Nanos,
+            at_most(1.0 / RATE, p50.1, "1.25 × the bare handler's"),
+        ),
         row(format!("{name}: the same, p99"), p99.0, Unit::Nanos, at_most(P99, p99.1, "1.5 × the bare handler's")),
         row(
             format!("{name}: processor time of one answer, without wrk"),

@@ -13,5 +13,5 @@ mod wrk;
 pub use bare::BareEa;
 pub use client::Ea;
 pub use process::Process;
-pub use seed::{Estate, Database};
+pub use seed::{Database, Estate};
 pub use wrk::{Load, Wrk};

@@ -30,12 +30,9 @@ const PRODUCTS: Table = Table {
     name: "ea_products",
     columns: "tenant_id,id,code,name,summary,plans,settings_schema,schema_version,created_at",
 };
-const VERSIONS: Table = Table {
-    name: "ea_versions",
-    columns: "tenant_id,id,product_id,version,channel,changelog,created_at,yank_reason",
-};
-const POLICIES: Table =
-    Table { name: "licence_policies", columns: "tenant_id,id,product_id,name,terms,created_at" };
+const VERSIONS: Table =
+    Table { name: "ea_versions", columns: "tenant_id,id,product_id,version,channel,changelog,created_at,yank_reason" };
+const POLICIES: Table = Table { name: "licence_policies", columns: "tenant_id,id,product_id,name,terms,created_at" };
 const USERS: Table =
     Table { name: "users", columns: "tenant_id,id,email,display_name,password_hash,role,created_at,email_verified_at" };
 const REVISIONS: Table = Table { name: "licensing_revisions", columns: "of_tenant,revision,epoch" };
@@ -155,30 +152,55 @@ impl Estate {
 
     /// What every tenant needs before it has a licence.
     async fn furnish(&self) -> Result<()> {
-        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
+        let terms =
+            PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
         let terms = serde_json::to_string(&terms)?;
         let version: Version = VERSION.parse()?;
-        let (mut products, mut versions, mut policies, mut users, mut revisions) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut products, mut versions, mut policies, mut users, mut revisions) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for tenant in self.tenants.iter().map(|tenant| tenant.0) {
             let at = made_at().0;
             products.push(vec![
-                tenant.into(), 1.into(), PRODUCT.into(), "Bench".into(), "Is measured.".into(), "[]".into(), "{}".into(),
-                1.into(), at.into(),
+                tenant.into(),
+                1.into(),
+                PRODUCT.into(),
+                "Bench".into(),
+                "Is measured.".into(),
+                "[]".into(),
+                "{}".into(),
+                1.into(),
+                at.into(),
             ]);
             versions.push(vec![
-                tenant.into(), 1.into(), 1.into(), version.to_string().into(), "stable".into(), "First.".into(),
-                at.into(), "".into(),
+                tenant.into(),
+                1.into(),
+                1.into(),
+                version.to_string().into(),
+                "stable".into(),
+                "First.".into(),
+                at.into(),
+                "".into(),
             ]);
             policies.push(vec![tenant.into(), 1.into(), 1.into(), "Perpetual".into(), terms.clone().into(), at.into()]);
             users.push(vec![
-                tenant.into(), 1.into(), "ann@bench.example".into(), "Ann".into(), "none".into(), "trader".into(),
-                at.into(), at.into(),
+                tenant.into(),
+                1.into(),
+                "ann@bench.example".into(),
+                "Ann".into(),
+                "none".into(),
+                "trader".into(),
+                at.into(),
+                at.into(),
             ]);
             revisions.push(vec![tenant.into(), 1.into(), 1.into()]);
         }
         let mut loader = self.loader().await?;
         for (table, rows) in [
-            (&USERS, users), (&PRODUCTS, products), (&VERSIONS, versions), (&POLICIES, policies), (&REVISIONS, revisions),
+            (&USERS, users),
+            (&PRODUCTS, products),
+            (&VERSIONS, versions),
+            (&POLICIES, policies),
+            (&REVISIONS, revisions),
         ] {
             loader.load(table, &rows).await?;
         }
@@ -243,8 +265,10 @@ fn made_at() -> Millis {
 fn definitions(site: &Site, tenants: u64) -> Result<String> {
     let folder = site.data().join("bench-tenants");
     let demo = fs::read_to_string(site::workspace().join("tenants/aurora/tenant.toml"))?;
-    let words = demo.split_once("[words]").and_then(|(_, rest)| rest.split_once("# logo")).context("the demo's words")?.0;
-    let tokens = demo.split_once("[tokens]").and_then(|(_, rest)| rest.split_once("# What")).context("the demo's looks")?.0;
+    let words =
+        demo.split_once("[words]").and_then(|(_, rest)| rest.split_once("# logo")).context("the demo's words")?.0;
+    let tokens =
+        demo.split_once("[tokens]").and_then(|(_, rest)| rest.split_once("# What")).context("the demo's looks")?.0;
     let accounts = "[accounts]\ncurrency = \"USD\"\ninitial_balance = \"100000.00\"\nleverage = 30\n";
     for place in 0..tenants {
         let own = folder.join(format!("t{place:05}"));
@@ -274,27 +298,55 @@ impl Batch {
         let secret = keys.seal(&Place::new(SealedColumn::LicenceKeys, id), ea.licence_key().canonical().as_bytes())?;
         let salt = keys.seal(&Place::new(SealedColumn::LicenceSalts, id), &ea.salt())?;
         self.licences.push(vec![
-            tenant.into(), id.into(), 1.into(), 1.into(), 1.into(), "active".into(), "".into(), at.into(), at.into(),
-            at.into(), at.into(), 1.into(),
+            tenant.into(),
+            id.into(),
+            1.into(),
+            1.into(),
+            1.into(),
+            "active".into(),
+            "".into(),
+            at.into(),
+            at.into(),
+            at.into(),
+            at.into(),
+            1.into(),
         ]);
-        self.keys.push(vec![tenant.into(), id.into(), id.into(), ea.key_id().to_vec().into(), secret.into(), at.into()]);
+        self.keys.push(vec![
+            tenant.into(),
+            id.into(),
+            id.into(),
+            ea.key_id().to_vec().into(),
+            secret.into(),
+            at.into(),
+        ]);
         self.seats.push(vec![
-            tenant.into(), id.into(), id.into(), ea.account().into(), SERVER.into(), ea.machine().into(), "demo".into(),
-            "mt5".into(), VERSION.into(), ea.address().into(), hex(&[0; 16]).into(), 1.into(), at.into(), at.into(),
-            0.into(), 0.into(), 0.into(), 0.into(),
+            tenant.into(),
+            id.into(),
+            id.into(),
+            ea.account().into(),
+            SERVER.into(),
+            ea.machine().into(),
+            "demo".into(),
+            "mt5".into(),
+            VERSION.into(),
+            ea.address().into(),
+            hex(&[0; 16]).into(),
+            1.into(),
+            at.into(),
+            at.into(),
+            0.into(),
+            0.into(),
+            0.into(),
+            0.into(),
         ]);
-        self.salts.push(vec![
-            tenant.into(), id.into(), id.into(), id.into(), 1.into(), salt.into(), at.into(),
-        ]);
+        self.salts.push(vec![tenant.into(), id.into(), id.into(), id.into(), 1.into(), salt.into(), at.into()]);
         self.count += 1;
         Ok(())
     }
 
     async fn write(&mut self, loader: &mut Loader) -> Result<()> {
         let all = core::mem::take(self);
-        for (table, rows) in
-            [(&LICENCES, all.licences), (&KEYS, all.keys), (&SEATS, all.seats), (&SALTS, all.salts)]
-        {
+        for (table, rows) in [(&LICENCES, all.licences), (&KEYS, all.keys), (&SEATS, all.seats), (&SALTS, all.salts)] {
             loader.load(table, &rows).await?;
         }
         Ok(())

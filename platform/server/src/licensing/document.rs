@@ -97,12 +97,15 @@ fn document() -> Value {
     let asks = Operation::ALL.into_iter().map(|operation| (schema_name(operation), ask(operation)));
     let mut schemas: Map<String, Value> = asks.collect();
     schemas.insert("Answer".to_owned(), answer_schema());
-    schemas.insert("Keys".to_owned(), json!({
-        "type": "object", "description": "Public keys by their names, of which `current` signs.",
-        "required": ["protocol", "current"],
-        "properties": { "protocol": number("Version of the protocol: 1."), "current": string("Which signs.") },
-        "additionalProperties": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-    }));
+    schemas.insert(
+        "Keys".to_owned(),
+        json!({
+            "type": "object", "description": "Public keys by their names, of which `current` signs.",
+            "required": ["protocol", "current"],
+            "properties": { "protocol": number("Version of the protocol: 1."), "current": string("Which signs.") },
+            "additionalProperties": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+        }),
+    );
     schemas.insert("Problem".to_owned(), problem_schema());
     json!({
         "openapi": "3.0.3",
@@ -125,7 +128,9 @@ fn schema_name(operation: Operation) -> String {
 
 fn summary(operation: Operation) -> &'static str {
     match operation {
-        Operation::Activate => "Takes a seat, or takes up the one this account and computer have; signed with the licence's key",
+        Operation::Activate => {
+            "Takes a seat, or takes up the one this account and computer have; signed with the licence's key"
+        }
         Operation::Validate => "Says whether the licence is valid; changes nothing and holds no seat",
         Operation::Heartbeat => "Holds the seat, takes usage, brings settings and new keys",
         Operation::Usage => "Takes usage and nothing else; for licences without heartbeats",
@@ -140,12 +145,11 @@ fn of(operation: Operation, method: &Method) -> Value {
         "name": "Marque-Signature", "in": "header", "required": true, "schema": { "type": "string" },
         "description": "kid=<key id>, hmac-sha256=<64 hexadecimal digits>; see `ea/protocol.md`.",
     })];
-    let id = if *method == Method::GET { format!("{}_by_query", operation.name()) } else { operation.name().to_owned() };
+    let id =
+        if *method == Method::GET { format!("{}_by_query", operation.name()) } else { operation.name().to_owned() };
     let mut described = json!({ "operationId": id, "summary": summary(operation), "responses": responses(operation) });
     if *method == Method::GET {
-        let of_query = |(name, schema, required): (&str, Value, bool)| {
-            json!({ "name": name, "in": "query", "required": required, "schema": schema })
-        };
+        let of_query = |(name, schema, required): (&str, Value, bool)| json!({ "name": name, "in": "query", "required": required, "schema": schema });
         parameters.extend(asked(operation).map(of_query));
     } else {
         described["requestBody"] = json!({
@@ -159,10 +163,13 @@ fn of(operation: Operation, method: &Method) -> Value {
 
 fn keys() -> Value {
     let mut responses = problems(PROBLEMS.into_iter().filter(|code| !SIGNED_ONLY.contains(code)));
-    responses.insert("200".to_owned(), json!({
-        "description": "The brand's public keys (Ed25519) that are good.",
-        "content": { "application/json": { "schema": reference("Keys") } },
-    }));
+    responses.insert(
+        "200".to_owned(),
+        json!({
+            "description": "The brand's public keys (Ed25519) that are good.",
+            "content": { "application/json": { "schema": reference("Keys") } },
+        }),
+    );
     json!({ "operationId": "keys", "summary": "The brand's public keys; not signed", "responses": responses })
 }
 
@@ -222,7 +229,8 @@ fn answer_schema() -> Value {
         "config_included": { "type": "boolean", "description": "Whether settings ride on this answer, as `set.<name>`." },
     });
     for field in [fields::NONCE, fields::KEY_ID, fields::PRODUCT, fields::ACCOUNT, fields::MACHINE] {
-        properties[field.name] = json!({ "type": "string", "pattern": field.pattern, "description": "As it was asked." });
+        properties[field.name] =
+            json!({ "type": "string", "pattern": field.pattern, "description": "As it was asked." });
     }
     for (name, what) in NUMBERS {
         properties[name] = number(what);
@@ -264,15 +272,18 @@ fn problem_schema() -> Value {
 fn responses(operation: Operation) -> Value {
     let header = |what: &str| json!({ "description": what, "schema": { "type": "string" } });
     let mut responses = problems(PROBLEMS.into_iter());
-    responses.insert("200".to_owned(), json!({
-        "description": format!("What is to be known of the licence, signed, for {}.", operation.name()),
-        "headers": {
-            "Marque-Signature": header("kid=<key id>, hmac-sha256=<…> or ed25519=<…>."),
-            "RateLimit-Policy": header("How often the key and the address may ask."),
-            "RateLimit": header("What is left of that."),
-        },
-        "content": { "application/json": { "schema": reference("Answer") } },
-    }));
+    responses.insert(
+        "200".to_owned(),
+        json!({
+            "description": format!("What is to be known of the licence, signed, for {}.", operation.name()),
+            "headers": {
+                "Marque-Signature": header("kid=<key id>, hmac-sha256=<…> or ed25519=<…>."),
+                "RateLimit-Policy": header("How often the key and the address may ask."),
+                "RateLimit": header("What is left of that."),
+            },
+            "content": { "application/json": { "schema": reference("Answer") } },
+        }),
+    );
     Value::Object(responses)
 }
 

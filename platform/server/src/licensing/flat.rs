@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn a_query_is_the_same_fields() {
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let fields = Fields::of_query(pairs(&[("protocol", "1"), ("account", "1")]), |name| name == "protocol").unwrap();
+        let fields =
+            Fields::of_query(pairs(&[("protocol", "1"), ("account", "1")]), |name| name == "protocol").unwrap();
         assert_eq!(fields.get("protocol"), Some(&Value::Number(1)));
         assert_eq!(fields.get("account"), Some(&"1".into()));
         assert_eq!(Fields::of_query(pairs(&[("a", "1"), ("a", "2")]), |_| false), None);

@@ -205,7 +205,12 @@ impl Licensing {
         Ok(sign_with(&mac, asked.operation, &asked.kid, answer))
     }
 
-    async fn by_tenant(&self, db: &TenantDb, operation: Operation, answer: &answer::Answer<'_>) -> Result<Signed, Problem> {
+    async fn by_tenant(
+        &self,
+        db: &TenantDb,
+        operation: Operation,
+        answer: &answer::Answer<'_>,
+    ) -> Result<Signed, Problem> {
         let body = answer.to_bytes();
         let signer = self.0.signers.of(db).await?;
         let bytes = signed_bytes(SignedKind::Answer, operation.name(), signer.kid(), &body);

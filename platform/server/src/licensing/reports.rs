@@ -82,5 +82,6 @@ impl Parts {
 
 /// What was written nobody knows: the server is going down.
 fn lost() -> Problem {
-    Problem::new(ProblemCode::Unavailable, "Report again in a moment; what was taken is not taken twice.").retry_after_s(1)
+    Problem::new(ProblemCode::Unavailable, "Report again in a moment; what was taken is not taken twice.")
+        .retry_after_s(1)
 }

@@ -36,7 +36,8 @@ async fn licence(bench: &Bench, tenant: marque_domain::id::TenantId, id: i64) ->
         };
         db.add_ea_product(&product).await.unwrap();
         assert!(matches!(db.add_ea_product(&product).await, Err(StoreError::Conflict(_))));
-        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
+        let terms =
+            PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
         let (policy, name) = (LicencePolicyId(1), "Standard".to_owned());
         let policy = LicencePolicy { id: policy, product: ProductId(1), name, terms, created_at: NOW };
         db.add_licence_policy(&policy).await.unwrap();
@@ -178,7 +179,11 @@ async fn reports_of_many_tenants_last_together(bench: Bench) {
         (AURORA, report(9, 1, Some(NOW))),
         (BOREALIS, report(1, 3, None)),
     ];
-    assert_eq!(system.report_usages(&reports).await.unwrap(), [true, true, true, false, true], "in order of their numbers");
+    assert_eq!(
+        system.report_usages(&reports).await.unwrap(),
+        [true, true, true, false, true],
+        "in order of their numbers"
+    );
     let sequence = async |db: &TenantDb| db.seats(LicenceId(1)).await.unwrap()[0].usage.sequence;
     assert_eq!((sequence(&here).await, sequence(&there).await), (2, 3), "each at its own tenant");
     assert_eq!(system.report_usages(&[]).await.unwrap(), [false; 0]);

@@ -40,7 +40,8 @@ impl Document {
             return;
         }
         let schema = &described["content"]["application/problem+json"]["schema"]["allOf"];
-        let codes = schema[1]["properties"]["code"]["enum"].as_array().unwrap_or_else(|| panic!("{operation}: {reply:?}"));
+        let codes =
+            schema[1]["properties"]["code"]["enum"].as_array().unwrap_or_else(|| panic!("{operation}: {reply:?}"));
         assert!(codes.contains(&json!(reply.code())), "{operation}: {} is not in {codes:?}", reply.code());
         assert_eq!(self.faults("Problem", &reply.body), Vec::<String>::new(), "{operation}");
     }
@@ -60,7 +61,11 @@ async fn asked(document: &Document, node: &Node, ea: &Client, name: &str, fields
     let reply = ea.send(node, name, fields).await;
     document.holds(name, "post", &reply);
     let faults = document.faults(&request_schema(operation(name)), &Value::Object(fields.clone()));
-    assert_eq!(faults.is_empty(), !(400..=422).contains(&reply.status) || reply.status == 401, "{name} {faults:?} {reply:?}");
+    assert_eq!(
+        faults.is_empty(),
+        !(400..=422).contains(&reply.status) || reply.status == 401,
+        "{name} {faults:?} {reply:?}"
+    );
     reply
 }
 
@@ -87,10 +92,8 @@ async fn it_is_served_and_names_every_operation_and_method() {
     assert_eq!(paths.len(), Operation::ALL.len() + 1);
     for path in paths.keys() {
         let name = path.trim_start_matches('/');
-        let (read, sent) = (
-            get(&world.node, AURORA, name, "").await,
-            raw(&world.node, AURORA, name, "", b"{}".to_vec()).await,
-        );
+        let (read, sent) =
+            (get(&world.node, AURORA, name, "").await, raw(&world.node, AURORA, name, "", b"{}".to_vec()).await);
         for (method, reply) in [("get", read), ("post", sent)] {
             assert_eq!(paths[path][method].is_object(), reply.status != 405, "{method} {path}: {reply:?}");
             if reply.status != 405 && name != "keys" {
@@ -116,8 +119,11 @@ async fn answers_are_what_it_says() {
         ea.keep(&reply);
     }
     let full = licence.ea("5002", 2);
-    seen.push(asked(&document, &world.node, &full, "activate", &full.request("activate", json!({}))).await.code().to_owned());
-    let by_tenant = asked(&document, &world.node, &ea, "validate", &ea.request("validate", json!({ "alg": "ed25519" }))).await;
+    seen.push(
+        asked(&document, &world.node, &full, "activate", &full.request("activate", json!({}))).await.code().to_owned(),
+    );
+    let by_tenant =
+        asked(&document, &world.node, &ea, "validate", &ea.request("validate", json!({ "alg": "ed25519" }))).await;
     assert!(by_tenant.signature.contains("ed25519="));
     let mut missed = ea.request("validate", json!({}));
     missed.insert("version".to_owned(), json!("0"));
@@ -147,7 +153,8 @@ async fn a_field_is_wrong_where_it_says_so_and_only_there() {
         let report = if operation(name).reports() { ea.report() } else { json!({}) };
         let good = ea.request(name, report);
         let schema = document.0["components"]["schemas"][request_schema(operation(name))].clone();
-        let needed: Vec<&str> = schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let needed: Vec<&str> =
+            schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         for (field, described) in schema["properties"].as_object().unwrap() {
             let mut without = good.clone();
             without.remove(field);
