@@ -16,6 +16,7 @@ mod m0008_registry;
 mod m0010_backtests;
 mod m0011_licensing;
 mod m0012_running;
+mod m0014_activation_nonces;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_backtests::Migration),
             Box::new(m0011_licensing::Migration),
             Box::new(m0012_running::Migration),
+            Box::new(m0014_activation_nonces::Migration),
         ]
     }
 }

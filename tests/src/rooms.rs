@@ -85,7 +85,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("sqlx", &["marque-bench"]),
     ("sea-orm-migration", &["marque-migrations"]),
     ("poem", &["marque-server", "marque-bench"]),
-    ("poem-openapi", &["marque-server"]),
+    ("poem-openapi", &["marque-server", "marque-bench"]),
     ("handlebars", &["marque-server"]),
     ("async-stripe", &["marque-server"]),
     ("openidconnect", &["marque-server"]),

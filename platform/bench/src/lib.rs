@@ -11,6 +11,7 @@ pub mod groups;
 pub mod growth;
 pub mod http;
 pub mod large;
+pub mod licences;
 pub mod native;
 pub mod peer;
 pub mod plain;

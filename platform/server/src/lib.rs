@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod edge;
+mod hex;
 pub mod housekeeping;
 pub mod identity;
 pub mod licensing;

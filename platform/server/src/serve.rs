@@ -23,7 +23,7 @@ use marque_market::{
 };
 use marque_sandbox::{Limits, Sandbox, SandboxError, Stopwatch};
 use marque_store::{Store, StoreError};
-use poem::{Endpoint, EndpointExt as _, Response, Route, Server};
+use poem::{Endpoint, EndpointExt as _, IntoResponse, Request, Response, Route, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -94,16 +94,15 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
     let licensing = licensing(&config, &store, &identity, clock.clone());
-    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?
-        .nest_no_strip(ea::PREFIX, ea::Ea::new(licensing.clone()))
-        .nest_no_strip("/", portal.routes());
+    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?.nest_no_strip("/", portal.routes());
+    let eas = ea::Ea::new(licensing.clone());
     open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let neutral = neutral_files(Arc::clone(&themes));
-    let app = outer_layers(&config, &store, identity, routes, portal::error_pages(themes), neutral);
+    let app = outer_layers(&config, &store, identity, (routes, eas), portal::error_pages(themes), neutral);
     let backtests = tokio::spawn(floor.backtests().clone().look_after());
     let operator = tokio::spawn(trading::operator::run(store.clone(), Arc::clone(&floor), clock.clone()));
     let licences = tokio::spawn(licensing.snapshots().clone().keep());
@@ -160,18 +159,36 @@ async fn open_desks(store: &Store, floor: &Floor) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Puts identity and the edge around the routes of tenants.
+/// What is asked by people and their programs, and what by EAs. An EA shows no cookie and no token, and nothing it sends is
+/// taken for one: the signature of each request speaks for itself. So nobody looks for a person in it.
+struct Parted<P, E> {
+    people: P,
+    eas: E,
+}
+
+impl<P: Endpoint, E: Endpoint> Endpoint for Parted<P, E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        if ea::is_ours(request.uri().path()) {
+            return self.eas.call(request).await.map(IntoResponse::into_response);
+        }
+        self.people.call(request).await.map(IntoResponse::into_response)
+    }
+}
+
+/// Puts identity around the routes of people, and the edge around those and what EAs ask.
 pub fn outer_layers(
     config: &Config,
     store: &Store,
     identity: Identity,
-    routes: impl Endpoint + 'static,
+    (people, eas): (impl Endpoint + 'static, impl Endpoint + 'static),
     pages: ErrorPages,
     neutral: NeutralFiles,
 ) -> impl Endpoint + 'static {
     let resolver = Resolver::new(store.system("which tenant has a host"), &config.limits);
     let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS).with_neutral_files(neutral);
-    routes.with(IdentityLayer::new(identity)).with(edge)
+    Parted { people: people.with(IdentityLayer::new(identity)), eas }.with(edge)
 }
 
 /// The style sheet of the page for unknown hosts, and nothing else of the themes.
@@ -245,7 +262,7 @@ mod tests {
         let themes = Arc::new(Themes::load().unwrap());
         let identity = Identity::new(&config, Clock::system(), vault()).unwrap();
         let (pages, neutral) = (portal::error_pages(Arc::clone(&themes)), neutral_files(themes));
-        let app = outer_layers(&config, &store.store, identity, Route::new(), pages, neutral);
+        let app = outer_layers(&config, &store.store, identity, (Route::new(), Route::new()), pages, neutral);
         let server = TestServer::start(app).await;
         let get = async |path: &str| {
             let client = server.client("nobody.example").build().unwrap();

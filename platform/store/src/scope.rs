@@ -123,16 +123,7 @@ impl Pools {
     /// A transaction for one tenant.
     pub(crate) async fn tenant(&self, tenant: TenantId, access: Access) -> Result<TenantTx, StoreError> {
         let tx = self.handle(access).await?;
-        if tx.on().get_database_backend() == DbBackend::Postgres {
-            // `true` ends it with the transaction: the pooled connection forgets the tenant.
-            let sql = if access == Access::Write {
-                "SELECT set_config('marque.tenant', $1, true)"
-            } else {
-                "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
-            };
-            let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
-            tx.on().query_one_raw(name).await?;
-        }
+        name_tenant(&tx, tenant, access).await?;
         Ok(TenantTx { tenant, tx })
     }
 
@@ -140,6 +131,22 @@ impl Pools {
     pub(crate) async fn system(&self, access: Access) -> Result<SystemTx, StoreError> {
         Ok(SystemTx { tx: self.handle(access).await? })
     }
+}
+
+/// Names the tenant to row-level security, for the rest of the transaction or until it names another.
+async fn name_tenant(tx: &Handle, tenant: TenantId, access: Access) -> Result<(), StoreError> {
+    if tx.on().get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    // `true` ends it with the transaction: the pooled connection forgets the tenant.
+    let sql = if access == Access::Write {
+        "SELECT set_config('marque.tenant', $1, true)"
+    } else {
+        "SELECT set_config('marque.tenant', $1, true), set_config('transaction_read_only', 'on', true)"
+    };
+    let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
+    tx.on().query_one_raw(name).await?;
+    Ok(())
 }
 
 /// A transaction that sees and writes one tenant's rows.
@@ -150,6 +157,14 @@ pub(crate) struct TenantTx {
 }
 
 impl TenantTx {
+    /// The same transaction, from now on another tenant's. What was done for the first lasts with it or not at all.
+    pub(crate) async fn turned_to(self, tenant: TenantId) -> Result<Self, StoreError> {
+        if tenant != self.tenant {
+            name_tenant(&self.tx, tenant, Access::Write).await?;
+        }
+        Ok(Self { tenant, tx: self.tx })
+    }
+
     /// The tenant's id as its rows carry it.
     pub(crate) const fn tenant_id(&self) -> i64 {
         self.tenant.0

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{build, demo::recordings, peers, plugins, root, run, setup};
+use crate::{build, demo::recordings, peers, plugins, root, run, setup, test::components};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,19 @@ pub struct Options {
     keep: bool,
 }
 
+/// What drives the group `licensing`. Without it that group says that it was skipped.
+fn load_generator(filter: Option<&str>) -> Result<()> {
+    let wanted = filter.is_none_or(|part| "licensing".contains(part));
+    if wanted && !components::is_there("wrk") && components::is_debian_root() {
+        components::apt_install(&["wrk"])?;
+    }
+    Ok(())
+}
+
 /// Builds the plugins and the bench, then measures in the foreground.
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::wasm_target()?;
+    load_generator(options.filter.as_deref())?;
     let plugins = plugins::ensure()?;
     let peers = peers(options.filter.as_deref())?;
     let marque = build::release()?;

@@ -6,6 +6,7 @@ mod gate;
 mod identity;
 mod journal;
 mod kill;
+mod licensing;
 mod monitor;
 mod peers;
 mod sandbox;
@@ -34,6 +35,7 @@ pub const ALL: &[Group] = &[
     Group { name: "journal", measure: journal::measure },
     Group { name: "kill switch", measure: kill::measure },
     Group { name: "identity", measure: identity::measure },
+    Group { name: "licensing", measure: licensing::measure },
     Group { name: "gate", measure: gate::measure },
     // Last: it needs packages from PyPI, and without them says so after everything else was measured.
     Group { name: "peers", measure: peers::measure },

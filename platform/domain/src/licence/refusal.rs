@@ -90,29 +90,38 @@ pub(super) fn names(bound: &[Bound], between: &str) -> String {
     bound.iter().map(Bound::to_string).collect::<Vec<_>>().join(between)
 }
 
-impl Refusal {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound => "NOT_FOUND",
-            Self::KeyReplaced => "KEY_REPLACED",
-            Self::Revoked => "REVOKED",
-            Self::Suspended => "SUSPENDED",
-            Self::ProductMismatch => "PRODUCT_MISMATCH",
-            Self::PlanRequired => "PLAN_REQUIRED",
-            Self::Expired { .. } => "EXPIRED",
-            Self::DemoOnly => "DEMO_ONLY",
-            Self::LiveOnly => "LIVE_ONLY",
-            Self::VersionTooOld { .. } => "VERSION_TOO_OLD",
-            Self::VersionYanked { .. } => "VERSION_YANKED",
-            Self::NotActivated => "NOT_ACTIVATED",
-            Self::Released => "RELEASED",
-            Self::HeartbeatMissed => "HEARTBEAT_MISSED",
-            Self::BindingMismatch { .. } => "BINDING_MISMATCH",
-            Self::TooManyMachines { .. } => "TOO_MANY_MACHINES",
-            Self::TooManyAccounts { .. } => "TOO_MANY_ACCOUNTS",
-            Self::TransferCooldown { .. } => "TRANSFER_COOLDOWN",
+macro_rules! codes {
+    ($($variant:ident $code:literal,)*) => {
+        impl Refusal {
+            /// Every code, in the order in which they are asked for.
+            pub const CODES: &'static [&'static str] = &[$($code,)*];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $code,)* }
+            }
         }
-    }
+    };
+}
+
+codes! {
+    NotFound "NOT_FOUND",
+    KeyReplaced "KEY_REPLACED",
+    Revoked "REVOKED",
+    Suspended "SUSPENDED",
+    ProductMismatch "PRODUCT_MISMATCH",
+    PlanRequired "PLAN_REQUIRED",
+    Expired "EXPIRED",
+    DemoOnly "DEMO_ONLY",
+    LiveOnly "LIVE_ONLY",
+    VersionTooOld "VERSION_TOO_OLD",
+    VersionYanked "VERSION_YANKED",
+    NotActivated "NOT_ACTIVATED",
+    Released "RELEASED",
+    HeartbeatMissed "HEARTBEAT_MISSED",
+    BindingMismatch "BINDING_MISMATCH",
+    TooManyMachines "TOO_MANY_MACHINES",
+    TooManyAccounts "TOO_MANY_ACCOUNTS",
+    TransferCooldown "TRANSFER_COOLDOWN",
 }

@@ -152,6 +152,9 @@ struct PolicyBody {
     /// How often the EA shall be heard; 0: not at all.
     #[oai(validator(minimum(value = "0"), maximum(value = "3155760000")))]
     heartbeat_s: i64,
+    /// Requests of one licence key in a minute; left out: the platform's own limit, which holds in any case.
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "3"), maximum(value = "10000000")))]
+    requests_per_minute: Option<u32>,
 }
 
 impl Example for PolicyBody {
@@ -173,6 +176,7 @@ impl Example for PolicyBody {
             lease_s: 86_400,
             offline_grace_s: 259_200,
             heartbeat_s: 200,
+            requests_per_minute: Some(30),
         }
     }
 }
@@ -203,6 +207,7 @@ impl PolicyBody {
             lease_s: self.lease_s,
             offline_grace_s: self.offline_grace_s,
             heartbeat_s: self.heartbeat_s,
+            requests_per_minute: self.requests_per_minute,
         })
     }
 }
@@ -250,6 +255,7 @@ impl From<LicencePolicy> for PolicyEntry {
                 lease_s: terms.lease_ms / SECOND_MS,
                 offline_grace_s: terms.offline_grace_ms / SECOND_MS,
                 heartbeat_s: policy.terms.heartbeat_s.into(),
+                requests_per_minute: policy.terms.requests_per_minute,
             },
         }
     }

@@ -4,7 +4,7 @@ use super::{resolver::Tenant, serve::RequestId};
 use crate::problem::Problem;
 use poem::{
     Body, Request, Response,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 use std::sync::Arc;
 
@@ -95,20 +95,25 @@ fn escape(text: &str) -> String {
 }
 
 /// Headers of every answer. A handler that set one of them keeps its own.
-const HEADERS: &[(&str, &str)] = &[
+static HEADERS: [(HeaderName, HeaderValue); 8] = [
     (
-        "content-security-policy",
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors 'none'",
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+             frame-ancestors 'none'",
+        ),
     ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ),
     // Pages and API answers are somebody's own; what may be kept says so itself.
-    ("cache-control", "no-store"),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
 /// A year, as browsers ask for.
@@ -116,8 +121,9 @@ const HSTS: &str = "max-age=31536000";
 
 pub(super) fn add_headers(response: &mut Response, secure: bool, request: &RequestId) {
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.entry(*name).or_insert(HeaderValue::from_static(value));
+    headers.reserve(HEADERS.len() + 2);
+    for (name, value) in &HEADERS {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     if secure {
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(HSTS));

@@ -56,9 +56,19 @@ impl core::ops::Deref for Tenant {
     }
 }
 
+impl Tenant {
+    /// That of a request.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Internal`] on a route that is not behind the edge.
+    pub fn of(request: &Request) -> Result<&Self, Problem> {
+        request.data::<Self>().ok_or_else(|| Problem::internal(&OutsideEdge))
+    }
+}
+
 impl<'a> FromRequest<'a> for Tenant {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
-        request.data::<Self>().cloned().ok_or_else(|| Problem::internal(&OutsideEdge).into())
+        Ok(Self::of(request)?.clone())
     }
 }
 

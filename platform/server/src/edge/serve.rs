@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     config::{Config, Limits, Proxies},
+    hex::hex,
     problem::{self, Problem, ProblemCode},
     secrets,
 };
-use core::{fmt::Write as _, net::IpAddr};
+use core::net::IpAddr;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use poem::{
     Endpoint, FromRequest, IntoResponse as _, Middleware, Request, RequestBody, Response,
@@ -45,11 +46,7 @@ impl RequestId {
 
     fn new() -> Self {
         // An id need not be secret; without randomness the request fails where a secret is needed.
-        let bytes = secrets::random_bytes::<16>().unwrap_or_default();
-        Self(bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Self(hex(&secrets::random_bytes::<16>().unwrap_or_default()))
     }
 }
 
@@ -256,9 +253,19 @@ impl<'a> FromRequest<'a> for Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
+impl ClientAddress {
+    /// That of a request.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Internal`] on a route that is not behind the edge.
+    pub fn of(request: &Request) -> Result<Self, Problem> {
+        request.data::<Origin>().map(|origin| Self(origin.client)).ok_or_else(|| Problem::internal(&NoOrigin))
+    }
+}
+
 impl<'a> FromRequest<'a> for ClientAddress {
-    async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
-        Origin::from_request(request, body).await.map(|origin| Self(origin.client))
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        Ok(Self::of(request)?)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{self, Act, Actor, Entry, Origin},
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     secrets::{NoRandomness, new_id},
 };
 use marque_domain::{
@@ -46,6 +46,10 @@ impl Licensing {
                 }
                 return self.sign(asked, &known, &answer::of(asked, &known, &verdict, now)).await;
             };
+            // No seat has this nonce now; one that had it has been taken up by another request since.
+            if asked.from.db.has_taken(known.licence.id, &asked.ask.nonce).await? {
+                return Err(replayed());
+            }
             let Some(taking) = self.taking(asked, &known, seat, now).await? else {
                 let max = u32::try_from(SEATS_KEPT_MAX).unwrap_or(u32::MAX);
                 let full = Verdict::Refused(Refusal::TooManyMachines { max });
@@ -132,7 +136,7 @@ impl Licensing {
             self.note(asked, Act::EaReleased, &seat, now).await?;
         }
         let known = slot.load(asked.from.db).await?;
-        let answer: Answer = answer::of(asked, &known, &Verdict::Refused(Refusal::Released), now);
+        let answer: Answer<'_> = answer::of(asked, &known, &Verdict::Refused(Refusal::Released), now);
         self.sign(asked, &known, &answer).await
     }
 
@@ -152,6 +156,12 @@ impl Licensing {
         let entry = Entry { at: now, actor, act, target: seat.id.to_string(), details, origin };
         Ok(audit::record(asked.from.db, &self.0.vault, entry).await?)
     }
+}
+
+/// The request was answered long ago, and its answer has been overtaken.
+fn replayed() -> Problem {
+    let detail = "This request was answered before, and another has followed it. Make a new nonce for each request.";
+    Problem::new(ProblemCode::SignatureRefused, detail)
 }
 
 /// The newest generation of a seat's key.
@@ -191,5 +201,6 @@ pub(super) fn event(seat: &Seat, kind: Kind, at: Millis) -> Result<LicenceEvent,
         account: seat.account.clone(),
         machine: seat.machine.clone(),
         address: seat.address.clone(),
+        nonce: matches!(kind, Kind::Activated | Kind::TakenUp).then(|| seat.nonce.clone()),
     })
 }

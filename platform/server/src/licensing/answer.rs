@@ -3,7 +3,7 @@
 use super::{
     Asked,
     ask::{Ask, Operation},
-    flat::Ordered,
+    flat::{Ordered, Value},
     known::{Known, generation_of},
 };
 use marque_domain::{
@@ -25,13 +25,20 @@ pub(super) struct Signed {
 
 /// An answer before it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer(Ordered);
+pub(super) struct Answer<'a>(Ordered<'a>);
 
 fn seconds(at: Millis) -> i64 {
     at.0.div_euclid(SECOND_MS)
 }
 
-fn begin(operation: Operation, ask: &Ask, valid: bool, code: &str, message: &str, now: Millis) -> Ordered {
+fn begin<'a>(
+    operation: Operation,
+    ask: &'a Ask,
+    valid: bool,
+    code: &'static str,
+    message: impl Into<Value<'a>>,
+    now: Millis,
+) -> Ordered<'a> {
     let mut fields = Ordered::default();
     fields.put("protocol", 1);
     fields.put("operation", operation.name());
@@ -48,14 +55,14 @@ fn begin(operation: Operation, ask: &Ask, valid: bool, code: &str, message: &str
 }
 
 /// That it may not trade, where nothing is known of the licence.
-pub(super) fn refusal(operation: Operation, ask: &Ask, refusal: &Refusal, now: Millis) -> Answer {
-    let mut fields = begin(operation, ask, false, refusal.code(), &refusal.to_string(), now);
+pub(super) fn refusal<'a>(operation: Operation, ask: &'a Ask, refusal: &Refusal, now: Millis) -> Answer<'a> {
+    let mut fields = begin(operation, ask, false, refusal.code(), refusal.to_string(), now);
     facts(&mut fields, refusal);
     Answer(fields)
 }
 
 /// What was decided.
-pub(super) fn of(asked: &Asked<'_>, known: &Known, verdict: &Verdict, now: Millis) -> Answer {
+pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: Millis) -> Answer<'a> {
     let (operation, ask) = (asked.operation, asked.ask);
     match verdict {
         Verdict::Refused(refused) => {
@@ -76,7 +83,7 @@ pub(super) fn of(asked: &Asked<'_>, known: &Known, verdict: &Verdict, now: Milli
     }
 }
 
-fn put_terms(fields: &mut Ordered, known: &Known, ask: &Ask, terms: &Terms, notices: &[Notice], now: Millis) {
+fn put_terms(fields: &mut Ordered<'_>, known: &Known, ask: &Ask, terms: &Terms, notices: &[Notice], now: Millis) {
     // The lease is never over before the second in which it is given.
     let lease = seconds(terms.lease_until).max(seconds(now));
     fields.put("lease_until", lease);
@@ -88,7 +95,7 @@ fn put_terms(fields: &mut Ordered, known: &Known, ask: &Ask, terms: &Terms, noti
 }
 
 /// What a refusal says besides its code.
-fn facts(fields: &mut Ordered, refusal: &Refusal) {
+fn facts(fields: &mut Ordered<'_>, refusal: &Refusal) {
     match refusal {
         Refusal::Expired { at } => fields.put("expires_at", seconds(*at)),
         Refusal::VersionTooOld { minimum } => fields.put("minimum_version", minimum.to_string()),
@@ -104,9 +111,9 @@ fn facts(fields: &mut Ordered, refusal: &Refusal) {
     }
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// What the activation's key is derived from.
-    pub fn key(&mut self, known: &Known, seat: &Seat) {
+    pub fn key(&mut self, known: &'a Known, seat: &Seat) {
         let generation = generation_of(seat);
         if let Some(salt) = known.salt(seat.id, generation) {
             self.0.put("generation", seat.generation);
@@ -115,7 +122,7 @@ impl Answer {
     }
 
     /// The key that takes the present one's place, if there is one.
-    pub fn next_key(&mut self, known: &Known, seat: &Seat) {
+    pub fn next_key(&mut self, known: &'a Known, seat: &Seat) {
         let pending = known.pending(seat).and_then(|next| Some((next, known.salt(seat.id, next)?)));
         if let Some((next, salt)) = pending {
             self.0.put("next_generation", i64::try_from(next).unwrap_or(0));
@@ -132,7 +139,7 @@ impl Answer {
     }
 
     /// The settings: with `always` whatever version the EA has, else when it has another and they fit.
-    pub fn settings(&mut self, known: &Known, ask: &Ask, always: bool) {
+    pub fn settings(&mut self, known: &'a Known, ask: &Ask, always: bool) {
         let config = &known.config;
         self.0.put("config_version", config.version);
         if !always && ask.config_version == config.version {

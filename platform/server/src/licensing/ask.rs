@@ -1,6 +1,7 @@
 //! What an EA says of itself and asks for: the fields of a request, checked.
 
 use super::{
+    fields::{self as f, NumberField, TextField},
     flat::{Fields, Value},
     mac::of_hex,
 };
@@ -11,10 +12,10 @@ use marque_domain::{
     licence::{self, Kind, Version},
 };
 use marque_store::Usage;
+use poem::http::Method;
 
-/// Fields of queries that are whole numbers.
-pub(super) const NUMBERS: &[&str] = &["protocol", "build", "config_version", "config_schema"];
-const PLATFORMS: [&str; 3] = ["mt4", "mt5", "other"];
+const BOTH: &[Method] = &[Method::GET, Method::POST];
+const POST: &[Method] = &[Method::POST];
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Activate, Self::Validate, Self::Heartbeat, Self::Usage, Self::Config, Self::Deactivate];
+
     /// Its name in addresses and signatures.
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,6 +42,14 @@ impl Operation {
             Self::Heartbeat => "heartbeat",
             Self::Config => "config",
             Self::Usage => "usage",
+        }
+    }
+
+    /// How it may be asked.
+    pub const fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Validate | Self::Config => BOTH,
+            Self::Activate | Self::Deactivate | Self::Heartbeat | Self::Usage => POST,
         }
     }
 
@@ -81,67 +94,40 @@ impl Ask {
     ///
     /// # Errors
     /// [`ProblemCode::Invalid`] names every field that is wrong.
-    pub fn read(operation: Operation, fields: &Fields) -> Result<Self, Problem> {
+    pub fn read(operation: Operation, fields: &Fields<'_>) -> Result<Self, Problem> {
         let mut reader = Reader { fields, problem: None };
-        let key_id = reader.text("key_id", "32 hexadecimal digits", |text| of_hex::<16>(text).is_some());
-        let version =
-            reader.text("version", "one to three numbers with points", |text| text.parse::<Version>().is_ok());
-        let kind_name = reader.text("kind", "demo, contest or live", |text| kind_of(text).is_some());
-        reader.check("protocol", "1", |value| matches!(value, Some(Value::Number(1))));
-        let activation = reader.optional("activation", "1 to 40 of a-z, 0-9 and _", |text| plain(text, b"_", 40));
+        let key_id = reader.text(&f::KEY_ID);
+        let version = reader.text(&f::VERSION);
+        let kind_name = reader.text(&f::KIND);
+        reader.check(f::PROTOCOL.name, "1", |value| matches!(value, Some(Value::Number(1))));
+        let activation = reader.optional(&f::ACTIVATION);
         let ask = Self {
             key: of_hex(&key_id).unwrap_or_default(),
-            product: reader.text("product", "1 to 40 of a-z, 0-9 and -", |text| plain(text, b"-", 40)),
+            product: reader.text(&f::PRODUCT),
             version: version.parse().unwrap_or(Version([0; 3])),
-            nonce: reader.text("nonce", "32 hexadecimal digits", |text| of_hex::<16>(text).is_some()),
-            account: reader.text("account", "1 to 20 digits", |text| {
-                (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-            }),
-            server: reader.text("server", "1 to 64 characters", |text| {
-                (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-            }),
-            kind: kind_of(&kind_name).unwrap_or(Kind::Demo),
-            machine: reader.text("machine", "64 hexadecimal digits", |text| of_hex::<32>(text).is_some()),
-            platform: reader.text("platform", "mt4, mt5 or other", |text| PLATFORMS.contains(&text)),
+            nonce: reader.text(&f::NONCE),
+            account: reader.text(&f::ACCOUNT),
+            server: reader.text(&f::SERVER),
+            kind: f::kind_of(&kind_name).unwrap_or(Kind::Demo),
+            machine: reader.text(&f::MACHINE),
+            platform: reader.text(&f::PLATFORM),
             names_activation: activation.is_some(),
             activation: activation.and_then(|text| text.parse().ok()),
-            config_version: reader.number("config_version").unwrap_or(0),
-            ed25519: reader.optional("alg", "hmac-sha256 or ed25519", |text| matches!(text, "hmac-sha256" | "ed25519"))
-                == Some("ed25519".to_owned()),
+            config_version: reader.number(&f::CONFIG_VERSION).unwrap_or(0),
+            ed25519: reader.optional(&f::ALG).is_some_and(|alg| alg == "ed25519"),
             usage: operation.reports().then(|| reader.usage()),
             key_id,
             kind_name,
         };
-        reader.number("build");
-        reader.number("config_schema");
+        reader.number(&f::BUILD);
+        reader.number(&f::CONFIG_SCHEMA);
         reader.problem.map_or(Ok(ask), Err)
     }
 }
 
-fn kind_of(text: &str) -> Option<Kind> {
-    match text {
-        "demo" => Some(Kind::Demo),
-        "contest" => Some(Kind::Contest),
-        "live" => Some(Kind::Live),
-        _ => None,
-    }
-}
-
-fn plain(text: &str, also: &[u8], chars_max: usize) -> bool {
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || also.contains(&byte);
-    (1..=chars_max).contains(&text.len()) && text.bytes().all(good)
-}
-
-/// Lots as a decimal text: up to nine digits, and up to eight after the point.
-fn lots_of(text: &str) -> Option<Lots> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str, max: usize| (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    (digits(whole, 9) && digits(part, 8)).then(|| text.parse().ok()).flatten()
-}
-
 /// Reads fields one after the other, and keeps what is wrong.
 struct Reader<'a> {
-    fields: &'a Fields,
+    fields: &'a Fields<'a>,
     problem: Option<Problem>,
 }
 
@@ -153,45 +139,45 @@ impl Reader<'_> {
         self.problem = Some(problem.field(name, format!("must be {wanted}")));
     }
 
-    fn check(&mut self, name: &str, wanted: &str, good: impl Fn(Option<&Value>) -> bool) {
-        if !good(self.fields.0.get(name)) {
+    fn check(&mut self, name: &str, wanted: &str, good: impl Fn(Option<&Value<'_>>) -> bool) {
+        if !good(self.fields.get(name)) {
             self.wrong(name, wanted);
         }
     }
 
-    fn text(&mut self, name: &str, wanted: &str, good: impl Fn(&str) -> bool) -> String {
-        match self.fields.0.get(name) {
-            Some(Value::Text(text)) if good(text) => text.clone(),
+    fn text(&mut self, field: &TextField) -> String {
+        match self.fields.get(field.name) {
+            Some(Value::Text(text)) if (field.good)(text) => text.as_ref().to_owned(),
             _ => {
-                self.wrong(name, wanted);
+                self.wrong(field.name, field.wanted);
                 String::new()
             }
         }
     }
 
-    fn optional(&mut self, name: &str, wanted: &str, good: impl Fn(&str) -> bool) -> Option<String> {
-        self.fields.0.contains_key(name).then(|| self.text(name, wanted, good))
+    fn optional(&mut self, field: &TextField) -> Option<String> {
+        self.fields.get(field.name).is_some().then(|| self.text(field))
     }
 
-    fn number(&mut self, name: &str) -> Option<i64> {
-        match self.fields.0.get(name)? {
+    fn number(&mut self, field: &NumberField) -> Option<i64> {
+        match self.fields.get(field.name)? {
             Value::Number(number) if *number >= 0 => Some(*number),
             _ => {
-                self.wrong(name, "a whole number");
+                self.wrong(field.name, f::WHOLE);
                 None
             }
         }
     }
 
     fn usage(&mut self) -> Usage {
-        let mut total = |name: &str| {
-            if !self.fields.0.contains_key(name) {
-                self.wrong(name, "a whole number");
+        let mut total = |field: &NumberField| {
+            if self.fields.get(field.name).is_none() {
+                self.wrong(field.name, f::WHOLE);
             }
-            self.number(name).unwrap_or(0)
+            self.number(field).unwrap_or(0)
         };
-        let (sequence, orders, runtime_s) = (total("sequence"), total("orders"), total("runtime_s"));
-        let lots = self.text("lots", "a decimal number of up to 8 places", |text| lots_of(text).is_some());
-        Usage { sequence, orders, lots: lots_of(&lots).unwrap_or(Lots::ZERO), runtime_s }
+        let (sequence, orders, runtime_s) = (total(&f::SEQUENCE), total(&f::ORDERS), total(&f::RUNTIME_S));
+        let lots = self.text(&f::LOTS);
+        Usage { sequence, orders, lots: f::lots_of(&lots).unwrap_or(Lots::ZERO), runtime_s }
     }
 }

@@ -3,7 +3,9 @@
 
 use super::{
     From, Licensing,
-    ask::{Ask, NUMBERS, Operation},
+    ask::{Ask, Operation},
+    document,
+    fields::is_number,
     flat::Fields,
 };
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     problem::{Problem, ProblemCode},
 };
 use poem::{
-    Endpoint, FromRequest as _, IntoResponse as _, Request, Response,
+    Endpoint, IntoResponse as _, Request, Response,
     http::{HeaderName, Method, header},
 };
 
@@ -20,8 +22,14 @@ use poem::{
 pub const PREFIX: &str = "/api/ea/v1";
 /// The header that carries a signature.
 const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
-const BODY_BYTES_MAX: usize = 8_192;
+pub(super) const BODY_BYTES_MAX: usize = 8_192;
 const ADDRESS_CHARS_MAX: usize = 1_024;
+
+/// Whether a path is one of ours.
+#[must_use]
+pub fn is_ours(path: &str) -> bool {
+    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// The endpoints.
 pub struct Ea(Licensing);
@@ -37,41 +45,35 @@ impl Ea {
 /// What a path names.
 enum Named {
     Keys,
-    Operation(Operation, &'static [Method]),
+    Document,
+    Operation(Operation),
 }
-
-const BOTH: &[Method] = &[Method::GET, Method::POST];
-const POST: &[Method] = &[Method::POST];
 
 fn named(path: &str) -> Option<Named> {
     let name = path.strip_prefix(PREFIX).unwrap_or(path).strip_prefix('/')?;
-    Some(match name {
-        "keys" => Named::Keys,
-        "validate" => Named::Operation(Operation::Validate, BOTH),
-        "config" => Named::Operation(Operation::Config, BOTH),
-        "activate" => Named::Operation(Operation::Activate, POST),
-        "deactivate" => Named::Operation(Operation::Deactivate, POST),
-        "heartbeat" => Named::Operation(Operation::Heartbeat, POST),
-        "usage" => Named::Operation(Operation::Usage, POST),
-        _ => return None,
-    })
+    match name {
+        "keys" => Some(Named::Keys),
+        "openapi.json" => Some(Named::Document),
+        _ => Operation::ALL.into_iter().find(|operation| operation.name() == name).map(Named::Operation),
+    }
 }
 
 impl Endpoint for Ea {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let tenant = Tenant::from_request_without_body(&request).await?;
+        let tenant = Tenant::of(&request)?.clone();
         match named(request.uri().path()).ok_or_else(Problem::not_found)? {
             Named::Keys if request.method() == Method::GET => Ok(self.0.public_keys(tenant.db()).await?),
-            Named::Keys => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
-            Named::Operation(_, methods) if !methods.contains(request.method()) => {
-                Err(Problem::not_offered(&gate::allow(methods)).into())
+            Named::Document if request.method() == Method::GET => Ok(document::answer()),
+            Named::Keys | Named::Document => Err(Problem::not_offered(&gate::allow(&[Method::GET])).into()),
+            Named::Operation(operation) if !operation.methods().contains(request.method()) => {
+                Err(Problem::not_offered(&gate::allow(operation.methods())).into())
             }
-            Named::Operation(operation, _) => {
-                let (fields, payload) = read(&mut request).await?;
-                let ask = Ask::read(operation, &fields)?;
-                let ClientAddress(address) = ClientAddress::from_request_without_body(&request).await?;
+            Named::Operation(operation) => {
+                let payload = payload(&mut request).await?;
+                let ask = Ask::read(operation, &fields(&request, &payload)?)?;
+                let ClientAddress(address) = ClientAddress::of(&request)?;
                 let signature = request.header(SIGNATURE).unwrap_or_default();
                 let from = From { db: tenant.db(), address };
                 let (signed, left) = self.0.answer(from, operation, &ask, &payload, signature).await?;
@@ -96,25 +98,35 @@ impl Licensing {
     }
 }
 
-/// The fields of a request, and the bytes that are signed.
-async fn read(request: &mut Request) -> poem::Result<(Fields, Vec<u8>)> {
-    let unreadable = || Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.");
+fn unreadable() -> Problem {
+    Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.")
+}
+
+/// The bytes that are signed.
+async fn payload(request: &mut Request) -> poem::Result<Vec<u8>> {
     if *request.method() == Method::GET {
         let address = request.original_uri().path_and_query().map_or("", |path| path.as_str());
         if address.chars().count() > ADDRESS_CHARS_MAX {
             return Err(Problem::new(ProblemCode::BadRequest, "The address is too long; use POST.").into());
         }
-        let payload = request.uri().query().unwrap_or_default().as_bytes().to_vec();
-        let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
-        return Ok((Fields::of_query(pairs, NUMBERS).ok_or_else(unreadable)?, payload));
+        return Ok(request.uri().query().unwrap_or_default().as_bytes().to_vec());
     }
     let kind = request.header(header::CONTENT_TYPE).unwrap_or_default();
     if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Problem::new(ProblemCode::UnsupportedType, "Send application/json.").into());
     }
-    let body = request.take_body().into_bytes().await?;
+    let body = request.take_body().into_vec().await?;
     if body.len() > BODY_BYTES_MAX {
         return Err(Problem::new(ProblemCode::TooLarge, format!("Send at most {BODY_BYTES_MAX} bytes.")).into());
     }
-    Ok((Fields::of_json(&body).ok_or_else(unreadable)?, body.to_vec()))
+    Ok(body)
+}
+
+/// The fields of a request.
+fn fields<'a>(request: &Request, payload: &'a [u8]) -> Result<Fields<'a>, Problem> {
+    if *request.method() == Method::GET {
+        let pairs = request.params::<Vec<(String, String)>>().map_err(|_| unreadable())?;
+        return Fields::of_query(pairs, is_number).ok_or_else(unreadable);
+    }
+    Fields::of_json(payload).ok_or_else(unreadable)
 }

@@ -39,6 +39,8 @@ struct OpenSalt {
     /// 64 hexadecimal digits.
     salt: Zeroizing<String>,
     retires_at: Option<Millis>,
+    /// What it gives with the licence's good key, so that it is not derived for each question.
+    mac: Option<Mac>,
 }
 
 /// The settings as answers carry them.
@@ -46,7 +48,7 @@ struct OpenSalt {
 pub(super) struct Config {
     pub version: i64,
     pub schema: i64,
-    pub settings: Vec<(String, Value)>,
+    pub settings: Vec<(String, Value<'static>)>,
 }
 
 /// What is known of a licence. Cloning shares what reports do not change.
@@ -57,6 +59,8 @@ pub(super) struct Known {
     pub row: LicenceRow,
     pub seats: BTreeMap<ActivationId, Seat>,
     pub heartbeat_s: u32,
+    /// Questions of one key in a minute, where the vendor has set that.
+    pub requests_per_minute: Option<u32>,
     pub config: Arc<Config>,
     /// The newest version that everybody gets, if there is one.
     pub latest: Option<Version>,
@@ -79,11 +83,14 @@ impl Known {
             let secret = LicenceSecret::of(&key);
             Ok(OpenKey { key_id: row.key_id, secret, replaced: row.replaced_at.is_some() })
         };
+        let open_keys = image.keys.iter().map(open).collect::<Result<Vec<OpenKey>, SealError>>()?;
+        let good = open_keys.iter().find(|key| !key.replaced);
         let salt = |row: &marque_store::SeatSalt| {
             let opened = keys.open(&Place::new(SealedColumn::LicenceSalts, row.id), &row.salt)?;
             let salt = Zeroizing::new(super::mac::hex(opened.expose()));
             let generation = u64::try_from(row.generation).unwrap_or(0);
-            Ok(((row.activation, generation), OpenSalt { salt, retires_at: row.retires_at }))
+            let mac = good.map(|key| key.secret.activation_mac(row.activation, generation, &salt));
+            Ok(((row.activation, generation), OpenSalt { salt, retires_at: row.retires_at, mac }))
         };
         let policy = Policy {
             term: image.licence.ends_at.map_or(image.policy.terms.policy.term, Term::Until),
@@ -106,13 +113,14 @@ impl Known {
         Ok(Self {
             licence,
             heartbeat_s: image.policy.terms.heartbeat_s,
+            requests_per_minute: image.policy.terms.requests_per_minute,
             config: Arc::new(image.settings.as_ref().map(config).unwrap_or_default()),
             latest: latest(&image.versions),
             epoch: image.epoch,
             read_at,
             yanked: Arc::new(image.versions.iter().filter(|v| v.yanked_at.is_some()).map(|v| v.version).collect()),
-            keys: Arc::new(image.keys.iter().map(open).collect::<Result<_, SealError>>()?),
             salts: Arc::new(image.salts.iter().map(salt).collect::<Result<_, SealError>>()?),
+            keys: Arc::new(open_keys),
             seats: image.seats.into_iter().map(|seat| (seat.id, seat)).collect(),
             product: Arc::new(image.product),
             row: image.licence,
@@ -147,8 +155,8 @@ impl Known {
         next
     }
 
-    fn secret(&self, ask: &Ask) -> Option<&LicenceSecret> {
-        self.keys.iter().find(|key| key.key_id == ask.key).map(|key| &key.secret)
+    fn key(&self, ask: &Ask) -> Option<&OpenKey> {
+        self.keys.iter().find(|key| key.key_id == ask.key)
     }
 
     /// The key that a request must be signed with, if it may be signed with this one.
@@ -176,13 +184,14 @@ impl Known {
 
     /// The key of this id, that an answer is signed with.
     pub fn answer_mac(&self, ask: &Ask, kid: &Kid) -> Option<Mac> {
-        let secret = self.secret(ask)?;
+        let OpenKey { secret, replaced, .. } = self.key(ask)?;
         match kid {
             Kid::Licence(id) => (*id == ask.key_id).then(|| secret.licence_mac()),
             Kid::Activation { id, generation } => {
                 let seat: ActivationId = id.parse().ok()?;
                 let salt = self.salts.get(&(seat, *generation))?;
-                Some(secret.activation_mac(seat, *generation, &salt.salt))
+                let ready = salt.mac.clone().filter(|_| !replaced);
+                Some(ready.unwrap_or_else(|| secret.activation_mac(seat, *generation, &salt.salt)))
             }
             Kid::Tenant(_) => None,
         }
@@ -238,6 +247,6 @@ fn config(settings: &marque_store::LicenceSettings) -> Config {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    let settings_of = object.into_iter().map(|(name, value)| (name, Value::Text(text(value)))).collect();
+    let settings_of = object.into_iter().map(|(name, value)| (name, Value::from(text(value)))).collect();
     Config { version: settings.version, schema: settings.schema_version, settings: settings_of }
 }

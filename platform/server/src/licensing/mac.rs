@@ -1,6 +1,6 @@
 //! The protocol's keys and signatures: HKDF and HMAC-SHA-256, and the header that carries a signature.
 
-use core::fmt::Write as _;
+pub(super) use crate::hex::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use marque_domain::{
     id::ActivationId,
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 pub(super) struct LicenceSecret(Zeroizing<[u8; 32]>);
 
 /// A key that makes signatures. No `Debug`, no `Serialize`.
+#[derive(Clone)]
 pub(super) struct Mac(Zeroizing<[u8; 32]>);
 
 /// What a `Marque-Signature` says.
@@ -89,15 +90,6 @@ impl Signature {
         let mac = of_hex(signature.trim().strip_prefix("hmac-sha256=")?)?;
         Some(Self { kid, mac })
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Bytes of exactly so many lower-case hexadecimal digits.

@@ -14,12 +14,15 @@
 mod activate;
 mod answer;
 mod ask;
+mod document;
 pub mod ea;
+mod fields;
 mod flat;
 mod known;
 mod mac;
 pub mod manage;
 mod report;
+mod reports;
 mod rotation;
 mod signer;
 mod snapshot;
@@ -48,6 +51,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{Store, TenantDb};
+use reports::Reports;
 use signer::Signers;
 use snapshot::Slot;
 use std::sync::Arc;
@@ -65,6 +69,7 @@ struct Parts {
     limits: Limits,
     snapshots: Snapshots,
     signers: Signers,
+    reports: Reports,
 }
 
 /// From where a request comes, and to whose rows it is.
@@ -90,7 +95,8 @@ impl Licensing {
     pub fn new(store: &Store, clock: Clock, vault: Vault, limits: Limits, licences_max: u64) -> Self {
         let snapshots = Snapshots::new(store.system("what changed in licensing"), vault.clone(), licences_max);
         let signers = Signers::new(vault.clone(), clock.clone());
-        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers }))
+        let reports = Reports::new(store.system("what seats report"));
+        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers, reports }))
     }
 
     /// The snapshot, for who keeps it fresh.
@@ -122,6 +128,7 @@ impl Licensing {
         };
         let asked = Asked { from, operation, ask, kid: signature.kid.clone() };
         let known = self.authenticated(&slot, &asked, payload, &signature, now).await?;
+        let left = self.of_key(&known, by, now).await?.into_iter().fold(left, |left, own| own.and(left));
         let known = self.first_use(&slot, &asked, known, now).await?;
         let answer = match operation {
             Operation::Activate => self.activate(&slot, &asked, now).await?,
@@ -130,6 +137,15 @@ impl Licensing {
             Operation::Validate | Operation::Config => self.look(&slot, &asked, known, now).await?,
         };
         Ok((answer, left))
+    }
+
+    /// Counts a question against what the vendor lets the key ask. Only who has the key uses that up: it is counted once the
+    /// signature fits.
+    async fn of_key(&self, known: &Known, by: By<'_>, now: Millis) -> Result<Option<Left>, Problem> {
+        match known.requests_per_minute {
+            Some(most) => self.0.limits.spend_of_key(most, by, now).await,
+            None => Ok(None),
+        }
     }
 
     /// What is known of the licence, once the signature fits. One that does not is held against the database: the key may
@@ -181,7 +197,7 @@ impl Licensing {
     }
 
     /// Signs with the key that the request was signed with, or with the tenant's when that was asked for.
-    async fn sign(&self, asked: &Asked<'_>, known: &Known, answer: &answer::Answer) -> Result<Signed, Problem> {
+    async fn sign(&self, asked: &Asked<'_>, known: &Known, answer: &answer::Answer<'_>) -> Result<Signed, Problem> {
         if asked.ask.ed25519 {
             return self.by_tenant(asked.from.db, asked.operation, answer).await;
         }
@@ -189,7 +205,12 @@ impl Licensing {
         Ok(sign_with(&mac, asked.operation, &asked.kid, answer))
     }
 
-    async fn by_tenant(&self, db: &TenantDb, operation: Operation, answer: &answer::Answer) -> Result<Signed, Problem> {
+    async fn by_tenant(
+        &self,
+        db: &TenantDb,
+        operation: Operation,
+        answer: &answer::Answer<'_>,
+    ) -> Result<Signed, Problem> {
         let body = answer.to_bytes();
         let signer = self.0.signers.of(db).await?;
         let bytes = signed_bytes(SignedKind::Answer, operation.name(), signer.kid(), &body);
@@ -197,7 +218,7 @@ impl Licensing {
     }
 }
 
-fn sign_with(mac: &Mac, operation: Operation, kid: &Kid, answer: &answer::Answer) -> Signed {
+fn sign_with(mac: &Mac, operation: Operation, kid: &Kid, answer: &answer::Answer<'_>) -> Signed {
     let body = answer.to_bytes();
     let bytes = signed_bytes(SignedKind::Answer, operation.name(), kid, &body);
     Signed { header: mac.header(kid, &bytes), body }

@@ -156,9 +156,14 @@ impl Snapshots {
 
     /// The place of a licence. Whether there is one turns out when it is read.
     pub(super) async fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
-        let fresh =
-            async { Arc::new(Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) }) };
-        let inner = self.0.slots.get_with((db.tenant(), id), fresh).await;
+        let place = (db.tenant(), id);
+        let inner = match self.0.slots.get(&place).await {
+            Some(inner) => inner,
+            None => {
+                let fresh = Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) };
+                self.0.slots.get_with(place, async { Arc::new(fresh) }).await
+            }
+        };
         Slot { id, inner, all: self.clone() }
     }
 

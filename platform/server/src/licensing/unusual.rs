@@ -60,7 +60,7 @@ mod tests {
     fn event(id: i64, ago_ms: i64, kind: Kind, machine: &str, address: &str) -> LicenceEvent {
         let (account, machine, address) = ("5001".to_owned(), machine.to_owned(), address.to_owned());
         let at = NOON.plus(-ago_ms);
-        LicenceEvent { id, licence: LicenceId(1), activation: None, at, kind, account, machine, address }
+        LicenceEvent { id, licence: LicenceId(1), activation: None, at, kind, account, machine, address, nonce: None }
     }
 
     fn country(address: &str) -> Option<String> {

@@ -51,6 +51,7 @@ pub(crate) fn event(row: licence_events::Model) -> Decoded<LicenceEvent> {
         account: row.account,
         machine: row.machine,
         address: row.address,
+        nonce: row.nonce,
     })
 }
 
@@ -119,5 +120,6 @@ pub(crate) fn event_row(tenant_id: i64, event: &LicenceEvent) -> licence_events:
         account: event.account.clone(),
         machine: event.machine.clone(),
         address: event.address.clone(),
+        nonce: event.nonce.clone(),
     }
 }

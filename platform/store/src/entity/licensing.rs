@@ -31,7 +31,7 @@ entity!(licence_salts, "licence_salts", key { tenant_id: i64, id: i64 }, {
 });
 entity!(licence_events, "licence_events", key { tenant_id: i64, id: i64 }, {
     licence_id: i64, activation_id: Option<i64>, at: i64, kind: String, account: String, machine: String,
-    address: String,
+    address: String, nonce: Option<String>,
 });
 entity!(licence_settings, "licence_settings", key { tenant_id: i64, licence_id: i64 }, {
     version: i64, schema_version: i64, settings: String, updated_at: i64,

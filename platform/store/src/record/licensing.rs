@@ -89,6 +89,10 @@ pub struct PolicyTerms {
     pub period_ms: Option<i64>,
     /// How often the EA shall be heard, in seconds; 0 means not at all.
     pub heartbeat_s: u32,
+    /// Questions that one key may ask in a minute; none: as many as the platform lets any. The platform's own limit holds
+    /// in any case. Policies from before there was such a limit have none.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
 }
 
 /// The right of one person to run an Expert Advisor.
@@ -269,6 +273,8 @@ pub struct LicenceEvent {
     pub machine: String,
     /// From where.
     pub address: String,
+    /// The nonce of the request that took a seat; none of anything else.
+    pub nonce: Option<String>,
 }
 
 /// The settings of a licence's EA.

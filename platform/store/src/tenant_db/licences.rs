@@ -358,8 +358,7 @@ fn key_row(tx: &TenantTx, key: &LicenceKeyRow) -> licence_keys::Model {
     }
 }
 
-/// How a licence stands; none when there is no such.
-pub(super) async fn state_of(tx: &TenantTx, id: LicenceId) -> Result<Option<State>, StoreError> {
-    let row = tx.one(tx.find::<Entity>().filter(C::Id.eq(id.0))).await?;
-    Ok(row.map(decode).transpose()?.map(|licence| licence.state))
+/// The licence, if it is neither suspended nor revoked.
+pub(super) fn active(tx: &TenantTx, id: LicenceId) -> Select<Entity> {
+    tx.find::<Entity>().filter(C::Id.eq(id.0)).filter(C::State.eq(state_name(State::Active)))
 }

@@ -3,7 +3,7 @@
 //! Whoever changes a seat moves the licence's revision on in the same transaction, and a seat is taken only at the revision
 //! at which that was decided. So of many who want the last one, on however many servers, one has it.
 
-use super::{TenantDb, licences::state_of, lists::cut};
+use super::{TenantDb, licences::active, lists::cut};
 use crate::{
     codec::{event, event_row, salt_row, seat, seat_row},
     entity::{licence_activations, licence_events, licence_salts, licences},
@@ -15,10 +15,9 @@ use crate::{
 use licence_activations::{Column as C, Entity};
 use marque_domain::{
     id::{ActivationId, LicenceId},
-    licence::State,
     time::Millis,
 };
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr};
 
 /// Seats of one licence that are kept, those that were given back too.
 pub const SEATS_KEPT_MAX: u64 = 500;
@@ -55,35 +54,7 @@ impl TenantDb {
     /// [`StoreError::Unavailable`].
     pub async fn report_usage(&self, report: &SeatReport) -> Result<bool, StoreError> {
         let tx = self.write().await?;
-        let usage = report.usage;
-        let mut update = tx
-            .update::<Entity>()
-            .filter(C::Id.eq(report.seat.0))
-            .filter(C::LicenceId.eq(report.licence.0))
-            .filter(C::Sequence.lt(usage.sequence))
-            .filter(C::Orders.lte(usage.orders))
-            .filter(C::Lots.lte(usage.lots.units()))
-            .filter(C::RuntimeS.lte(usage.runtime_s))
-            .col_expr(C::Sequence, Expr::val(usage.sequence))
-            .col_expr(C::Orders, Expr::val(usage.orders))
-            .col_expr(C::Lots, Expr::val(usage.lots.units()))
-            .col_expr(C::RuntimeS, Expr::val(usage.runtime_s))
-            .col_expr(C::Address, Expr::val(report.address.clone()))
-            .col_expr(C::Version, Expr::val(report.version.clone()));
-        if let Some(at) = report.alive_at {
-            if state_of(&tx, report.licence).await? != Some(State::Active) {
-                tx.end().await;
-                return Ok(false);
-            }
-            update = update
-                .filter(C::ReleasedAt.is_null())
-                .filter(C::LapsedAt.is_null())
-                .col_expr(C::SeenAt, Expr::val(at.0));
-        }
-        let taken = tx.run_update(update).await? == 1;
-        if taken && let Some(event) = &report.event {
-            note(&tx, report.licence, std::slice::from_ref(event)).await?;
-        }
+        let taken = write_report(&tx, report).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -164,6 +135,18 @@ impl TenantDb {
         Ok(retired)
     }
 
+    /// Whether a seat of the licence was taken by a request with this nonce, as far back as events are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn has_taken(&self, licence: LicenceId, nonce: &str) -> Result<bool, StoreError> {
+        use licence_events::{Column as E, Entity as Events};
+        let found = self
+            .first(|tx| tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).filter(E::Nonce.eq(nonce)).limit(1))
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// A page of what happened to a licence's seats, newest first.
     ///
     /// # Errors
@@ -199,6 +182,39 @@ pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -
     let held = tx.update::<Entity>().filter(C::LicenceId.eq(licence.0)).filter(C::ReleasedAt.is_null());
     tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(at.0))).await?;
     Ok(())
+}
+
+/// Takes a report, if it is new and nothing stands against it. Answers whether it was taken.
+pub(crate) async fn write_report(tx: &TenantTx, report: &SeatReport) -> Result<bool, StoreError> {
+    let usage = report.usage;
+    let mut update = tx
+        .update::<Entity>()
+        .filter(C::Id.eq(report.seat.0))
+        .filter(C::LicenceId.eq(report.licence.0))
+        .filter(C::Sequence.lt(usage.sequence))
+        .filter(C::Orders.lte(usage.orders))
+        .filter(C::Lots.lte(usage.lots.units()))
+        .filter(C::RuntimeS.lte(usage.runtime_s))
+        .col_expr(C::Sequence, Expr::val(usage.sequence))
+        .col_expr(C::Orders, Expr::val(usage.orders))
+        .col_expr(C::Lots, Expr::val(usage.lots.units()))
+        .col_expr(C::RuntimeS, Expr::val(usage.runtime_s))
+        .col_expr(C::Address, Expr::val(report.address.clone()))
+        .col_expr(C::Version, Expr::val(report.version.clone()));
+    if let Some(at) = report.alive_at {
+        // In the same statement: what a person decides meanwhile waits for it or is seen by it.
+        let active = active(tx, report.licence).select_only().column(licences::Column::Id).into_query();
+        update = update
+            .filter(C::LicenceId.in_subquery(active))
+            .filter(C::ReleasedAt.is_null())
+            .filter(C::LapsedAt.is_null())
+            .col_expr(C::SeenAt, Expr::val(at.0));
+    }
+    let taken = tx.run_update(update).await? == 1;
+    if taken && let Some(event) = &report.event {
+        note(tx, report.licence, std::slice::from_ref(event)).await?;
+    }
+    Ok(taken)
 }
 
 async fn touch(tx: &TenantTx, licence: LicenceId, revision: i64) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ on_both!(
     of_a_hundred_at_one_revision_one_takes_a_seat,
     a_lapse_waits_for_no_heartbeat,
     reports_only_grow_and_hold_only_what_is_held,
+    reports_of_many_tenants_last_together,
     licences_are_a_tenants_own,
     changes_are_told_in_their_order
 );
@@ -35,7 +36,8 @@ async fn licence(bench: &Bench, tenant: marque_domain::id::TenantId, id: i64) ->
         };
         db.add_ea_product(&product).await.unwrap();
         assert!(matches!(db.add_ea_product(&product).await, Err(StoreError::Conflict(_))));
-        let terms = PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200 };
+        let terms =
+            PolicyTerms { policy: Policy::default(), period_ms: None, heartbeat_s: 200, requests_per_minute: None };
         let (policy, name) = (LicencePolicyId(1), "Standard".to_owned());
         let policy = LicencePolicy { id: policy, product: ProductId(1), name, terms, created_at: NOW };
         db.add_licence_policy(&policy).await.unwrap();
@@ -161,6 +163,30 @@ async fn reports_only_grow_and_hold_only_what_is_held(bench: Bench) {
     assert_eq!(db.seats(LicenceId(1)).await.unwrap()[0].seen_at, NOW);
     let back = db.change_licence(LicenceId(1), &LicenceChange::State(State::Active, String::new()), NOW).await;
     assert!(matches!(back, Err(StoreError::Conflict(_))));
+}
+
+async fn reports_of_many_tenants_last_together(bench: Bench) {
+    let (here, there) = (licence(&bench, AURORA, 1).await, licence(&bench, BOREALIS, 1).await);
+    for db in [&here, &there] {
+        let revision = db.licence(Whose::Everyone, LicenceId(1)).await.unwrap().revision;
+        assert!(db.take_seat(&taking(1, revision)).await.unwrap());
+    }
+    let system = bench.store.system("tests");
+    let reports = [
+        (BOREALIS, report(1, 2, Some(NOW))),
+        (AURORA, report(1, 2, Some(NOW))),
+        (AURORA, report(1, 1, Some(NOW))),
+        (AURORA, report(9, 1, Some(NOW))),
+        (BOREALIS, report(1, 3, None)),
+    ];
+    assert_eq!(
+        system.report_usages(&reports).await.unwrap(),
+        [true, true, true, false, true],
+        "in order of their numbers"
+    );
+    let sequence = async |db: &TenantDb| db.seats(LicenceId(1)).await.unwrap()[0].usage.sequence;
+    assert_eq!((sequence(&here).await, sequence(&there).await), (2, 3), "each at its own tenant");
+    assert_eq!(system.report_usages(&[]).await.unwrap(), [false; 0]);
 }
 
 async fn licences_are_a_tenants_own(bench: Bench) {

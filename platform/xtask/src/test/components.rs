@@ -187,6 +187,11 @@ fn holds_postgres(folder: &Path) -> bool {
     ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file())
 }
 
+/// Whether a program is on the path.
+pub fn is_there(program: &str) -> bool {
+    on_path(program).is_some()
+}
+
 fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

@@ -1,7 +1,7 @@
 //! `test`: its own set-up, then every test there is, then one line that sums them.
 
 mod browser;
-mod components;
+pub mod components;
 mod ea;
 mod fuzz;
 mod mail;

@@ -9,7 +9,7 @@ async fn issued(owner: &Person<'_>, ea: &str) -> Value {
     let terms = json!({
         "name": "Monthly", "term": "subscription", "term_s": 2_678_400, "grace_s": 0, "machines": 1, "accounts": 1,
         "overage": "strict", "binding": "all", "kinds": "both", "window_s": 600, "cooldown_s": 0, "lease_s": 86_400,
-        "offline_grace_s": 259_200, "heartbeat_s": 200,
+        "offline_grace_s": 259_200, "heartbeat_s": 200, "requests_per_minute": 30,
     });
     let policy = owner.post(&format!("/eas/{ea}/policies"), &terms).await.ok();
     assert_eq!(policy["terms"], terms, "what was sent comes back");

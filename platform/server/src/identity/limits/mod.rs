@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     config::{Config, Limits as Numbers},
+    hex::hex,
     problem::{Problem, ProblemCode},
 };
 use core::net::{IpAddr, Ipv4Addr};
@@ -124,15 +125,34 @@ impl Limits {
     /// [`ProblemCode::TooManyRequests`] with when to come back; [`ProblemCode::Unavailable`] when it guards secrets and
     /// cannot be counted.
     pub async fn spend(&self, budget: Budget, by: By<'_>, now: Millis) -> Result<Left, Problem> {
-        let counters = self.counters(budget, by);
-        let tally = match self.tally(&counters, now).await {
+        self.take(budget, &self.counters(budget, by), now).await
+    }
+
+    /// Counts one question of a licence key against what its vendor lets it ask in a minute. More than the platform lets
+    /// any key ask it never is; then [`Budget::Ea`] has counted it already, and nothing is counted here.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooManyRequests`] with when to come back.
+    pub async fn spend_of_key(&self, per_minute: u32, by: By<'_>, now: Millis) -> Result<Option<Left>, Problem> {
+        if per_minute >= self.0.numbers.ea_per_minute {
+            return Ok(None);
+        }
+        let policy = Policy::new("ea-licence", per_minute, MINUTE_S);
+        let key = Key { tenant: by.tenant, address: by.address, person: by.person };
+        let counters: Vec<Counter> = key.digested(policy.name).map(|key| Counter { key, policy }).into_iter().collect();
+        self.take(Budget::Ea, &counters, now).await.map(Some)
+    }
+
+    /// Counts one try, or refuses it.
+    async fn take(&self, budget: Budget, counters: &[Counter], now: Millis) -> Result<Left, Problem> {
+        let tally = match self.tally(counters, now).await {
             Ok(tally) => tally,
             Err(Unreachable) if budget.guards_secrets() => {
                 return Err(closed());
             }
-            Err(Unreachable) => self.0.local.take(&counters, now).await,
+            Err(Unreachable) => self.0.local.take(counters, now),
         };
-        let left = tally.left(&counters, now);
+        let left = tally.left(counters, now);
         if tally.allowed {
             return Ok(left);
         }
@@ -155,7 +175,7 @@ impl Limits {
     /// Forgets the tries of this person from this address: they got it right.
     pub async fn succeeded(&self, budget: Budget, by: By<'_>) {
         let Some(first) = self.counters(budget, by).into_iter().next().filter(|_| by.person.is_some()) else { return };
-        self.0.local.forget(&first.key).await;
+        self.0.local.forget(&first.key);
         if let Some(shared) = &self.0.shared {
             shared.forget(&first.key).await;
         }
@@ -164,7 +184,7 @@ impl Limits {
     async fn tally(&self, counters: &[Counter], now: Millis) -> Result<Tally, Unreachable> {
         match &self.0.shared {
             Some(shared) => shared.take(counters, now).await,
-            None => Ok(self.0.local.take(counters, now).await),
+            None => Ok(self.0.local.take(counters, now)),
         }
     }
 
@@ -205,7 +225,9 @@ impl Limits {
             }
             Budget::Ea => {
                 let wide = n.ea_per_minute.saturating_mul(SHARED_FACTOR);
-                let mut all: Vec<_> = person(Policy::new("ea-key", n.ea_per_minute, MINUTE_S)).into_iter().collect();
+                let mut all = Vec::with_capacity(2);
+                let own = Policy::new("ea-key", n.ea_per_minute, MINUTE_S);
+                all.extend(key.digested(own.name).map(|key| Counter { key, policy: own }));
                 all.push(address(Policy::new("ea-address", wide, MINUTE_S)));
                 all
             }
@@ -239,6 +261,11 @@ impl Key<'_> {
         Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, digest(self.person?)))
     }
 
+    /// Of a licence key, which is named by what was derived from it: a digest already, and no address of anybody.
+    fn digested(&self, policy: &str) -> Option<String> {
+        Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, self.person?))
+    }
+
     fn both(&self, policy: &str) -> String {
         self.address(policy) + ":" + &digest(self.person.unwrap_or_default())
     }
@@ -247,7 +274,7 @@ impl Key<'_> {
 /// Addresses of people are not written to another program's memory.
 fn digest(person: &str) -> String {
     let digest = Sha256::digest(marque_store::normalise_email(person));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.get(..16).unwrap_or_default())
 }
 
 /// Whoever has one IPv6 address has the whole /64.

@@ -4,6 +4,7 @@
 //! of structured fields, an item per policy. `r` is how many more go through now, `t` the seconds until the next place
 //! becomes free.
 
+use core::fmt::{self, Write as _};
 use marque_domain::time::Millis;
 use poem::{
     Response,
@@ -80,15 +81,24 @@ impl Left {
     /// The value of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(&self) -> String {
-        let items = self.0.iter().map(|(p, ..)| format!("\"{}\";q={};w={}", p.name, p.quota, p.window_s));
-        items.collect::<Vec<_>>().join(", ")
+        self.items(|text, (p, ..)| write!(text, "\"{}\";q={};w={}", p.name, p.quota, p.window_s))
     }
 
     /// The value of `RateLimit`.
     #[must_use]
     pub fn remaining(&self) -> String {
-        let items = self.0.iter().map(|(policy, left, free)| format!("\"{}\";r={left};t={free}", policy.name));
-        items.collect::<Vec<_>>().join(", ")
+        self.items(|text, (policy, left, free)| write!(text, "\"{}\";r={left};t={free}", policy.name))
+    }
+
+    /// An item for each policy, with commas.
+    fn items(&self, write: impl Fn(&mut String, &(Policy, u32, u64)) -> fmt::Result) -> String {
+        let mut text = String::with_capacity(self.0.len() * 40);
+        for (at, item) in self.0.iter().enumerate() {
+            text.push_str(if at == 0 { "" } else { ", " });
+            // Writing to a String cannot fail.
+            let _ = write(&mut text, item);
+        }
+        text
     }
 
     /// How many more go through now, of the tightest policy.

@@ -17,6 +17,10 @@ use serde_json::json;
 
 /// Ten years: what is longer has no end.
 const LONGEST_S: i64 = 10 * 366 * DAY_MS / SECOND_MS;
+/// Fewer would cut an EA off that activates, asks for its settings and is heard from in one minute.
+const REQUESTS_PER_MINUTE_MIN: u32 = 3;
+/// As much as the platform's own limit may be set to.
+const REQUESTS_PER_MINUTE_MAX: u32 = 10_000_000;
 const LEASE_S_MAX: i64 = 31 * DAY_MS / SECOND_MS;
 /// What is forgiven beyond a heartbeat's window.
 const DRIFT_MS: i64 = 30 * SECOND_MS;
@@ -63,6 +67,8 @@ pub struct PolicyWish {
     pub offline_grace_s: i64,
     /// How often the EA shall be heard; 0: not at all.
     pub heartbeat_s: i64,
+    /// Questions of one key in a minute; none: the platform's own limit, which holds in any case.
+    pub requests_per_minute: Option<u32>,
 }
 
 impl Default for PolicyWish {
@@ -83,6 +89,7 @@ impl Default for PolicyWish {
             lease_s: 86_400,
             offline_grace_s: 259_200,
             heartbeat_s: 200,
+            requests_per_minute: None,
         }
     }
 }
@@ -108,6 +115,11 @@ impl PolicyWish {
             let detail = "at most half of window_s, so that one heartbeat may be lost";
             return Err(wrong("heartbeat_s", detail));
         }
+        let asks = self.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE_MIN);
+        if !(REQUESTS_PER_MINUTE_MIN..=REQUESTS_PER_MINUTE_MAX).contains(&asks) {
+            let range = format!("{REQUESTS_PER_MINUTE_MIN} to {REQUESTS_PER_MINUTE_MAX} requests, or nothing");
+            return Err(wrong("requests_per_minute", range));
+        }
         let floating = (window_ms > 0).then_some(Floating { window_ms, drift_ms: DRIFT_MS });
         let policy = Policy {
             term,
@@ -121,7 +133,8 @@ impl PolicyWish {
             lease_ms: within("lease_s", self.lease_s, 60, LEASE_S_MAX)?,
             offline_grace_ms: within("offline_grace_s", self.offline_grace_s, 0, LEASE_S_MAX)?,
         };
-        Ok(PolicyTerms { policy, period_ms, heartbeat_s: u32::try_from(heartbeat_s).unwrap_or(0) })
+        let (heartbeat_s, requests_per_minute) = (u32::try_from(heartbeat_s).unwrap_or(0), self.requests_per_minute);
+        Ok(PolicyTerms { policy, period_ms, heartbeat_s, requests_per_minute })
     }
 }
 

@@ -86,6 +86,27 @@ async fn who_comes_again_has_the_same_seat_under_a_new_key() {
 }
 
 #[tokio::test]
+async fn an_activation_that_was_recorded_brings_nothing_later() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    let recorded = ea.request("activate", json!({}));
+    let first = ea.send(&world.node, "activate", &recorded).await;
+    ea.keep(&first);
+    let latest = ea.request("activate", json!({}));
+    let anew = ea.send(&world.node, "activate", &latest).await;
+    ea.keep(&anew);
+    let again = ea.send(&world.node, "activate", &recorded).await;
+    assert_eq!((again.status, again.code()), (401, "signature-refused"));
+    assert_eq!(ea.beat(&world.node).await.code(), "VALID", "the key is as good as before");
+    // Nor does it take back what was given back; the latest says so, under the key that it has.
+    assert_eq!(ea.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    assert_eq!(ea.send(&world.node, "activate", &recorded).await.code(), "signature-refused");
+    assert_eq!(ea.send(&world.node, "activate", &latest).await.code(), "RELEASED");
+    assert_eq!(licence.ea("5002", 2).activate(&world.node).await.code(), "VALID", "the seat is another's");
+}
+
+#[tokio::test]
 async fn a_silent_seat_is_free_and_comes_back_only_by_activating() {
     let world = World::start().await;
     let floating = PolicyWish { window_s: 600, ..PolicyWish::default() };

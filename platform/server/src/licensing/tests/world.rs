@@ -226,6 +226,8 @@ pub struct Reply {
     pub body: Value,
     pub bytes: Vec<u8>,
     pub retry_after: Option<String>,
+    /// `RateLimit-Policy` and `RateLimit`.
+    pub limits: [String; 2],
 }
 
 impl Reply {
@@ -360,9 +362,10 @@ async fn reply(answer: reqwest::Response) -> Reply {
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (status, signature, retry_after) =
         (answer.status().as_u16(), header("marque-signature"), header("retry-after"));
+    let limits = [header("ratelimit-policy"), header("ratelimit")].map(Option::unwrap_or_default);
     let bytes = answer.bytes().await.unwrap().to_vec();
     let body = serde_json::from_slice(&bytes).unwrap();
-    Reply { status, signature: signature.unwrap_or_default(), body, bytes, retry_after }
+    Reply { status, signature: signature.unwrap_or_default(), body, bytes, retry_after, limits }
 }
 
 /// Whether an answer is signed by a tenant with one of its published keys.

@@ -239,5 +239,6 @@ pub(super) fn policy_words(policy: &LicencePolicy) -> String {
     let (machines, accounts) =
         (many(terms.seats.machines, "computer", "computers"), many(terms.seats.accounts, "account", "accounts"));
     let floating = if terms.floating.is_some() { ", seats held by heartbeats" } else { "" };
-    format!("{lasts}; {machines}, {accounts}; {kinds}{floating}")
+    let often = policy.terms.requests_per_minute.map_or_else(String::new, |most| format!("; {most} requests a minute"));
+    format!("{lasts}; {machines}, {accounts}; {kinds}{floating}{often}")
 }

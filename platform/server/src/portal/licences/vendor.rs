@@ -334,6 +334,7 @@ fn policy_wish(form: &Filled) -> PolicyWish {
             "live" => Kinds::Live,
             _ => Kinds::Both,
         },
+        requests_per_minute: text(form, "requests_per_minute").parse().ok(),
         window_s: if form.contains_key("floating") { 600 } else { 0 },
         ..PolicyWish::default()
     }

@@ -358,6 +358,12 @@ impl ProductPage {
                 ("demo", "demo"),
                 ("live", "live"),
             ]),
+            number(
+                "requests_per_minute",
+                "Requests a minute of one key",
+                "",
+                "Empty means as many as this portal lets any.",
+            ),
             Field {
                 required: false,
                 ..Field::new(FieldKind::Checkbox, "floating", "A seat is free when its EA is silent for 10 minutes")
