@@ -16,6 +16,7 @@ mod m0008_registry;
 mod m0010_backtests;
 mod m0011_licensing;
 mod m0012_running;
+mod m0013_ea_files;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -34,6 +35,7 @@ pub const TENANT_TABLES: &[&[&str]] = &[
     m0010_backtests::TENANT_TABLES,
     m0011_licensing::TENANT_TABLES,
     m0012_running::TENANT_TABLES,
+    m0013_ea_files::TENANT_TABLES,
 ];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
@@ -57,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_backtests::Migration),
             Box::new(m0011_licensing::Migration),
             Box::new(m0012_running::Migration),
+            Box::new(m0013_ea_files::Migration),
         ]
     }
 }

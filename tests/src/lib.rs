@@ -7,6 +7,7 @@
 mod authors;
 mod demo;
 mod disk;
+mod files;
 mod fuzz;
 mod jumps;
 mod licensing;

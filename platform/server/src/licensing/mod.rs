@@ -15,6 +15,7 @@ mod activate;
 mod answer;
 mod ask;
 pub mod ea;
+pub mod files;
 mod flat;
 mod known;
 mod mac;
