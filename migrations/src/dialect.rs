@@ -119,7 +119,8 @@ mod tests {
             include_str!("../sql/0008_registry.sql"),
             include_str!("../sql/0010_backtests.sql"),
             include_str!("../sql/0011_licensing.sql"),
-            include_str!("../sql/0012_running.sql")
+            include_str!("../sql/0012_running.sql"),
+            include_str!("../sql/0013_ea_files.sql")
         );
         let mut made: Vec<&str> =
             sql.lines().filter_map(|l| l.strip_prefix("CREATE TABLE ")?.strip_suffix(" (")).collect();

@@ -16,6 +16,7 @@ mod m0008_registry;
 mod m0010_backtests;
 mod m0011_licensing;
 mod m0012_running;
+mod m0013_ea_files;
 mod m0014_activation_nonces;
 
 pub use dialect::grants;
@@ -35,6 +36,7 @@ pub const TENANT_TABLES: &[&[&str]] = &[
     m0010_backtests::TENANT_TABLES,
     m0011_licensing::TENANT_TABLES,
     m0012_running::TENANT_TABLES,
+    m0013_ea_files::TENANT_TABLES,
 ];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
@@ -58,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_backtests::Migration),
             Box::new(m0011_licensing::Migration),
             Box::new(m0012_running::Migration),
+            Box::new(m0013_ea_files::Migration),
             Box::new(m0014_activation_nonces::Migration),
         ]
     }

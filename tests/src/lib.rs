@@ -8,6 +8,7 @@ mod authors;
 mod certified;
 mod demo;
 mod disk;
+mod files;
 mod fuzz;
 mod jumps;
 mod licensing;

@@ -90,6 +90,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("async-stripe", &["marque-server"]),
     ("openidconnect", &["marque-server"]),
     ("lettre", &["marque-server"]),
+    ("object_store", &["marque-server"]),
 ];
 
 /// Rooms without IO, clock or threads, and libraries that would bring them.

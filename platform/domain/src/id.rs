@@ -139,6 +139,10 @@ id!(
     EaVersionId, "version", "eav"
 );
 id!(
+    /// A file of a version of an Expert Advisor.
+    EaFileId, "file", "eaf"
+);
+id!(
     /// What licences of an Expert Advisor allow.
     LicencePolicyId, "policy", "pol"
 );

@@ -49,6 +49,10 @@ pub struct Config {
     master_key: Secret,
     /// Empty means `master.key` in `data_dir`.
     master_key_file: String,
+    /// Empty means files in `data_dir`; see [`Config::objects`].
+    object_store: String,
+    /// How S3 is reached, when `object_store` names it.
+    s3: S3Settings,
     /// Whose forwarded headers count.
     pub proxies: Proxies,
     /// Where prices come from.
@@ -109,6 +113,42 @@ pub enum FeedKind {
     Synthetic,
     /// Imported history.
     Replay,
+}
+
+/// How S3 is reached.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct S3Settings {
+    endpoint: String,
+    region: String,
+    access_key_id: Secret,
+    secret_access_key: Secret,
+}
+
+/// Where large things lie.
+#[derive(Clone)]
+pub enum ObjectPlace {
+    /// In files below this folder.
+    Folder(PathBuf),
+    /// On S3.
+    S3(S3Place),
+}
+
+/// A bucket of S3, and how it is reached.
+#[derive(Clone)]
+pub struct S3Place {
+    /// Its name.
+    pub bucket: String,
+    /// What stands before all keys; may be empty.
+    pub prefix: String,
+    /// The server; none is Amazon's own.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: String,
+    /// The name of the access key.
+    pub access_key_id: Secret,
+    /// The access key.
+    pub secret_access_key: Secret,
 }
 
 /// How mail is sent.
@@ -187,6 +227,8 @@ pub struct Limits {
     pub ea_per_minute: u32,
     /// Licences kept in memory.
     pub licences: u32,
+    /// What the files of one brand's Expert Advisors may take together, in MiB.
+    pub ea_files_mib: u32,
 }
 
 /// Settings that cannot be used.
@@ -312,6 +354,22 @@ impl Config {
     #[must_use]
     pub fn redis(&self) -> Option<Secret> {
         Some(self.redis_url.clone()).filter(|url| !url.expose().is_empty())
+    }
+
+    /// Where large things lie: in the data directory, or on the S3 that is named.
+    #[must_use]
+    pub fn objects(&self) -> ObjectPlace {
+        let Some((bucket, prefix)) = check::bucket(&self.object_store) else {
+            return ObjectPlace::Folder(self.data_dir.join("objects"));
+        };
+        ObjectPlace::S3(S3Place {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: Some(self.s3.endpoint.clone()).filter(|endpoint| !endpoint.is_empty()),
+            region: self.s3.region.clone(),
+            access_key_id: self.s3.access_key_id.clone(),
+            secret_access_key: self.s3.secret_access_key.clone(),
+        })
     }
 
     /// Where the master key is.

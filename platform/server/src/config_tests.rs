@@ -53,12 +53,33 @@ fn mistakes_are_named() {
         ("[proxies]\ntrusted = ['10.0.0.0/33']", &[]),
         ("\n\nlisten = = 1", &[]),
         ("limits = 1", &[]),
+        ("object_store = 'gs://bucket'", &[]),
+        ("object_store = 's3://bucket/../other'", &[]),
+        ("object_store = 's3://bucket'", &[]),
+        ("object_store = 's3://bucket'\n[s3]\nendpoint = 'http://minio.example'", &[]),
+        ("object_store = 's3://bucket'\n[s3]\naccess_key_id = 'k'\nsecret_access_key = ''", &[]),
     ];
     let all: String = table
         .iter()
         .map(|(text, vars)| format!("{text:?} {vars:?}\n  {}\n", read(text, vars).err().unwrap()))
         .collect();
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn where_large_things_lie() {
+    let ObjectPlace::Folder(folder) = read("data_dir = 'a'", &[]).unwrap().objects() else { panic!("no folder") };
+    assert_eq!(folder, Path::new("a/objects"));
+    let vars = [
+        ("MARQUE_OBJECT_STORE", "s3://our-bucket/marque/eu"),
+        ("MARQUE_S3_ENDPOINT", "http://127.0.0.1:5555"),
+        ("MARQUE_S3_ACCESS_KEY_ID", "key"),
+        ("MARQUE_S3_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let ObjectPlace::S3(place) = read("", &vars).unwrap().objects() else { panic!("no S3") };
+    let told = (place.bucket.as_str(), place.prefix.as_str(), place.endpoint.as_deref(), place.region.as_str());
+    assert_eq!(told, ("our-bucket", "marque/eu", Some("http://127.0.0.1:5555"), "us-east-1"));
+    assert_eq!((place.access_key_id.expose(), place.secret_access_key.expose()), ("key", "secret"));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::{
     clock::Clock,
     config::Config,
     identity::{NewPerson, Passwords, PersonError, Role, create_person},
+    licensing::files::EaFiles,
+    objects::{Objects, ObjectsError},
     problem::Problem,
     secrets::{self, MasterKeyError, NoRandomness, Secret, Vault},
     serve::{self, ServeError},
@@ -59,6 +61,9 @@ pub enum DemoError {
         /// Why.
         source: std::io::Error,
     },
+    /// The place of files cannot be used.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// There is no master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -111,6 +116,7 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
     let password = password(&config.data_dir)?;
     let passwords = Passwords::new(&config.limits).map_err(PersonError::from)?;
     let vault = Vault::open(config, clock.clone())?;
+    let files = EaFiles::new(Objects::open(config)?, vault.clone(), clock.clone(), &config.limits);
     let mut floor = None;
     let mut people = Vec::new();
     for tenant in store.system("seed the demo").tenants().await? {
@@ -124,7 +130,7 @@ pub async fn seed(config: &Config, clock: &Clock, out: &mut (dyn Write + Send)) 
                 // What the demo shows needs room: the largest plan.
                 db.set_plan(user, definition.plans.last().map(|plan| plan.code.as_str())).await?;
                 trader(config, &store, &db, &definition, user, clock, &mut floor).await?;
-                eas::seed(&db, &vault, user, clock).await?;
+                eas::seed(&db, &vault, &files, user, clock).await?;
             }
             let host = definition.hosts.first().cloned().unwrap_or_default();
             people.push(json!({ "brand": definition.name, "host": host, "email": email, "password": password }));

@@ -3,7 +3,7 @@
 //! Whatever expires is refused from its last moment on by whoever looks it up; this only removes the rows, so that the
 //! database does not grow with the dead and a clock that is set back revives nothing.
 
-use crate::{clock::Clock, trading::meter::DAYS_KEPT};
+use crate::{clock::Clock, licensing::files::EaFiles, trading::meter::DAYS_KEPT};
 use marque_domain::time::{DAY_MS, Millis};
 use marque_store::{Store, StoreError, TenantDb};
 use std::time::Duration;
@@ -51,23 +51,29 @@ pub async fn forget(db: &TenantDb, now: Millis) -> Result<Forgotten, StoreError>
 }
 
 /// Goes its rounds over every tenant until it is dropped. A tenant that cannot be tidied up now is tidied up next time.
-pub async fn run(store: Store, clock: Clock) {
+pub async fn run(store: Store, clock: Clock, files: EaFiles) {
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
-        round(&store, &clock).await;
+        round(&store, &clock, &files).await;
     }
 }
 
-async fn round(store: &Store, clock: &Clock) {
+async fn round(store: &Store, clock: &Clock, files: &EaFiles) {
     let system = store.system("housekeeping");
     let tenants = match system.tenants().await {
         Ok(tenants) => tenants,
         Err(error) => return tracing::warn!(%error, "housekeeping waits: the tenants cannot be listed"),
     };
     for tenant in tenants {
-        match forget(&system.tenant_db(tenant.id), clock.now()).await {
+        let db = system.tenant_db(tenant.id);
+        match files.sweep(&db).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(tenant = %tenant.spec.slug, swept, "swept bytes that no file names"),
+            Err(problem) => tracing::warn!(tenant = %tenant.spec.slug, %problem, "the sweep waits for the next round"),
+        }
+        match forget(&db, clock.now()).await {
             Ok(forgotten) if forgotten == Forgotten::default() => {}
             Ok(forgotten) => tracing::info!(tenant = %tenant.spec.slug, ?forgotten, "forgot what has ended"),
             Err(error) => tracing::warn!(tenant = %tenant.spec.slug, %error, "housekeeping waits for the next round"),
@@ -81,7 +87,7 @@ mod tests {
     use crate::{
         identity::{NewPerson, Passwords, Role, create_person},
         secrets::Secret,
-        testing::{NOON, TestStore, config},
+        testing::{NOON, TestStore, config, ea_files},
     };
     use marque_store::KeyUse;
 
@@ -106,7 +112,9 @@ mod tests {
         assert_eq!(db.begin_key(user, "old", [1; 32], NOON).await.unwrap(), KeyUse::Fresh);
         let young = db.begin_key(user, "young", [1; 32], NOON).await.unwrap();
         assert_eq!(young, KeyUse::Pending { since: NOON.plus(-KEYS_KEPT_MS) });
-        round(&store.store, &Clock::from_fn(|| NOON.plus(DAY_MS))).await;
+        let clock = Clock::from_fn(|| NOON.plus(DAY_MS));
+        let folder = tempfile::tempdir().unwrap();
+        round(&store.store, &clock, &ea_files(folder.path(), clock.clone())).await;
         assert_eq!(
             db.begin_key(user, "young", [2; 32], NOON).await.unwrap(),
             KeyUse::Fresh,

@@ -15,6 +15,7 @@ pub mod housekeeping;
 pub mod identity;
 pub mod licensing;
 pub mod mail;
+pub mod objects;
 pub mod outbound;
 pub mod plugins;
 pub mod portal;

@@ -89,6 +89,8 @@ codes! {
     SsoRefused, "sso-refused", FORBIDDEN, "Signing in by another site did not work";
     /// The person's address is not confirmed yet.
     VerificationRequired, "verification-required", FORBIDDEN, "Confirm your address first";
+    /// No licence and no plan of the person's gives them this file now.
+    NotEntitled, "not-entitled", FORBIDDEN, "Your licence does not include this now";
     /// The plan does not open this.
     PlanRefused, "plan-refused", FORBIDDEN, "Your plan does not include this";
     /// There is no such page or row, or it is another's: the two are answered alike.
@@ -103,7 +105,9 @@ codes! {
     Conflict, "conflict", CONFLICT, "This is not possible in the present state";
     /// A request with the same `Idempotency-Key` is being worked on.
     IdempotencyInFlight, "idempotency-in-flight", CONFLICT, "The same request is still being worked on";
-    /// A link from a mail was used before or has ended.
+    /// The version of an Expert Advisor was withdrawn, and nobody gets its files any more.
+    VersionWithdrawn, "version-withdrawn", CONFLICT, "This version was withdrawn";
+    /// A link from a mail, or to a file, was used before or has ended.
     LinkEnded, "link-ended", GONE, "This link does not work any more";
     /// The body is larger than is read here.
     TooLarge, "too-large", PAYLOAD_TOO_LARGE, "The request is too large";

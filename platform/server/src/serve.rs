@@ -9,8 +9,9 @@ use crate::{
     edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
     housekeeping,
     identity::{Identity, IdentityError, IdentityLayer},
-    licensing::{Licensing, ea},
+    licensing::{Licensing, ea, files::EaFiles},
     mail::{Courier, MailError, Postman},
+    objects::{Objects, ObjectsError},
     portal::{self, Portal},
     secrets::{MasterKeyError, Vault},
     theme::{ThemeError, Themes},
@@ -28,7 +29,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 /// Paths whose bodies may be uploads.
-const UPLOADS: &[&str] = &["/api/v1/plugins"];
+const UPLOADS: &[&str] = &["/api/v1/plugins", "/api/v1/ea-versions/*/files", "/admin/eas/*/files"];
 
 /// What the page for unknown hosts looks like.
 const NEUTRAL_CSS: &str = "base/plain/neutral.css";
@@ -58,6 +59,9 @@ pub enum ServeError {
     /// There is no master key, or it cannot be used.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// The place of files cannot be used.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -94,7 +98,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
     let licensing = licensing(&config, &store, &identity, clock.clone());
-    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?.nest_no_strip("/", portal.routes());
+    let files = EaFiles::new(Objects::open(&config)?, identity.vault().clone(), clock.clone(), &config.limits);
+    let routes = api::routes(Route::new(), Arc::clone(&floor), clock.clone())?
+        .nest_no_strip("/", portal.routes())
+        .data(files.clone());
     let eas = ea::Ea::new(licensing.clone());
     open_desks(&store, &floor).await?;
     // Bound last: whoever can connect is served.
@@ -108,7 +115,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let licences = tokio::spawn(licensing.snapshots().clone().keep());
     let terms = tokio::spawn(trading::terms::run(store.clone(), Arc::clone(&floor)));
     let clock_watch = tokio::spawn(crate::clock::watch());
-    let tidying = tokio::spawn(housekeeping::run(store.clone(), clock));
+    let tidying = tokio::spawn(housekeeping::run(store.clone(), clock, files));
     let (stop_postman, stopped) = tokio::sync::oneshot::channel::<()>();
     // A sender that is gone ends it too.
     let postman = tokio::spawn(postman.run(async move { drop(stopped.await) }));

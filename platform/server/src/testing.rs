@@ -5,6 +5,8 @@ use crate::{
     clock::Clock,
     config::Config,
     edge::{Edge, ErrorPages, Readiness, Resolver},
+    licensing::files::EaFiles,
+    objects::Objects,
     secrets::Vault,
     tenants,
 };
@@ -73,6 +75,12 @@ pub fn config(text: &str) -> Config {
 /// Keys under a master key that only tests have.
 pub fn vault() -> Vault {
     Vault::for_tests(Clock::system())
+}
+
+/// Files of Expert Advisors below a folder.
+pub fn ea_files(folder: &Path, clock: Clock) -> EaFiles {
+    let config = config(&format!("data_dir = {folder:?}"));
+    EaFiles::new(Objects::open(&config).unwrap(), vault(), clock, &config.limits)
 }
 
 /// An edge over a test's store, whose pages are bare.

@@ -66,13 +66,13 @@ mod vault;
 
 pub(crate) use audit::{audit_entries, audit_heads};
 pub(crate) use licensing::{
-    ea_keys, ea_products, ea_versions, licence_activations, licence_events, licence_keys, licence_policies,
+    ea_files, ea_keys, ea_products, ea_versions, licence_activations, licence_events, licence_keys, licence_policies,
     licence_salts, licence_settings, licences, licensing_revisions,
 };
 pub(crate) use registry::{author_keys, plugin_releases};
 pub(crate) use vault::{
-    SealedEntity, data_keys, sealed_authenticators, sealed_ea_keys, sealed_licence_keys, sealed_licence_salts,
-    sealed_mails, sealed_signing_keys, sealed_sso_attempts, sealed_sso_connections,
+    SealedEntity, data_keys, sealed_authenticators, sealed_ea_files, sealed_ea_keys, sealed_licence_keys,
+    sealed_licence_salts, sealed_mails, sealed_signing_keys, sealed_sso_attempts, sealed_sso_connections,
 };
 
 entity!(tenants, "tenants", key { id: i64 }, {

@@ -45,8 +45,9 @@ pub use record::{AuthorKey, Release};
 pub use record::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use record::{DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep};
 pub use record::{
-    EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
-    LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
+    EaFile, EaFileRefused, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage,
+    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken,
+    Usage,
 };
 pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Rotation, SeenDevice};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
@@ -57,6 +58,6 @@ pub use tenant_db::{
     STATEMENT_PAGE_MAX, Standing, StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,
 };
 pub use tenant_db::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
-pub use tenant_db::{EVENTS_PAGE_MAX, LicenceFilter, SEATS_KEPT_MAX};
+pub use tenant_db::{EA_FILES_MAX, EVENTS_PAGE_MAX, LicenceFilter, SEATS_KEPT_MAX};
 pub use tenant_db::{PASSKEYS_MAX, USAGE_LIST_MAX};
 pub use tenant_db::{SESSIONS_MAX, SSO_LIST_MAX};

@@ -20,8 +20,9 @@ mod vault;
 pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, AuditRow, AuditSeal};
 pub use backtest::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use licensing::{
-    EaFile, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage, LicenceKeyRow,
-    LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, Usage,
+    EaFile, EaFileRefused, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage,
+    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken,
+    Usage,
 };
 pub use registry::{AuthorKey, Release};
 pub use running::{

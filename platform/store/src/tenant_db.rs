@@ -6,6 +6,7 @@ mod backtests;
 mod catalogue;
 mod credentials;
 mod devices;
+mod ea_files;
 mod factors;
 mod idempotency;
 mod ledger;
@@ -33,6 +34,7 @@ use crate::{
 pub use audit::AUDIT_PAGE_MAX;
 pub use backtests::BACKTESTS_UNFINISHED_MAX;
 pub use credentials::Registered;
+pub use ea_files::EA_FILES_MAX;
 pub use idempotency::KeyUse;
 pub use ledger::{STATEMENT_PAGE_MAX, StatementLine};
 pub use licences::LicenceFilter;

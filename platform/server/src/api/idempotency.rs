@@ -57,7 +57,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Once<E> {
             KeyUse::Pending { since } => Err(pending(clock.now().since(since)).into()),
             KeyUse::Mismatch => Err(Problem::new(
                 ProblemCode::IdempotencyMismatch,
-                "Use a new key for a new request; send the first request's path and body to see its answer again.",
+                "Use a new key for a new request; send the first request's address and body to see its answer again.",
             )
             .into()),
         }
@@ -159,7 +159,7 @@ fn fingerprint(request: &Request, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(request.method().as_str());
     hash.update([0]);
-    hash.update(request.original_uri().path());
+    hash.update(request.original_uri().path_and_query().map_or("/", |path| path.as_str()));
     hash.update([0]);
     hash.update(body);
     hash.finalize().into()

@@ -15,6 +15,7 @@ mod books;
 mod caller;
 mod decisions;
 mod deployments;
+mod ea_files;
 mod eas;
 mod guard;
 mod idempotency;
@@ -147,7 +148,7 @@ type Resources = (
     decisions::Decisions,
     backtests::Backtests,
     // A list has sixteen places; a list in it counts as one.
-    (eas::Eas, policies::Policies, licences::Licences, activations::Activations, audit::Audit),
+    (eas::Eas, ea_files::Files, policies::Policies, licences::Licences, activations::Activations, audit::Audit),
 );
 
 fn service() -> OpenApiService<Resources, ()> {
@@ -167,7 +168,7 @@ fn service() -> OpenApiService<Resources, ()> {
         (deployments::Deployments, succession::Succession, shadows::Shadows, usage::UsageReports),
         decisions::Decisions,
         backtests::Backtests,
-        (eas::Eas, policies::Policies, licences::Licences, activations::Activations, audit::Audit),
+        (eas::Eas, ea_files::Files, policies::Policies, licences::Licences, activations::Activations, audit::Audit),
     );
     OpenApiService::new(resources, "Marque", "1.0").description(DESCRIPTION).url_prefix(PREFIX)
 }

@@ -113,6 +113,9 @@ acts! {
     EaProductChanged, "ea-product-changed", "Changed an Expert Advisor";
     EaVersionAdded, "ea-version-added", "Added a version of an Expert Advisor";
     EaVersionYanked, "ea-version-yanked", "Withdrew a version of an Expert Advisor";
+    EaFileAdded, "ea-file-added", "Added a file of an Expert Advisor";
+    EaFileRemoved, "ea-file-removed", "Removed a file of an Expert Advisor";
+    EaFileDownloaded, "ea-file-downloaded", "Downloaded a file of an Expert Advisor";
     LicencePolicyAdded, "licence-policy-added", "Added a licence policy";
     LicencePolicyChanged, "licence-policy-changed", "Changed a licence policy";
     LicenceIssued, "licence-issued", "Issued a licence";

@@ -67,7 +67,7 @@ struct Parts {
 
 impl Edge {
     /// An edge whose refusals are rendered by `pages`. `ready` answers `/readyz`. Paths that start with one of
-    /// `uploads` may have bodies of `limits.upload_bytes`.
+    /// `uploads`, in which `*` is any segment, may have bodies of `limits.upload_bytes`.
     #[must_use]
     pub fn new(config: &Config, resolver: Resolver, pages: ErrorPages, ready: Readiness, uploads: &[&str]) -> Self {
         let uploads = uploads.iter().map(|path| (*path).to_owned()).collect();
@@ -197,7 +197,7 @@ impl<E: Endpoint> EdgeEndpoint<E> {
 
     fn body_bytes_max(&self, path: &str) -> usize {
         let limits = &self.parts.limits;
-        let upload = self.parts.uploads.iter().any(|prefix| path.starts_with(prefix.as_str()));
+        let upload = self.parts.uploads.iter().any(|prefix| is_below(path, prefix));
         usize::try_from(if upload { limits.upload_bytes } else { limits.body_bytes }).unwrap_or(usize::MAX)
     }
 
@@ -226,6 +226,12 @@ impl From<Box<dyn core::any::Any + Send>> for Panicked {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned()))
     }
+}
+
+/// Whether a path is that of a prefix or goes on from it; `*` is any segment.
+fn is_below(path: &str, prefix: &str) -> bool {
+    let mut asked = path.split('/');
+    prefix.split('/').all(|part| asked.next().is_some_and(|segment| part == "*" || part == segment))
 }
 
 /// What the page of a closed tenant needs to look like the brand's. It shows nothing that is kept.

@@ -330,3 +330,19 @@ async fn who_comes_by_http_is_sent_to_a_stored_host() {
         assert!(!answer.contains("https-required") || status == 403, "{answer}");
     }
 }
+
+#[test]
+fn uploads_are_where_they_are_named() {
+    let table = [
+        ("/uploads", "/uploads", true),
+        ("/uploads/size", "/uploads", true),
+        ("/uploadsize", "/uploads", false),
+        ("/admin/eas/prd_1/files", "/admin/eas/*/files", true),
+        ("/admin/eas/prd_1/versions", "/admin/eas/*/files", false),
+        ("/admin/eas/files", "/admin/eas/*/files", false),
+        ("/", "/uploads", false),
+    ];
+    for (path, prefix, want) in table {
+        assert_eq!(super::is_below(path, prefix), want, "{path} {prefix}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Requests that change something must come from this site's own pages: two independent checks.
 //!
 //! First what the browser says of the sender (`Sec-Fetch-Site`, `Origin`), then a token that only our pages know.
-//! A form carries it in the field `csrf`, a script in the header `X-CSRF-Token`. Its counterpart is the session's
+//! A form carries it in the field `csrf` (one with files, in its first part), a script in the header `X-CSRF-Token`. Its counterpart is the session's
 //! own, or before there is one a cookie that only this host can set.
 
 use crate::{
@@ -113,12 +113,35 @@ fn sent_token<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Option<&'a str> {
         return header.to_str().ok();
     }
     let form = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    if let Some(boundary) = boundary(form) {
+        return of_parts(boundary, body);
+    }
     if !form.split(';').next()?.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return None;
     }
     let mut fields = core::str::from_utf8(body).ok()?.split('&').filter_map(|pair| pair.strip_prefix(FIELD));
     let first = fields.next()?;
     if fields.next().is_some() { None } else { Some(first) }
+}
+
+/// What separates the parts of a form that carries files.
+fn boundary(form: &str) -> Option<&str> {
+    let (kind, parameters) = form.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let mut named = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let (_, boundary) = named.find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
+    Some(boundary.trim().trim_matches('"')).filter(|boundary| !boundary.is_empty())
+}
+
+/// The token of such a form, which must be its first part: every page of ours puts it there. Anything that is written
+/// otherwise than browsers write it has no token.
+fn of_parts<'a>(boundary: &str, body: &'a [u8]) -> Option<&'a str> {
+    const HEAD: &[u8] = b"\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n";
+    let part = body.strip_prefix(b"--")?.strip_prefix(boundary.as_bytes())?.strip_prefix(HEAD)?;
+    let end = part.windows(2).position(|end| end == b"\r\n")?;
+    core::str::from_utf8(part.get(..end)?).ok()
 }
 
 #[cfg(test)]
@@ -201,6 +224,27 @@ mod tests {
                 map.append(HEADER, header.parse().unwrap());
             }
             assert_eq!(check(&here, &map, body.as_bytes(), &stored).is_ok(), *expect, "{header:?} {kind} {body}");
+        }
+        let parts =
+            |token: &str| format!("--XyZ\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n--XyZ\r\n");
+        let behind = format!("--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n{}", parts(&own));
+        let table = [
+            ("multipart/form-data; boundary=XyZ", parts(&own), true),
+            ("Multipart/Form-Data; charset=utf-8; Boundary=\"XyZ\"", parts(&own), true),
+            ("multipart/form-data; boundary=XyZ", parts(&other), false),
+            ("multipart/form-data; boundary=XyZ", behind, false),
+            ("multipart/form-data; boundary=other", parts(&own), false),
+            ("multipart/form-data; boundary=", parts(&own), false),
+            ("multipart/form-data", parts(&own), false),
+            ("multipart/mixed; boundary=XyZ", parts(&own), false),
+            ("multipart/form-data; boundary=XyZ", parts(&own).replace("csrf", "csrg"), false),
+            ("multipart/form-data; boundary=XyZ", format!("csrf={own}"), false),
+            ("multipart/form-data; boundary=XyZ", String::new(), false),
+        ];
+        for (kind, body, expect) in table {
+            let mut map = HeaderMap::new();
+            map.append(header::CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(check(&here, &map, body.as_bytes(), &stored).is_ok(), expect, "{kind} {body}");
         }
         // A token that was made for this very request was never given to anybody.
         let fresh = FormToken::before_session(None).unwrap();

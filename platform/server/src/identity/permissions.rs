@@ -170,6 +170,8 @@ operations! {
     ListEas, "list_eas", Read:                         ALL ALL ALL ALL ALL ALL / NO;
     /// Add and change Expert Advisors, their versions and policies.
     ManageEas, "manage_eas", Manage:                   NO  NO  NO  NO  ALL ALL / NO;
+    /// Download files of Expert Advisors: what one's licences or plan give, or every one.
+    DownloadEaFile, "download_ea_file", Read:          OWN OWN OWN OWN ALL ALL / NO;
     /// See licences, their seats and what happened to them.
     ReadLicences, "read_licences", Read:               OWN OWN ALL ALL ALL ALL / NO;
     /// Issue licences, suspend, renew, revoke and transfer them.

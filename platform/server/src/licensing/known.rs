@@ -16,7 +16,7 @@ use marque_domain::{
     plugin::Channel,
     time::Millis,
 };
-use marque_store::{EaProduct, EaVersion, LicenceImage, LicenceRow, Seat};
+use marque_store::{EaProduct, EaVersion, LicenceImage, LicencePolicy, LicenceRow, Seat};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -92,10 +92,7 @@ impl Known {
             let mac = good.map(|key| key.secret.activation_mac(row.activation, generation, &salt));
             Ok(((row.activation, generation), OpenSalt { salt, retires_at: row.retires_at, mac }))
         };
-        let policy = Policy {
-            term: image.licence.ends_at.map_or(image.policy.terms.policy.term, Term::Until),
-            ..image.policy.terms.policy
-        };
+        let policy = policy_of(&image.licence, &image.policy);
         let granted = image.product.plans.is_empty()
             || image.plan.as_ref().is_some_and(|plan| image.product.plans.contains(plan));
         let licence = Licence {
@@ -239,6 +236,12 @@ fn activation(seat: &Seat, policy: &Policy) -> Activation {
         seen_at: if lapsed { Millis(0) } else { seat.seen_at },
         released: seat.released_at.is_some() || (lapsed && policy.floating.is_none()),
     }
+}
+
+/// What a licence allows: its policy, and its own end where it is one that is renewed.
+pub(super) fn policy_of(licence: &LicenceRow, policy: &LicencePolicy) -> Policy {
+    let of_all = policy.terms.policy;
+    Policy { term: licence.ends_at.map_or(of_all.term, Term::Until), ..of_all }
 }
 
 fn config(settings: &marque_store::LicenceSettings) -> Config {

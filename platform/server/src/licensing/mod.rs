@@ -17,6 +17,7 @@ mod ask;
 mod document;
 pub mod ea;
 mod fields;
+pub mod files;
 mod flat;
 mod known;
 mod mac;

@@ -1,22 +1,24 @@
 //! Licences of Expert Advisors, as pages: a trader's own here, all that a vendor looks after in `vendor`.
 
 mod detail;
+mod files;
+mod product;
 mod vendor;
 
 use super::{
     Scene,
     brand::see_other,
-    view::{EasPage, LicenceLine, LicencePage, licence_badge, settings_from},
+    view::{EasPage, IncludedEa, LicenceLine, LicencePage, licence_badge, settings_from},
 };
 use crate::{
     identity::{
         Identity, Operation, SignedIn,
-        gate::{Pages, may},
+        gate::{Pages, may, public},
     },
     licensing::manage,
     problem::{Problem, ProblemCode},
 };
-use detail::Names;
+use detail::{Names, Shows};
 use marque_domain::{
     id::{ActivationId, LicenceId},
     licence::State,
@@ -44,7 +46,10 @@ pub(super) fn pages(pages: Pages) -> Pages {
         .at("/eas/:licence/key", may(O::ShowLicenceKey).post(show_key))
         .at("/eas/:licence/reissue", may(O::ReissueLicenceKey).post(reissue))
         .at("/eas/:licence/settings", may(O::SetUpEa).post(set_up))
-        .at("/eas/:licence/seats/:activation/release", may(O::ReleaseSeat).post(release));
+        .at("/eas/:licence/seats/:activation/release", may(O::ReleaseSeat).post(release))
+        .at("/ea-files/:ea_file/download", may(O::DownloadEaFile).post(files::begin_download))
+        // The link is what opens it: it is signed, and says for whom and until when.
+        .at("/ea-downloads/:link", public().get(files::download));
     vendor::pages(pages)
 }
 
@@ -80,7 +85,33 @@ async fn list(scene: Scene, who: SignedIn) -> poem::Result<Response> {
     for licence in &found {
         licences.push(line(&scene, &who, &names, licence).await?);
     }
-    scene.page("Expert Advisors", &EasPage { licences, zone: scene.clock().name().to_owned() })
+    let page =
+        EasPage { licences, included: included(&scene, &who, &found).await?, zone: scene.clock().name().to_owned() };
+    scene.page("Expert Advisors", &page)
+}
+
+/// What the reader's plan gives them and no licence of theirs is for: products that name the plan, in their newest
+/// version that has files.
+async fn included(scene: &Scene, who: &SignedIn, licences: &[LicenceRow]) -> Result<Vec<IncludedEa>, Problem> {
+    let Some(plan) = who.db().user(who.user).await?.plan else { return Ok(Vec::new()) };
+    let shows = Shows { downloads: true, manages: false };
+    let mut included = Vec::new();
+    for product in who.db().ea_products().await? {
+        if !product.plans.contains(&plan) || licences.iter().any(|licence| licence.product == product.id) {
+            continue;
+        }
+        let files = who.db().ea_files_of(product.id).await?;
+        let versions = who.db().ea_versions(product.id).await?;
+        let newest = versions
+            .iter()
+            .find(|version| version.yanked_at.is_none() && files.iter().any(|file| file.version == version.id));
+        included.extend(newest.map(|version| IncludedEa {
+            name: product.name,
+            summary: product.summary,
+            version: detail::version_line(scene, version, &files, shows),
+        }));
+    }
+    Ok(included)
 }
 
 #[derive(Deserialize)]

@@ -55,8 +55,8 @@
 //! | `/admin/people` | [`People`] | `GET /admin/people`: `q`, `role`, `status` |
 //! | `/admin/people/invite` | [`InvitePage`] | `POST` to the same path: `email`, `name`, `role`, `plan` |
 //! | `/admin/people/{id}` | [`PersonPage`] | `POST` to the same path: `role`, `plan`; `POST …/invite`, `…/suspend`, `…/reinstate`, `…/reset-factor` |
-//! | `/eas`, `/eas/{licence}` | [`EasPage`], [`LicencePage`] | `POST …/key`, `…/reissue`, `…/settings`: the product's settings, `…/seats/{activation}/release` |
-//! | `/admin/eas`, `/admin/eas/{ea}` | [`VendorPage`], [`ProductPage`] | `POST /admin/eas`: `code`, `name`, `summary`; `POST /admin/licences`: `policy`, `owner`; `POST /admin/licences/{licence}/{step}`: `reason`, `days`, `owner` |
+//! | `/eas`, `/eas/{licence}` | [`EasPage`], [`LicencePage`] | `POST …/key`, `…/reissue`, `…/settings`: the product's settings, `…/seats/{activation}/release`; `POST /ea-files/{file}/download` |
+//! | `/admin/eas`, `/admin/eas/{ea}` | [`VendorPage`], [`ProductPage`] | `POST /admin/eas`: `code`, `name`, `summary`, `plan.{code}`, `settings_schema`; `POST /admin/eas/{ea}` the same without `code`; `POST /admin/eas/{ea}/files`: `version`, `file`, `sealed`; `POST /admin/ea-files/{file}/remove`; `POST /admin/licences`: `policy`, `owner`; `POST /admin/licences/{licence}/{step}`: `reason`, `days`, `owner` |
 //! | errors | [`ErrorPage`], [`UnknownHost`] | |
 //! | every page | [`Shell`] | `POST /theme-mode`: `mode` (`auto`, `light`, `dark`), `return_to`; `POST /sign-out` |
 //!
@@ -95,6 +95,7 @@ mod shell;
 mod sso;
 mod terms;
 pub mod ticket;
+mod vendor;
 mod worth;
 
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
@@ -111,12 +112,12 @@ pub use decision::{AnswerView, DecisionPage, DecisionRow, OutcomeView, Wish};
 pub use deploy::{Deploy, StrategyCard};
 pub use deployment::{ChangeRow, DeploymentPage, DifferenceRow, LogRow, ShadowPanel, UsagePage, UsageRow, UsageView};
 pub use error::{ErrorPage, UnknownHost};
-pub use figure::{Clock, Direction, Figure, When, count, digits_of, price_text};
+pub use figure::{Clock, Direction, Figure, When, bytes_words, count, digits_of, price_text};
 pub use front::{Feature, Front, PlanCard, SignIn, SignInMore, SignInQuestion};
 pub use join::{ConfirmLink, EmailPage, Forgot, MailPage, MailRow, Note, PasswordPage, Register, Reset, Unverified};
 pub use licences::{
-    EasPage, EventLine, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, PolicyLine, ProductLine, ProductPage,
-    SeatLine, VendorPage, VersionLine, event_words, licence_badge, machine_words, program_words,
+    EasPage, EventLine, FileLine, IncludedEa, LicenceLine, LicencePage, LicenceSteps, SeatLine, VersionLine,
+    event_words, licence_badge, machine_words, program_words,
 };
 pub use live::{EquityEvent, PatchEvent, Placement};
 pub use money::{
@@ -135,6 +136,7 @@ pub use sso::{
     SsoConnectionRow, SsoFormPage, SsoIdentityRow, SsoLeave, SsoLinkPage, SsoListPage, SsoPresetCard, SsoWay,
 };
 pub use terms::{CostRow, account_terms};
+pub use vendor::{LicenceQuery, PolicyLine, ProductFilled, ProductForm, ProductLine, ProductPage, VendorPage};
 pub use worth::{Curve, Distance, DistanceLevel, Stats};
 
 use serde::Serialize;

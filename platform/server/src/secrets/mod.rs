@@ -5,11 +5,13 @@
 //! holds one.
 
 pub(crate) mod cipher;
+mod content;
 mod master;
 mod rotate;
 mod vault;
 
 pub use cipher::SealError;
+pub use content::ContentKey;
 pub use marque_store::{RowKey, SealedColumn};
 pub use master::MasterKeyError;
 pub(crate) use master::MasterSource;

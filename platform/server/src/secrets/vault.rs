@@ -210,6 +210,10 @@ impl Place {
 pub struct Opened(Zeroizing<Vec<u8>>);
 
 impl Opened {
+    pub(super) const fn new(plain: Zeroizing<Vec<u8>>) -> Self {
+        Self(plain)
+    }
+
     /// The bytes, for the one place that needs them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {

@@ -8,8 +8,12 @@ entity!(ea_products, "ea_products", key { tenant_id: i64, id: i64 }, {
     created_at: i64,
 });
 entity!(ea_versions, "ea_versions", key { tenant_id: i64, id: i64 }, {
-    product_id: i64, version: String, channel: String, changelog: String, file_name: Option<String>,
-    file_size: Option<i64>, file_digest: Option<Vec<u8>>, created_at: i64, yanked_at: Option<i64>, yank_reason: String,
+    product_id: i64, version: String, channel: String, changelog: String, created_at: i64, yanked_at: Option<i64>,
+    yank_reason: String,
+});
+entity!(ea_files, "ea_files", key { tenant_id: i64, id: i64 }, {
+    version_id: i64, name: String, size: i64, digest: Vec<u8>, data_key: Vec<u8>, uploaded_by: Option<i64>,
+    uploaded_at: i64,
 });
 entity!(licence_policies, "licence_policies", key { tenant_id: i64, id: i64 }, {
     product_id: i64, name: String, terms: String, created_at: i64,
@@ -44,6 +48,7 @@ impl SystemEntity for licensing_revisions::Entity {}
 of_tenant!(
     ea_products,
     ea_versions,
+    ea_files,
     licence_policies,
     licences,
     licence_keys,

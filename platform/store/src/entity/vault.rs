@@ -35,8 +35,9 @@ entity!(sealed_mails, "mails", key { tenant_id: i64, id: i64 }, { content: Vec<u
 entity!(sealed_licence_keys, "licence_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
 entity!(sealed_licence_salts, "licence_salts", key { tenant_id: i64, id: i64 }, { salt: Vec<u8> });
 entity!(sealed_ea_keys, "ea_keys", key { tenant_id: i64, id: i64 }, { secret: Vec<u8> });
+entity!(sealed_ea_files, "ea_files", key { tenant_id: i64, id: i64 }, { data_key: Vec<u8> });
 
-of_tenant!(sealed_licence_keys, sealed_licence_salts, sealed_ea_keys);
+of_tenant!(sealed_licence_keys, sealed_licence_salts, sealed_ea_keys, sealed_ea_files);
 of_tenant!(data_keys, sealed_authenticators, sealed_sso_connections, sealed_sso_attempts, sealed_mails);
 of_tenant!(sealed_signing_keys);
 sealed! {
@@ -48,4 +49,5 @@ sealed! {
     sealed_licence_keys: Id: i64, Secret;
     sealed_licence_salts: Id: i64, Salt;
     sealed_ea_keys: Id: i64, Secret;
+    sealed_ea_files: Id: i64, DataKey;
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use marque_domain::{
     fixed::Lots,
-    id::{ActivationId, EaVersionId, LicenceId, LicencePolicyId, ProductId, UserId},
+    id::{ActivationId, EaFileId, EaVersionId, LicenceId, LicencePolicyId, ProductId, UserId},
     licence::{Policy, State, Version},
     plugin::Channel,
     time::Millis,
@@ -44,8 +44,6 @@ pub struct EaVersion {
     pub channel: Channel,
     /// What changed, in the vendor's words.
     pub changelog: String,
-    /// What can be downloaded.
-    pub file: Option<EaFile>,
     /// When it was added.
     pub created_at: Millis,
     /// When it was withdrawn.
@@ -54,15 +52,50 @@ pub struct EaVersion {
     pub yank_reason: String,
 }
 
-/// A file of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file of a version. It shows nothing of its key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EaFile {
-    /// What it is called.
+    /// Its id, and its place in the object store.
+    pub id: EaFileId,
+    /// Of which version.
+    pub version: EaVersionId,
+    /// What it is called when it is saved.
     pub name: String,
-    /// Bytes.
+    /// Bytes, before they were sealed.
     pub size: i64,
-    /// SHA-256.
-    pub digest: Vec<u8>,
+    /// Their SHA-256.
+    pub digest: [u8; 32],
+    /// The key that its bytes are sealed with, itself sealed; empty: they lie open.
+    pub data_key: Vec<u8>,
+    /// Who uploaded it; none: a command.
+    pub uploaded_by: Option<UserId>,
+    /// When.
+    pub uploaded_at: Millis,
+}
+
+impl EaFile {
+    /// Whether its bytes are sealed where they lie.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        !self.data_key.is_empty()
+    }
+}
+
+impl fmt::Debug for EaFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EaFile({}, {:?}, {} bytes)", self.id, self.name, self.size)
+    }
+}
+
+/// Why a file was not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EaFileRefused {
+    /// The version has one of this name.
+    NameTaken,
+    /// The version has as many as it may.
+    TooMany,
+    /// All files of the brand together would take more than they may.
+    NoRoom,
 }
 
 /// What licences of a product allow.

@@ -41,6 +41,8 @@ pub enum SealedColumn {
     LicenceSalts,
     /// Keys that sign answers to EAs, by key.
     EaKeys,
+    /// Keys that files of EAs are sealed with, by file; empty for one that lies open.
+    EaFiles,
 }
 
 impl SealedColumn {
@@ -54,6 +56,7 @@ impl SealedColumn {
         Self::LicenceKeys,
         Self::LicenceSalts,
         Self::EaKeys,
+        Self::EaFiles,
     ];
 
     /// The table's name.
@@ -68,6 +71,7 @@ impl SealedColumn {
             Self::LicenceKeys => "licence_keys",
             Self::LicenceSalts => "licence_salts",
             Self::EaKeys => "ea_keys",
+            Self::EaFiles => "ea_files",
         }
     }
 
@@ -81,6 +85,7 @@ impl SealedColumn {
             Self::LicenceSalts => "salt",
             Self::SsoAttempts => "secrets",
             Self::Mails => "content",
+            Self::EaFiles => "data_key",
         }
     }
 }

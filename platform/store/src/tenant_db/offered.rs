@@ -5,7 +5,7 @@ use crate::{
     codec,
     entity::{ea_keys, ea_products, ea_versions, licence_policies},
     error::StoreError,
-    record::{EaFile, EaKey, EaProduct, EaVersion, LicencePolicy},
+    record::{EaKey, EaProduct, EaVersion, LicencePolicy},
     scope::TenantTx,
 };
 use marque_domain::{
@@ -98,6 +98,16 @@ impl TenantDb {
         found
     }
 
+    /// A version.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] besides.
+    pub async fn ea_version(&self, id: EaVersionId) -> Result<EaVersion, StoreError> {
+        use ea_versions::{Column as C, Entity};
+        let found = self.first(|tx| tx.find::<Entity>().filter(C::Id.eq(id.0))).await?;
+        version(found.ok_or(StoreError::NotFound("version"))?)
+    }
+
     /// Adds a version.
     ///
     /// # Errors
@@ -118,9 +128,6 @@ impl TenantDb {
             version: version.version.to_string(),
             channel: version.channel.name().to_owned(),
             changelog: version.changelog.clone(),
-            file_name: version.file.as_ref().map(|file| file.name.clone()),
-            file_size: version.file.as_ref().map(|file| file.size),
-            file_digest: version.file.as_ref().map(|file| file.digest.clone()),
             created_at: version.created_at.0,
             yanked_at: version.yanked_at.map(|at| at.0),
             yank_reason: version.yank_reason.clone(),
@@ -324,10 +331,6 @@ pub(super) fn policy(row: licence_policies::Model) -> Result<LicencePolicy, Stor
 }
 
 fn version(row: ea_versions::Model) -> Result<EaVersion, StoreError> {
-    let file = match (row.file_name, row.file_size, row.file_digest) {
-        (Some(name), Some(size), Some(digest)) => Some(EaFile { name, size, digest }),
-        _ => None,
-    };
     let channel = Channel::ALL.into_iter().find(|channel| channel.name() == row.channel);
     Ok(EaVersion {
         id: EaVersionId(row.id),
@@ -335,7 +338,6 @@ fn version(row: ea_versions::Model) -> Result<EaVersion, StoreError> {
         version: row.version.parse().map_err(|fault| StoreError::corrupt("version", fault))?,
         channel: channel.ok_or_else(|| StoreError::corrupt("version", row.channel))?,
         changelog: row.changelog,
-        file,
         created_at: Millis(row.created_at),
         yanked_at: row.yanked_at.map(Millis),
         yank_reason: row.yank_reason,

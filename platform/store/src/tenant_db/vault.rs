@@ -4,8 +4,8 @@ use super::TenantDb;
 use crate::{
     audit,
     entity::{
-        SealedEntity, data_keys, sealed_authenticators, sealed_ea_keys, sealed_licence_keys, sealed_licence_salts,
-        sealed_mails, sealed_signing_keys, sealed_sso_attempts, sealed_sso_connections,
+        SealedEntity, data_keys, sealed_authenticators, sealed_ea_files, sealed_ea_keys, sealed_licence_keys,
+        sealed_licence_salts, sealed_mails, sealed_signing_keys, sealed_sso_attempts, sealed_sso_connections,
     },
     error::StoreError,
     record::{AuditSeal, DataKey, RowKey, SealedColumn, SealedRow},
@@ -111,6 +111,7 @@ impl TenantDb {
             SealedColumn::LicenceKeys => page::<sealed_licence_keys::Entity>(&tx, after).await?,
             SealedColumn::LicenceSalts => page::<sealed_licence_salts::Entity>(&tx, after).await?,
             SealedColumn::EaKeys => page::<sealed_ea_keys::Entity>(&tx, after).await?,
+            SealedColumn::EaFiles => page::<sealed_ea_files::Entity>(&tx, after).await?,
         };
         tx.end().await;
         Ok(rows)
@@ -134,6 +135,7 @@ impl TenantDb {
                 SealedColumn::LicenceKeys => swap::<sealed_licence_keys::Entity>(&tx, old, new).await?,
                 SealedColumn::LicenceSalts => swap::<sealed_licence_salts::Entity>(&tx, old, new).await?,
                 SealedColumn::EaKeys => swap::<sealed_ea_keys::Entity>(&tx, old, new).await?,
+                SealedColumn::EaFiles => swap::<sealed_ea_files::Entity>(&tx, old, new).await?,
             };
         }
         tx.commit().await?;

@@ -28,6 +28,7 @@ mod backtests;
 mod books;
 mod commits;
 mod devices;
+mod ea_files;
 mod factors;
 mod harness;
 mod isolation;

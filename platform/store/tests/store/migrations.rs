@@ -31,6 +31,7 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
         "0010_backtests",
         "0011_licensing",
         "0012_running",
+        "0013_ea_files",
         "0014_activation_nonces",
     ];
     assert_eq!(pending, &all);

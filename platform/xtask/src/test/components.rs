@@ -1,5 +1,5 @@
 //! What tests need that no registry of ours brings: PostgreSQL's server programs, Redis, Chromium, Python for a
-//! mail server, and a C++ compiler for the sources of Expert Advisors.
+//! mail server and an S3 server, and a C++ compiler for the sources of Expert Advisors.
 //!
 //! Found where systems put them; installed when we are root on Debian; otherwise named with the command that
 //! installs them. Under `CI=true` a missing one is a failure. A developer without one skips its tests and sees
@@ -27,7 +27,7 @@ enum Component {
     Redis,
     /// The browser.
     Chromium,
-    /// What the tests' mail server and the tests of Expert Advisors run on.
+    /// What the tests' mail and S3 servers and the tests of Expert Advisors run on.
     Python,
     /// What the sources of Expert Advisors are compiled with.
     Compiler,

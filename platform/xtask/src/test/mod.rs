@@ -6,6 +6,7 @@ mod ea;
 mod fuzz;
 mod mail;
 mod rust;
+mod s3;
 mod tally;
 
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ pub struct Bench {
     fuzzer: Option<std::path::PathBuf>,
     /// The Python that has the tests' mail server.
     mail_python: Option<std::path::PathBuf>,
+    /// The Python that has the tests' S3 server.
+    s3_python: Option<std::path::PathBuf>,
 }
 
 /// Sets up, builds once, runs the Rust tests, the Expert Advisors and then the browser tests.
@@ -98,9 +101,10 @@ fn set_up() -> Result<Bench> {
     setup::npm(&root::workspace().join("themes"), "page assets")?;
     setup::npm(&root::workspace().join("tests/browser"), "browser test tools")?;
     let mail_python = components.python.as_deref().map(mail::ensure).transpose()?;
+    let s3_python = components.python.as_deref().map(s3::ensure).transpose()?;
     let plugins = plugins::ensure()?.folder().to_path_buf();
     let marque = build::everything()?;
-    Ok(Bench { marque, plugins, components, fuzzer, mail_python })
+    Ok(Bench { marque, plugins, components, fuzzer, mail_python, s3_python })
 }
 
 fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Bench, components, fuzz, mail, tally::Tally};
+use super::{Bench, components, fuzz, mail, s3, tally::Tally};
 use crate::run::{self, Line};
 
 /// What a test prints first when it finds no PostgreSQL, no Redis or no fuzzer and does without.
@@ -17,8 +17,8 @@ pub fn run(bench: &Bench, names: &[&str], variables: &[(&str, String)]) -> Resul
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(names);
     command.envs(variables.iter().map(|(name, value)| (*name, value)));
     let found = &bench.components;
-    let without =
-        [found.postgres.is_none(), found.redis.is_none(), bench.fuzzer.is_none(), bench.mail_python.is_none()];
+    let pythons = [&bench.fuzzer, &bench.mail_python, &bench.s3_python].map(Option::is_none);
+    let without = [found.postgres.is_none(), found.redis.is_none(), pythons.contains(&true)];
     if without.contains(&true) {
         // A test that did without is a success to its runner, which hides what successes print.
         command.arg("--show-output");
@@ -47,6 +47,9 @@ pub fn environment(command: &mut Command, bench: &Bench) -> Result<()> {
     }
     if let Some(python) = &bench.mail_python {
         command.env(mail::PYTHON, python);
+    }
+    if let Some(python) = &bench.s3_python {
+        command.env(s3::PYTHON, python);
     }
     if let Some(postgres) = &bench.components.postgres {
         let path = std::env::var_os("PATH").unwrap_or_default();

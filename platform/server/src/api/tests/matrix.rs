@@ -28,6 +28,7 @@ fn nobodys() -> Ids {
         backtest: id("bkt"),
         ea: id("prd"),
         ea_version: id("eav"),
+        ea_file: id("eaf"),
         licence_policy: id("pol"),
         licence: id("lic"),
         activation: id("act"),
@@ -55,6 +56,7 @@ fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a str> {
         "backtest" => Some(&ids.backtest),
         "ea" => Some(&ids.ea),
         "ea_version" => Some(&ids.ea_version),
+        "ea_file" => Some(&ids.ea_file),
         "licence_policy" | "policy" => Some(&ids.licence_policy),
         "licence" => Some(&ids.licence),
         "activation" => Some(&ids.activation),
@@ -66,10 +68,10 @@ fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
     match name {
         "symbol" => Fill::Plain("EURUSD"),
         "timeframe" => Fill::Plain("M1"),
+        "name" => Fill::Plain("Matrix.mq5"),
         // Cursors are tried in a test of their own.
-        "act" | "days" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome" => {
-            Fill::Nothing
-        }
+        "act" | "days" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome"
+        | "sealed" => Fill::Nothing,
         other => Fill::Id(
             id_of(other, ids).unwrap_or_else(|| panic!("{other:?} is not tried here; say whether it is an id")),
         ),
@@ -89,6 +91,8 @@ fn body(operation: &str) -> Value {
         "suspend_licence" | "revoke_licence" | "yank_ea_version" => json!({ "reason": "matrix" }),
         "add_ea" => json!({ "code": "matrix", "name": "Matrix" }),
         "change_ea" => json!({ "name": "Matrix" }),
+        // A file: the text itself is sent.
+        "add_ea_file" => json!("// Matrix\n"),
         "add_ea_version" => json!({ "version": "9.9", "channel": "stable" }),
         "add_licence_policy" | "change_licence_policy" => json!({
             "name": "Matrix", "term": "perpetual", "grace_s": 0, "overage": "strict", "binding": "all", "kinds": "both",
@@ -176,7 +180,7 @@ impl Asked {
             return Value::Null;
         }
         let mut body = body(&self.id);
-        for (name, value) in body.as_object_mut().unwrap() {
+        for (name, value) in body.as_object_mut().into_iter().flatten() {
             if let Some(id) = id_of(name, ids) {
                 *value = json!(id);
             }
@@ -192,7 +196,12 @@ impl Asked {
         let key = crate::secrets::Token::new().unwrap().expose();
         let request = person.request(self.method.clone(), &self.path(ids)).header("idempotency-key", key);
         let body = self.body(ids);
-        person.send(if body.is_null() { request } else { request.json(&body) }).await.anonymous()
+        let request = match body {
+            Value::Null => request,
+            Value::String(file) => request.header("content-type", "application/octet-stream").body(file),
+            body => request.json(&body),
+        };
+        person.send(request).await.anonymous()
     }
 
     /// The status alone: a stream never ends.

@@ -3,6 +3,7 @@
 mod audit;
 mod backtests;
 mod bodies;
+mod files;
 mod licences;
 mod limits;
 mod matrix;

@@ -4,7 +4,11 @@ use crate::{
     api,
     clock::Clock,
     identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
-    licensing::manage::{self, NewLicence, NewProduct, NewVersion, PolicyWish},
+    licensing::{
+        files::{EaFiles, NewFile},
+        manage::{self, NewLicence, NewProduct, NewVersion, PolicyWish},
+    },
+    objects::Objects,
     plugins,
     portal::Portal,
     secrets::{self, Secret},
@@ -50,6 +54,7 @@ pub struct World {
     server: TestServer,
     pub store: TestStore,
     floor: Arc<Floor>,
+    pub files: EaFiles,
     _tasks: tokio::task::JoinSet<()>,
     _data: tempfile::TempDir,
 }
@@ -92,13 +97,14 @@ impl World {
             }
         }
         let themes = Arc::new(Themes::load().unwrap());
+        let files = EaFiles::new(Objects::open(&config).unwrap(), vault(), clock.clone(), &config.limits);
         let portal = Portal::new(themes, Arc::clone(&floor), clock.clone());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(trading::operator::run(store.store.clone(), Arc::clone(&floor), clock.clone()));
         let routes = api::routes(Route::new(), Arc::clone(&floor), clock).unwrap();
-        let app =
-            routes.nest_no_strip("/", portal.routes()).with(IdentityLayer::new(identity)).with(edge(&config, &store));
-        Self { server: TestServer::start(app).await, store, floor, _tasks: tasks, _data: data }
+        let routes = routes.nest_no_strip("/", portal.routes()).data(files.clone());
+        let app = routes.with(IdentityLayer::new(identity)).with(edge(&config, &store));
+        Self { server: TestServer::start(app).await, store, floor, files, _tasks: tasks, _data: data }
     }
 
     /// Puts a person on a plan, as whoever sells it does.
@@ -303,6 +309,16 @@ impl World {
         [ea, version.to_string(), policy, licence.id.to_string(), seat.to_string()]
     }
 
+    /// A file of a version: made up once. Answers its id.
+    pub async fn ea_file(&self, host: &str, version: &str) -> String {
+        let (db, version) = (self.tenant(host).await, version.parse().unwrap());
+        if let Some(there) = db.ea_files(version).await.unwrap().first() {
+            return there.id.to_string();
+        }
+        let new = NewFile { version, name: "Gold Rush.ex5".to_owned(), sealed: true, bytes: b"EX5\x02q".to_vec() };
+        self.files.put(&db, new, None).await.unwrap().id.to_string()
+    }
+
     /// Closes or opens a brand.
     pub async fn set_status(&self, host: &str, status: TenantStatus) {
         let slug = host.split('.').next().unwrap();
@@ -328,7 +344,7 @@ impl World {
         tenants::apply(&self.store.system(), &definitions, NOON).await.unwrap();
     }
 
-    async fn tenant(&self, host: &str) -> TenantDb {
+    pub async fn tenant(&self, host: &str) -> TenantDb {
         let system = self.store.system();
         let tenant = system.tenant_by_host(host).await.unwrap().unwrap();
         system.tenant_db(tenant.id)
@@ -461,6 +477,12 @@ impl Person<'_> {
         self.http.request(method, url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
     }
 
+    /// A request for a page, whatever its body will be.
+    pub fn page_request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = self.world.server.url(self.host, path);
+        self.http.request(method, url).header("cookie", &self.cookie).header("accept", "text/html")
+    }
+
     /// Asks for a page, or sends its form.
     pub async fn page(&self, method: Method, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
         let url = self.world.server.url(self.host, path);
@@ -546,6 +568,7 @@ impl Person<'_> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (release, author_key) = self.world.release(self.host, &self.name).await;
         let [ea, ea_version, licence_policy, licence, activation] = self.world.licence(self.host, &self.name).await;
+        let ea_file = self.world.ea_file(self.host, &ea_version).await;
         let tested = self.post("/backtests", &backtest_body()).await.ok();
         self.until(&format!("/backtests/{}", tested["id"].as_str().unwrap()), |found| found["status"] == "done").await;
         Ids {
@@ -559,6 +582,7 @@ impl Person<'_> {
             backtest: text(&tested["id"]),
             ea,
             ea_version,
+            ea_file,
             licence_policy,
             licence,
             activation,
@@ -598,6 +622,7 @@ pub struct Ids {
     pub backtest: String,
     pub ea: String,
     pub ea_version: String,
+    pub ea_file: String,
     pub licence_policy: String,
     pub licence: String,
     pub activation: String,

@@ -1,12 +1,14 @@
 //! What vendors and owners do with products, policies and licences: each checked, done, and recorded in the audit log.
 
 mod export;
+mod files;
 mod issue;
 mod licences;
 mod policies;
 mod products;
 
 pub use export::licences_csv;
+pub use files::{DownloadLink, add_file, download, download_link, remove_file};
 pub use issue::{Issued, NewLicence, issue};
 pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer};
 pub(crate) use policies::put_policy;

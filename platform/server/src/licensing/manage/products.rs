@@ -177,7 +177,6 @@ pub(crate) async fn put_version(
         version: new.version.parse().map_err(|_| wrong("version", "one to three numbers with points, such as 1.20"))?,
         channel: new.channel,
         changelog: new.changelog,
-        file: None,
         created_at: now,
         yanked_at: None,
         yank_reason: String::new(),

@@ -2,6 +2,7 @@
 
 mod codes;
 mod document;
+mod files;
 mod limits;
 mod nodes;
 mod rotating;

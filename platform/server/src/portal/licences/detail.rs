@@ -7,8 +7,8 @@ use crate::{
     portal::{
         Scene,
         view::{
-            Badge, Banner, EventLine, LicencePage, LicenceSteps, Link, SeatLine, Tone, VersionLine, count, event_words,
-            fields_of, machine_words, program_words,
+            Badge, Banner, EventLine, FileLine, LicencePage, LicenceSteps, Link, SeatLine, Tone, VersionLine,
+            bytes_words, count, event_words, fields_of, machine_words, program_words,
         },
     },
     problem::Problem,
@@ -18,7 +18,7 @@ use marque_domain::{
     licence::State,
     time::{HOUR_MS, Millis},
 };
-use marque_store::{EaProduct, EaVersion, LicenceEvent, LicencePolicy, LicenceRow, Page, Seat};
+use marque_store::{EaFile, EaProduct, EaVersion, LicenceEvent, LicencePolicy, LicenceRow, Page, Seat};
 use serde_json::Value;
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -104,9 +104,28 @@ fn seat_line(scene: &Scene, policy: Option<&LicencePolicy>, seat: &Seat) -> Seat
     }
 }
 
-/// A version as pages show it.
-pub(super) fn version_line(scene: &Scene, version: &EaVersion, may_yank: bool) -> VersionLine {
-    let yank = (may_yank && version.yanked_at.is_none()).then(|| format!("/admin/ea-versions/{}/yank", version.id));
+/// What a reader can do with versions and their files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shows {
+    /// Download files.
+    pub downloads: bool,
+    /// Withdraw versions and remove files.
+    pub manages: bool,
+}
+
+/// A version as pages show it, with those of the files that are its own.
+pub(super) fn version_line(scene: &Scene, version: &EaVersion, files: &[EaFile], shows: Shows) -> VersionLine {
+    let offered = version.yanked_at.is_none();
+    let yank = (shows.manages && offered).then(|| format!("/admin/ea-versions/{}/yank", version.id));
+    // Who manages may look at what was withdrawn.
+    let downloads = shows.downloads && (offered || shows.manages);
+    let line = |file: &EaFile| FileLine {
+        name: file.name.clone(),
+        size: bytes_words(file.size),
+        sealed: file.is_sealed(),
+        download: downloads.then(|| format!("/ea-files/{}/download", file.id)),
+        remove: shows.manages.then(|| format!("/admin/ea-files/{}/remove", file.id)),
+    };
     VersionLine {
         version: version.version.to_string(),
         channel: version.channel.name(),
@@ -114,6 +133,7 @@ pub(super) fn version_line(scene: &Scene, version: &EaVersion, may_yank: bool) -
         changelog: version.changelog.clone(),
         yanked: version.yanked_at.map(|_| version.yank_reason.clone()),
         yank,
+        files: files.iter().filter(|file| file.version == version.id).map(line).collect(),
     }
 }
 
@@ -176,15 +196,20 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
     let licence = who.db().licence(who.may(Operation::ReadLicences)?, id).await?;
     let names = Names::of(who, std::slice::from_ref(&licence)).await?;
     let policy = names.policy(licence.policy);
+    let line = line(scene, who, &names, &licence).await?;
     let mut seats = who.db().seats(id).await?;
     let now = scene.clock_now();
     seats.sort_by_key(|seat| (!is_held(seat, policy, now), core::cmp::Reverse(seat.seen_at)));
     let events = who.db().licence_events(id, Page::first(EVENTS)).await?.items;
     let versions = who.db().ea_versions(licence.product).await?;
+    let files = who.db().ea_files_of(licence.product).await?;
     let (schema, _, settings) = manage::settings_of(who, id).await?;
     let values: Value = settings.and_then(|set| serde_json::from_str(&set.settings).ok()).unwrap_or_default();
     let own = licence.user == who.user;
     let reaches = |operation: Operation| operation.reach(who.role) == Reach::Tenant;
+    let alive = licence.state == State::Active && line.status.tone == Tone::Good;
+    let downloads = reaches(Operation::DownloadEaFile) || (own && alive);
+    let shows = Shows { downloads, manages: false };
     let steps = reaches(Operation::ManageLicences).then_some(LicenceSteps {
         suspend: licence.state == State::Active,
         reinstate: licence.state == State::Suspended,
@@ -196,7 +221,7 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
         if looks_after && !own { Link::new("Licences", "/admin/eas") } else { Link::new("Expert Advisors", LIST) };
     Ok(LicencePage {
         back,
-        line: line(scene, who, &names, &licence).await?,
+        line,
         id: id.to_string(),
         action: format!("{LIST}/{id}"),
         notice: None,
@@ -205,7 +230,7 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
         may_show_key: own,
         may_reissue: licence.state != State::Revoked && (own || reaches(Operation::ReissueLicenceKey)),
         seats: seats.iter().map(|seat| seat_line(scene, policy, seat)).collect(),
-        versions: versions.iter().map(|version| version_line(scene, version, false)).collect(),
+        versions: versions.iter().map(|version| version_line(scene, version, &files, shows)).collect(),
         settings: fields_of(&schema, &values, &BTreeMap::new()),
         may_set: own || reaches(Operation::SetUpEa),
         error: None,

@@ -1,28 +1,28 @@
-//! What a vendor looks after: products, policies, licences.
+//! What a vendor looks after: everybody's licences, and the products. One product's page is in `product`.
 
 use super::{
     LIST,
-    detail::{Names, policy_words, version_line},
+    detail::Names,
     id_of, line,
+    product::{self, plans_of, product_of},
 };
 use crate::{
     identity::{
         Identity, Operation, Reach, SignedIn,
         gate::{Pages, may},
     },
-    licensing::manage::{self, NewProduct, NewVersion, PolicyWish, Step, TermWish},
+    licensing::manage::{self, NewProduct, Step},
     portal::{
         Scene,
         brand::see_other,
-        view::{Field, LicenceQuery, Pager, PolicyLine, ProductLine, ProductPage, VendorPage},
+        view::{Field, FieldKind, LicenceQuery, Pager, ProductLine, VendorPage},
     },
     problem::{Problem, ProblemCode},
 };
 use marque_domain::{
     id::{LicenceId, ProductId},
-    licence::{Kinds, Since, State},
-    plugin::Channel,
-    time::{DAY_MS, SECOND_MS},
+    licence::State,
+    time::DAY_MS,
 };
 use marque_store::{EaProduct, LicenceFilter, Page};
 use poem::{
@@ -33,25 +33,22 @@ use poem::{
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-const HOME: &str = "/admin/eas";
+pub(super) const HOME: &str = "/admin/eas";
 /// Licences on a page.
 const ROWS: u32 = 50;
 
-type Filled = BTreeMap<String, String>;
+pub(super) type Filled = BTreeMap<String, String>;
 
 pub(super) fn pages(pages: Pages) -> Pages {
     use Operation as O;
     // Traders may list what is offered and see their own licences, but not here.
     let looks = || may(O::OpenAdmin);
-    pages
+    let pages = pages
         .at(HOME, looks().get(home).and(O::ManageEas).post(add_product))
         .at("/admin/licences.csv", looks().get(export))
         .at("/admin/licences", may(O::ManageLicences).post(issue))
-        .at("/admin/licences/:licence/:step", may(O::ManageLicences).post(step))
-        .at("/admin/eas/:ea", looks().get(show_product))
-        .at("/admin/eas/:ea/versions", may(O::ManageEas).post(add_version))
-        .at("/admin/eas/:ea/policies", may(O::ManageEas).post(add_policy))
-        .at("/admin/ea-versions/:ea_version/yank", may(O::ManageEas).post(yank))
+        .at("/admin/licences/:licence/:step", may(O::ManageLicences).post(step));
+    product::pages(pages)
 }
 
 #[derive(Deserialize, Default)]
@@ -97,11 +94,11 @@ fn escaped(text: &str) -> String {
     })
 }
 
-fn may_do(who: &SignedIn, operation: Operation) -> bool {
+pub(super) fn may_do(who: &SignedIn, operation: Operation) -> bool {
     operation.reach(who.role) == Reach::Tenant
 }
 
-async fn product_line(who: &SignedIn, product: &EaProduct) -> Result<ProductLine, Problem> {
+pub(super) async fn product_line(who: &SignedIn, product: &EaProduct) -> Result<ProductLine, Problem> {
     let versions = who.db().ea_versions(product.id).await?;
     let newest = versions.iter().find(|version| version.yanked_at.is_none());
     Ok(ProductLine {
@@ -143,7 +140,7 @@ async fn view(scene: &Scene, who: &SignedIn, search: &Search) -> Result<VendorPa
         licences,
         pager: Pager { newer: search.before.map(|_| narrowed.clone()), older },
         csv: format!("/admin/licences.csv{narrowed}"),
-        new_product: if may_do(who, Operation::ManageEas) { VendorPage::product_form() } else { Vec::new() },
+        new_product: may_do(who, Operation::ManageEas).then(|| VendorPage::product_form(&plans_of(who)).in_form("new")),
         new_licence: if may_do(who, Operation::ManageLicences) {
             VendorPage::licence_form(&policies)
         } else {
@@ -170,42 +167,62 @@ async fn export(who: SignedIn, Query(search): Query<Search>) -> poem::Result<Res
     Ok(attached.into_response())
 }
 
-fn text(form: &Filled, name: &str) -> String {
+pub(super) fn text(form: &Filled, name: &str) -> String {
     form.get(name).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 /// Puts back what was sent, with why it was refused.
-fn refuse(fields: &mut [Field], form: &Filled, problem: &Problem) {
+pub(super) fn refuse<'a>(fields: impl IntoIterator<Item = &'a mut Field>, form: &Filled, problem: &Problem) {
     for field in fields {
-        field.value = text(form, &field.name).chars().take(2_000).collect();
+        // A description of settings is long; nothing of it may be lost.
+        let chars_max = if field.kind == FieldKind::Area { 20_000 } else { 2_000 };
+        field.value = text(form, &field.name).chars().take(chars_max).collect();
         field.checked = form.contains_key(&field.name);
         for choice in &mut field.choices {
             choice.selected = choice.value == field.value;
         }
-        let name = field.name.as_str();
-        let mine = |of: &str| of.trim_start_matches('/') == name || (name == "days" && of == "/term_s");
+        let mine =
+            |of: &str| of.trim_start_matches('/') == field.name || FIELDS_OF.contains(&(field.name.as_str(), of));
         field.error = problem.errors.iter().find(|error| mine(&error.field)).map(|error| error.detail.clone());
     }
 }
 
-fn is_refusal(problem: &Problem) -> bool {
+/// Fields that a form asks for in another unit than what is refused, by both names.
+const FIELDS_OF: &[(&str, &str)] = &[
+    ("days", "/term_s"),
+    ("grace_days", "/grace_s"),
+    ("cooldown_h", "/cooldown_s"),
+    ("lease_h", "/lease_s"),
+    ("offline_h", "/offline_grace_s"),
+];
+
+pub(super) fn is_refusal(problem: &Problem) -> bool {
     matches!(problem.code, ProblemCode::Invalid | ProblemCode::Conflict)
 }
 
 #[handler]
 async fn add_product(scene: Scene, who: SignedIn, Form(form): Form<Filled>) -> poem::Result<Response> {
-    let new = NewProduct {
-        code: text(&form, "code"),
-        name: text(&form, "name"),
-        summary: text(&form, "summary"),
-        plans: Vec::new(),
-        settings_schema: None,
+    let product = product_of(&who, &form);
+    let added = match product {
+        Ok(product) => {
+            let new = NewProduct {
+                code: text(&form, "code"),
+                name: product.name,
+                summary: product.summary,
+                plans: product.plans,
+                settings_schema: Some(product.settings),
+            };
+            manage::add_product(&who, new, scene.clock_now()).await
+        }
+        Err(problem) => Err(problem),
     };
-    match manage::add_product(&who, new, scene.clock_now()).await {
+    match added {
         Ok(product) => Ok(see_other(&format!("{HOME}/{}", product.id))),
         Err(problem) if is_refusal(&problem) => {
             let mut page = view(&scene, &who, &Search::default()).await?;
-            refuse(&mut page.new_product, &form, &problem);
+            if let Some(new) = &mut page.new_product {
+                refuse(new.every(), &form, &problem);
+            }
             page.error = Some(problem.detail);
             let page = scene.page("Expert Advisors", &page)?;
             Ok(page.with_status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
@@ -261,106 +278,4 @@ async fn step(
     };
     manage::change(&who, id, step, now).await?;
     Ok(see_other(&format!("{LIST}/{id}?done={done}")))
-}
-
-async fn product_view(scene: &Scene, who: &SignedIn, id: ProductId) -> Result<ProductPage, Problem> {
-    who.may(Operation::ListEas)?;
-    let product = who.db().ea_product(id).await?;
-    let manages = may_do(who, Operation::ManageEas);
-    let versions = who.db().ea_versions(id).await?;
-    let policies = who.db().licence_policies(Some(id)).await?;
-    Ok(ProductPage {
-        line: product_line(who, &product).await?,
-        summary: product.summary,
-        versions: versions.iter().map(|version| version_line(scene, version, manages)).collect(),
-        policies: policies
-            .iter()
-            .map(|policy| PolicyLine { name: policy.name.clone(), terms: policy_words(policy) })
-            .collect(),
-        new_version: if manages { ProductPage::version_form() } else { Vec::new() },
-        new_policy: if manages { ProductPage::policy_form() } else { Vec::new() },
-        error: None,
-        zone: scene.clock().name().to_owned(),
-        csrf: scene.csrf.clone(),
-    })
-}
-
-#[handler]
-async fn show_product(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
-    let page = product_view(&scene, &who, id_of(&id)?).await?;
-    scene.page(&page.line.name, &page)
-}
-
-#[handler]
-async fn add_version(
-    scene: Scene,
-    who: SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<Filled>,
-) -> poem::Result<Response> {
-    let id: ProductId = id_of(&id)?;
-    let channel = if text(&form, "channel") == Channel::Beta.name() { Channel::Beta } else { Channel::Stable };
-    let new = NewVersion { version: text(&form, "version"), channel, changelog: text(&form, "changelog") };
-    match manage::add_version(&who, id, new, scene.clock_now()).await {
-        Ok(_) => Ok(see_other(&format!("{HOME}/{id}#versions"))),
-        Err(problem) if is_refusal(&problem) => {
-            let mut page = product_view(&scene, &who, id).await?;
-            refuse(&mut page.new_version, &form, &problem);
-            refused(&scene, page, problem)
-        }
-        Err(problem) => Err(problem.into()),
-    }
-}
-
-fn refused(scene: &Scene, mut page: ProductPage, problem: Problem) -> poem::Result<Response> {
-    page.error = Some(problem.detail);
-    let answer = scene.page(&page.line.name, &page)?;
-    Ok(answer.with_status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
-}
-
-fn policy_wish(form: &Filled) -> PolicyWish {
-    let days_s = text(form, "days").parse::<i64>().unwrap_or(0).saturating_mul(DAY_MS / SECOND_MS);
-    PolicyWish {
-        name: text(form, "name"),
-        term: match text(form, "term").as_str() {
-            "subscription" => TermWish::Subscription(days_s),
-            "trial" => TermWish::Trial(Since::Activation, days_s),
-            _ => TermWish::Perpetual,
-        },
-        machines: text(form, "machines").parse().ok(),
-        accounts: text(form, "accounts").parse().ok(),
-        kinds: match text(form, "kinds").as_str() {
-            "demo" => Kinds::Demo,
-            "live" => Kinds::Live,
-            _ => Kinds::Both,
-        },
-        requests_per_minute: text(form, "requests_per_minute").parse().ok(),
-        window_s: if form.contains_key("floating") { 600 } else { 0 },
-        ..PolicyWish::default()
-    }
-}
-
-#[handler]
-async fn add_policy(
-    scene: Scene,
-    who: SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<Filled>,
-) -> poem::Result<Response> {
-    let id: ProductId = id_of(&id)?;
-    match manage::add_policy(&who, id, &policy_wish(&form), scene.clock_now()).await {
-        Ok(_) => Ok(see_other(&format!("{HOME}/{id}#policies"))),
-        Err(problem) if is_refusal(&problem) => {
-            let mut page = product_view(&scene, &who, id).await?;
-            refuse(&mut page.new_policy, &form, &problem);
-            refused(&scene, page, problem)
-        }
-        Err(problem) => Err(problem.into()),
-    }
-}
-
-#[handler]
-async fn yank(scene: Scene, who: SignedIn, Path(id): Path<String>, Form(form): Form<Filled>) -> poem::Result<Response> {
-    let yanked = manage::yank_version(&who, id_of(&id)?, &text(&form, "reason"), scene.clock_now()).await?;
-    Ok(see_other(&format!("{HOME}/{}#versions", yanked.product)))
 }

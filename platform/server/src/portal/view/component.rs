@@ -135,6 +135,8 @@ pub enum FieldKind {
     Checkbox,
     /// Lines of text.
     Area,
+    /// A file to send. Its form must be sent in parts.
+    File,
 }
 
 /// One of the answers of a field.
@@ -192,6 +194,7 @@ impl Field {
             FieldKind::Password => "password",
             FieldKind::Number => "number",
             FieldKind::Checkbox => "checkbox",
+            FieldKind::File => "file",
             FieldKind::Text | FieldKind::Select | FieldKind::Area => "text",
         };
         Self {

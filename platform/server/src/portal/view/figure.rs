@@ -128,6 +128,18 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(&number.to_string()), if number == 1 { one } else { many })
 }
 
+/// How large a file is: `812 bytes`, `12 KiB`, `1.2 MiB`.
+#[must_use]
+pub fn bytes_words(bytes: i64) -> String {
+    const KIB: i64 = 1 << 10;
+    const MIB: i64 = 1 << 20;
+    match bytes {
+        ..KIB => format!("{bytes} bytes"),
+        KIB..MIB => format!("{} KiB", bytes / KIB),
+        _ => format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB),
+    }
+}
+
 /// An instant as a page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct When {

@@ -1,8 +1,8 @@
-//! Licences of Expert Advisors: a trader's, and all that a vendor looks after.
+//! Licences of Expert Advisors, as their owners see them. What a vendor looks after besides is in `vendor`.
 
 use super::{
-    Banner, Page, Pager, Tone,
-    component::{Badge, Field, FieldKind, Link},
+    Banner, Page, Tone,
+    component::{Badge, Field, Link},
     figure::When,
 };
 use marque_domain::licence::State;
@@ -44,6 +44,8 @@ pub fn licence_badge(state: State, ended: bool) -> Badge {
 pub struct EasPage {
     /// The reader's licences, the newest first.
     pub licences: Vec<LicenceLine>,
+    /// What their plan gives them besides.
+    pub included: Vec<IncludedEa>,
     /// The zone of the times.
     pub zone: String,
 }
@@ -132,6 +134,34 @@ pub struct VersionLine {
     pub yanked: Option<String>,
     /// Where the form goes that withdraws it; none for who may not.
     pub yank: Option<String>,
+    /// Its files, the oldest first.
+    pub files: Vec<FileLine>,
+}
+
+/// A file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileLine {
+    /// What it is called.
+    pub name: String,
+    /// How large it is: `12 KiB`.
+    pub size: String,
+    /// Whether it is sealed where it lies.
+    pub sealed: bool,
+    /// Where the form goes that downloads it; none for who may not now.
+    pub download: Option<String>,
+    /// Where the form goes that removes it; none for who may not.
+    pub remove: Option<String>,
+}
+
+/// An Expert Advisor that the reader's plan gives them, without a licence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncludedEa {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub summary: String,
+    /// Its newest version.
+    pub version: VersionLine,
 }
 
 /// What a vendor can do with a licence now.
@@ -190,188 +220,4 @@ pub struct LicencePage {
 
 impl Page for LicencePage {
     const TEMPLATE: &'static str = "ea";
-}
-
-/// A product in the vendor's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProductLine {
-    /// Its page.
-    pub href: String,
-    /// Its name.
-    pub name: String,
-    /// What the EA calls itself.
-    pub code: String,
-    /// The plans that grant it.
-    pub plans: String,
-    /// The newest version.
-    pub version: String,
-}
-
-/// What the vendor's list is narrowed to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LicenceQuery {
-    /// The beginning of an address or account number.
-    pub text: String,
-    /// A product's id, or empty.
-    pub ea: String,
-    /// A state, or empty.
-    pub state: String,
-}
-
-/// `/admin/eas`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VendorPage {
-    /// The products.
-    pub products: Vec<ProductLine>,
-    /// The fields of the search.
-    pub search: Vec<Field>,
-    /// Whether the list is narrowed.
-    pub narrowed: bool,
-    /// Licences found, the newest first.
-    pub licences: Vec<LicenceLine>,
-    /// Neighbouring pages.
-    pub pager: Pager,
-    /// The same as a file.
-    pub csv: String,
-    /// The form of a new product; empty for who may not add one.
-    pub new_product: Vec<Field>,
-    /// The form of a new licence; empty for who may not issue one, or while there is no policy.
-    pub new_licence: Vec<Field>,
-    /// Why the last form was refused.
-    pub error: Option<String>,
-    /// The zone of the times.
-    pub zone: String,
-    /// The token of the forms.
-    pub csrf: String,
-}
-
-impl VendorPage {
-    /// The fields of the search.
-    #[must_use]
-    pub fn search(query: &LicenceQuery, products: &[(String, String)]) -> Vec<Field> {
-        let optional = |field: Field| Field { required: false, ..field };
-        let any = [(String::new(), "Any".to_owned())];
-        let states = [("active", "Valid"), ("suspended", "Suspended"), ("revoked", "Revoked")];
-        let states = states.map(|(value, label)| (value.to_owned(), label.to_owned()));
-        vec![
-            optional(Field::new(FieldKind::Text, "q", "E-mail or account number").value(query.text.as_str())),
-            optional(
-                Field::new(FieldKind::Select, "ea", "Expert Advisor")
-                    .value(query.ea.as_str())
-                    .choices(any.clone().into_iter().chain(products.iter().cloned())),
-            ),
-            optional(
-                Field::new(FieldKind::Select, "state", "State")
-                    .value(query.state.as_str())
-                    .choices(any.into_iter().chain(states)),
-            ),
-        ]
-    }
-
-    /// The form of a new product.
-    #[must_use]
-    pub fn product_form() -> Vec<Field> {
-        vec![
-            Field::new(FieldKind::Text, "code", "Code")
-                .hint("What the EA's source calls itself: small letters, digits and hyphens. It stays."),
-            Field::new(FieldKind::Text, "name", "Name"),
-            Field { required: false, ..Field::new(FieldKind::Text, "summary", "What it does, in one sentence") },
-        ]
-    }
-
-    /// The form of a new licence under one of these policies: id and words.
-    #[must_use]
-    pub fn licence_form(policies: &[(String, String)]) -> Vec<Field> {
-        if policies.is_empty() {
-            return Vec::new();
-        }
-        vec![
-            Field::new(FieldKind::Select, "policy", "Policy").choices(policies.iter().cloned()),
-            Field::new(FieldKind::Email, "owner", "E-mail address of its owner"),
-        ]
-    }
-}
-
-impl Page for VendorPage {
-    const TEMPLATE: &'static str = "admin-eas";
-}
-
-/// A policy in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PolicyLine {
-    /// Its name.
-    pub name: String,
-    /// What it allows, in words.
-    pub terms: String,
-}
-
-/// `/admin/eas/{product}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProductPage {
-    /// As in the list.
-    pub line: ProductLine,
-    /// What it does.
-    pub summary: String,
-    /// Its versions, the newest first.
-    pub versions: Vec<VersionLine>,
-    /// Its policies, the oldest first.
-    pub policies: Vec<PolicyLine>,
-    /// The form of a new version; empty for who may not add one.
-    pub new_version: Vec<Field>,
-    /// The form of a new policy.
-    pub new_policy: Vec<Field>,
-    /// Why the last form was refused.
-    pub error: Option<String>,
-    /// The zone of the times.
-    pub zone: String,
-    /// The token of the forms.
-    pub csrf: String,
-}
-
-impl ProductPage {
-    /// The form of a new version.
-    #[must_use]
-    pub fn version_form() -> Vec<Field> {
-        vec![
-            Field::new(FieldKind::Text, "version", "Version").hint("One to three numbers with points, such as 1.20."),
-            Field::new(FieldKind::Select, "channel", "Channel").choices([("stable", "Stable"), ("beta", "Beta")]),
-            Field { required: false, ..Field::new(FieldKind::Area, "changelog", "What changed") },
-        ]
-    }
-
-    /// The form of a new policy: what most policies differ in.
-    #[must_use]
-    pub fn policy_form() -> Vec<Field> {
-        let number = |name: &str, label: &str, value: &str, hint: &str| {
-            let field = Field::new(FieldKind::Number, name, label).value(value).hint(hint);
-            Field { required: false, min: Some("0".to_owned()), step: Some("1".to_owned()), ..field }
-        };
-        let terms = [("perpetual", "For ever"), ("subscription", "Until it is renewed"), ("trial", "A trial, once")];
-        vec![
-            Field::new(FieldKind::Text, "name", "Name"),
-            Field::new(FieldKind::Select, "term", "Lasts").choices(terms),
-            number("days", "Days", "", "Of a subscription's period or a trial."),
-            number("machines", "Computers", "1", "Empty means no limit."),
-            number("accounts", "Trading accounts", "1", "Empty means no limit."),
-            Field::new(FieldKind::Select, "kinds", "For accounts that are").choices([
-                ("both", "demo or live"),
-                ("demo", "demo"),
-                ("live", "live"),
-            ]),
-            number(
-                "requests_per_minute",
-                "Requests a minute of one key",
-                "",
-                "Empty means as many as this portal lets any.",
-            ),
-            Field {
-                required: false,
-                ..Field::new(FieldKind::Checkbox, "floating", "A seat is free when its EA is silent for 10 minutes")
-            },
-        ]
-    }
-}
-
-impl Page for ProductPage {
-    const TEMPLATE: &'static str = "admin-ea";
 }

@@ -2,9 +2,9 @@
 
 use super::{Sample, Shell};
 use crate::portal::view::{
-    Badge, Clock, EasPage, EventLine, Field, FieldKind, LicenceLine, LicencePage, LicenceQuery, LicenceSteps, Link,
-    Pager, PolicyLine, ProductLine, ProductPage, SeatLine, Tone, VendorPage, VersionLine, When, event_words,
-    licence_badge,
+    Badge, Clock, EasPage, EventLine, Field, FieldKind, FileLine, IncludedEa, LicenceLine, LicencePage, LicenceQuery,
+    LicenceSteps, Link, Pager, PolicyLine, ProductFilled, ProductForm, ProductLine, ProductPage, SeatLine, Tone,
+    VendorPage, VersionLine, When, event_words, licence_badge,
 };
 use marque_domain::{
     licence::State,
@@ -36,7 +36,22 @@ fn version(yanked: bool) -> VersionLine {
         changelog: "A closer stop.".to_owned(),
         yanked: yanked.then(|| "It counted lots wrongly.".to_owned()),
         yank: (!yanked).then(|| "/admin/ea-versions/eav_000000000001a/yank".to_owned()),
+        files: if yanked { Vec::new() } else { vec![file("Gold Rush.ex5", true), file("Manual.pdf", false)] },
     }
+}
+
+fn file(name: &str, sealed: bool) -> FileLine {
+    FileLine {
+        name: name.to_owned(),
+        size: "212 KiB".to_owned(),
+        sealed,
+        download: Some("/ea-files/eaf_000000000001a/download".to_owned()),
+        remove: Some("/admin/ea-files/eaf_000000000001a/remove".to_owned()),
+    }
+}
+
+fn plans() -> Vec<(String, String)> {
+    [("start", "Start"), ("plus", "Plus")].map(|(code, name)| (code.to_owned(), name.to_owned())).to_vec()
 }
 
 fn seat(held: bool) -> SeatLine {
@@ -106,7 +121,7 @@ fn vendor(empty: bool) -> VendorPage {
         licences: if empty { Vec::new() } else { [State::Active, State::Suspended, State::Revoked].map(line).to_vec() },
         pager: Pager { newer: None, older: (!empty).then(|| "?before=1".to_owned()) },
         csv: "/admin/licences.csv".to_owned(),
-        new_product: VendorPage::product_form(),
+        new_product: Some(VendorPage::product_form(&plans())),
         new_licence: if empty { Vec::new() } else { VendorPage::licence_form(&policies) },
         error: None,
         zone: "UTC".to_owned(),
@@ -122,7 +137,18 @@ fn product_page(empty: bool) -> ProductPage {
         versions: if empty { Vec::new() } else { vec![version(false), version(true)] },
         policies: if empty { Vec::new() } else { vec![PolicyLine { name: "Monthly".to_owned(), terms }] },
         new_version: ProductPage::version_form(),
+        new_file: if empty {
+            Vec::new()
+        } else {
+            ProductPage::file_form(&[("eav_000000000001a".to_owned(), "1.20".to_owned())])
+        },
         new_policy: ProductPage::policy_form(),
+        more_policy: ProductPage::policy_form_more(),
+        change: Some(
+            ProductForm::of(&plans(), &ProductFilled { name: "Gold Rush".to_owned(), ..ProductFilled::default() })
+                .in_form("change"),
+        ),
+        notice: None,
         error: None,
         zone: "UTC".to_owned(),
         csrf: "csrf-token".to_owned(),
@@ -132,10 +158,16 @@ fn product_page(empty: bool) -> ProductPage {
 /// Lists, a licence for each kind of reader, products.
 pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample> {
     let of = |title: &str, path: &str| shell(title, path, true);
-    let list = |licences| EasPage { licences, zone: "UTC".to_owned() };
+    let list = |licences, included| EasPage { licences, included, zone: "UTC".to_owned() };
+    let silver =
+        IncludedEa { name: "Silver Rush".to_owned(), summary: "Buys silver.".to_owned(), version: version(false) };
     vec![
-        Sample::page("eas", of("Expert Advisors", "/eas"), &list(vec![line(State::Active), line(State::Revoked)])),
-        Sample::page("eas-none", of("Expert Advisors", "/eas"), &list(Vec::new())),
+        Sample::page(
+            "eas",
+            of("Expert Advisors", "/eas"),
+            &list(vec![line(State::Active), line(State::Revoked)], vec![silver]),
+        ),
+        Sample::page("eas-none", of("Expert Advisors", "/eas"), &list(Vec::new(), Vec::new())),
         Sample::page("ea", of("Gold Rush", "/eas/x"), &page(false)),
         Sample::page("ea-vendor", of("Gold Rush", "/eas/x"), &page(true)),
         Sample::page("admin-eas", of("Expert Advisors", "/admin/eas"), &vendor(false)),
