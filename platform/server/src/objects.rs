@@ -129,7 +129,9 @@ impl Objects {
             .with_access_key_id(place.access_key_id.expose())
             .with_secret_access_key(place.secret_access_key.expose())
             .with_client_options(client)
-            .with_retry(retry);
+            .with_retry(retry)
+            // One at a time is what every server of this kind offers, and all that is asked for here.
+            .with_disable_bulk_delete(true);
         if let Some(endpoint) = &place.endpoint {
             s3 = s3.with_endpoint(endpoint);
         }

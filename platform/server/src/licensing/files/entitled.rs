@@ -5,7 +5,7 @@ use crate::{
     problem::{Problem, ProblemCode},
 };
 use marque_domain::{
-    id::UserId,
+    id::{ProductId, UserId},
     licence::{Download, Licence, NoDownload, may_download},
     time::Millis,
 };
@@ -49,8 +49,18 @@ pub(super) async fn check(db: &TenantDb, asks: Asks, file: &EaFile, now: Millis)
     may_download(&download, now).map_err(|no| refusal(&no))
 }
 
+/// Whether somebody may have the files of a product's versions that were not withdrawn, at this moment.
+pub(crate) async fn gives(db: &TenantDb, asks: Asks, product: ProductId, now: Millis) -> Result<bool, Problem> {
+    if asks.manages {
+        return Ok(true);
+    }
+    let (plan_grants, licences) = rights(db, asks.user, &db.ea_product(product).await?).await?;
+    let download = Download { withdrawn: false, manages: false, plan_grants, licences: &licences };
+    Ok(may_download(&download, now).is_ok())
+}
+
 /// Whether a person's plan grants a product, and their licences of it.
-pub(super) async fn rights(db: &TenantDb, user: UserId, product: &EaProduct) -> Result<(bool, Vec<Licence>), Problem> {
+async fn rights(db: &TenantDb, user: UserId, product: &EaProduct) -> Result<(bool, Vec<Licence>), Problem> {
     let plan = db.user(user).await?.plan;
     let named = plan.is_some_and(|plan| product.plans.contains(&plan));
     let filter = LicenceFilter { product: Some(product.id), ..LicenceFilter::default() };

@@ -22,7 +22,7 @@ use crate::{
     problem::{Problem, ProblemCode},
     secrets::{ContentKey, Place, SealedColumn, Vault, new_id},
 };
-pub(crate) use entitled::Asks;
+pub(crate) use entitled::{Asks, gives};
 use link::Link;
 use marque_domain::{
     id::{EaFileId, EaVersionId, UserId},

@@ -3,7 +3,11 @@
 use super::{LIST, line};
 use crate::{
     identity::{Operation, Reach, SignedIn, place::Place},
-    licensing::{Unusual, manage, unusual},
+    licensing::{
+        Unusual,
+        files::{Asks, gives},
+        manage, unusual,
+    },
     portal::{
         Scene,
         view::{
@@ -207,8 +211,8 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
     let values: Value = settings.and_then(|set| serde_json::from_str(&set.settings).ok()).unwrap_or_default();
     let own = licence.user == who.user;
     let reaches = |operation: Operation| operation.reach(who.role) == Reach::Tenant;
-    let alive = licence.state == State::Active && line.status.tone == Tone::Good;
-    let downloads = reaches(Operation::DownloadEaFile) || (own && alive);
+    let asks = Asks { user: who.user, manages: reaches(Operation::DownloadEaFile) };
+    let downloads = (own || asks.manages) && gives(who.db(), asks, licence.product, now).await?;
     let shows = Shows { downloads, manages: false };
     let steps = reaches(Operation::ManageLicences).then_some(LicenceSteps {
         suspend: licence.state == State::Active,
