@@ -201,11 +201,19 @@ impl<V: Venue> Desk<V> {
     }
 }
 
-/// Lets the venue know what is committed of orders and positions: what stands there stands as the journal has it.
+/// Lets the venue know what is committed of orders and positions: what stands there stands as the journal has it. Of an
+/// order that moved on at once our own venue hears where it ended.
 fn follow<V: Venue>(venue: &mut V, records: &[Record]) {
-    for record in records {
+    let hears_all = venue.is_remote();
+    for (index, record) in records.iter().enumerate() {
         match record {
-            Record::OrderMoved(order) => venue.order(order),
+            Record::OrderMoved(order) => {
+                let next = records.get(index + 1);
+                let moved_on = matches!(next, Some(Record::OrderMoved(later)) if later.id == order.id);
+                if hears_all || !moved_on {
+                    venue.order(order);
+                }
+            }
             Record::PositionOpened(position) | Record::PositionChanged(position) | Record::PositionClosed(position) => {
                 venue.position(position);
             }
