@@ -122,7 +122,7 @@ def main():
         began = time.perf_counter()
         engine.run()
         seconds = time.perf_counter() - began
-        account = engine.trader._cache.account_for_venue(VENUE)
+        account = engine.cache.account_for_venue(VENUE)
         closed = engine.cache.positions_closed_count()
         floating = sum(
             float(position.unrealized_pnl(Price(recording.columns[column][-1] / UNITS, 5)))

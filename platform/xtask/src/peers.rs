@@ -26,7 +26,7 @@ pub fn ensure() -> Result<PathBuf> {
         return Ok(python);
     }
     if run::ask("python3", &["-c", "import venv, ensurepip"]).is_none() {
-        bail!("Python 3.11 or 3.12 with venv could not be found. Install it (Debian: `apt-get install python3-venv`).");
+        bail!("Python 3.11 to 3.13 with venv could not be found. Install it (Debian: `apt-get install python3-venv`).");
     }
     let step = Step::begin("Installing vectorbt and nautilus_trader by pip (1.5 GB with what they need)");
     run::quietly(&step, Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;

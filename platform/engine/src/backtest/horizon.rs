@@ -99,7 +99,7 @@ fn near((from, to): (Money, Money), top: i64, level: Money) -> i64 {
     let (from, to, level) = (i128::from(from.units()), i128::from(to.units()), i128::from(level.units()));
     let share = (level - from) * i128::from(top - 1);
     let place = share.checked_div(to - from).unwrap_or(0) + 1;
-    i64::try_from(place.clamp(1, i128::from(top))).unwrap_or(top)
+    i64::try_from(place.clamp(1, i128::from(top.max(1)))).unwrap_or(top)
 }
 
 /// Equity as a function of the one price that its positions are closed at.

@@ -320,8 +320,8 @@ impl Test<'_> {
                 _ => self.pass(observer)?,
             }
         }
-        let answers = self.desk.shard_mut().says_state(deployment);
-        Ok(if answers { Ended::Through } else { Ended::Failed })
+        let whole = !self.desk.shard().missed_state() && self.desk.shard_mut().says_state(deployment);
+        Ok(if whole { Ended::Through } else { Ended::Failed })
     }
 
     /// Goes through quotes one by one up to `end`, exclusive.
