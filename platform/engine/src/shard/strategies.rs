@@ -137,7 +137,7 @@ impl Shard {
             return None;
         }
         // The state to go back to, should something fail in the middle of the run.
-        let before = if keeps { runner.state().ok()? } else { Vec::new() };
+        let before = if keeps { Some(runner.state().ok()?) } else { None };
         let strategy = runner.strategy.as_mut()?;
         strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         if let Ok(consumed) = call(strategy.as_mut(), actions) {
@@ -154,7 +154,7 @@ impl Shard {
         let plugin = runner.plugin.clone();
         self.runners.meter(deployment, used);
         self.missed |= !keeps;
-        match self.instance(deployment, &plugin, Some(&before)) {
+        match self.instance(deployment, &plugin, before.as_deref()) {
             Ok(strategy) => self.runners.get_mut(deployment)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
         }
