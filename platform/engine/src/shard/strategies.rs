@@ -153,7 +153,11 @@ impl Shard {
         runner.called();
         let plugin = runner.plugin.clone();
         self.runners.meter(deployment, used);
-        self.missed |= !keeps;
+        if !keeps {
+            // There is nothing to go back to, and whoever keeps no states begins again.
+            self.missed = true;
+            return None;
+        }
         match self.instance(deployment, &plugin, before.as_deref()) {
             Ok(strategy) => self.runners.get_mut(deployment)?.strategy = Some(strategy),
             Err(fault) => self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx),
