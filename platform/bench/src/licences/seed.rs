@@ -269,7 +269,8 @@ fn definitions(site: &Site, tenants: u64) -> Result<String> {
         demo.split_once("[words]").and_then(|(_, rest)| rest.split_once("# logo")).context("the demo's words")?.0;
     let tokens =
         demo.split_once("[tokens]").and_then(|(_, rest)| rest.split_once("# What")).context("the demo's looks")?.0;
-    let accounts = "[accounts]\ncurrency = \"USD\"\ninitial_balance = \"100000.00\"\nleverage = 30\n";
+    let accounts = "[accounts]\ncurrency = \"USD\"\ninitial_balance = \"100000.00\"\nleverage = 30\n\n[[plans]]\ncode = \"start\"\n\
+                    name = \"Start\"\nsummary = \"One.\"\nprice_minor = 0\ncurrency = \"EUR\"\ninterval = \"month\"\nquotas = {}\n";
     for place in 0..tenants {
         let own = folder.join(format!("t{place:05}"));
         fs::create_dir_all(&own)?;

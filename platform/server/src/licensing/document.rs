@@ -147,18 +147,25 @@ fn of(operation: Operation, method: &Method) -> Value {
     })];
     let id =
         if *method == Method::GET { format!("{}_by_query", operation.name()) } else { operation.name().to_owned() };
-    let mut described = json!({ "operationId": id, "summary": summary(operation), "responses": responses(operation) });
+    let described = json!({ "operationId": id, "summary": summary(operation), "responses": responses(operation) });
     if *method == Method::GET {
         let of_query = |(name, schema, required): (&str, Value, bool)| json!({ "name": name, "in": "query", "required": required, "schema": schema });
         parameters.extend(asked(operation).map(of_query));
-    } else {
-        described["requestBody"] = json!({
-            "required": true, "description": format!("At most {BODY_BYTES_MAX} bytes; no name twice."),
-            "content": { "application/json": { "schema": reference(&schema_name(operation)) } },
-        });
+        return with(described, "parameters", parameters);
     }
-    described["parameters"] = parameters.into();
-    described
+    let body = json!({
+        "required": true, "description": format!("At most {BODY_BYTES_MAX} bytes; no name twice."),
+        "content": { "application/json": { "schema": reference(&schema_name(operation)) } },
+    });
+    with(with(described, "requestBody", body), "parameters", parameters)
+}
+
+/// An object with one more member.
+fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+    object
 }
 
 fn keys() -> Value {
@@ -191,12 +198,9 @@ fn asked(operation: Operation) -> impl Iterator<Item = (&'static str, Value, boo
         (field.name, json!({ "type": "string", "pattern": field.pattern, "description": field.what }))
     };
     let whole = |field: NumberField| {
-        let mut schema = number(field.what);
-        schema["minimum"] = 0.into();
-        if field.name == fields::PROTOCOL.name {
-            schema["enum"] = json!([1]);
-        }
-        (field.name, schema)
+        let schema = with(number(field.what), "minimum", 0);
+        let only = field.name == fields::PROTOCOL.name;
+        (field.name, if only { with(schema, "enum", json!([1])) } else { schema })
     };
     let needed = operation.numbers().map(whole).chain(operation.texts().map(text));
     let may = fields::TEXTS_OPTIONAL.into_iter().map(text).chain(fields::NUMBERS_OPTIONAL.into_iter().map(whole));
@@ -229,14 +233,14 @@ fn answer_schema() -> Value {
         "config_included": { "type": "boolean", "description": "Whether settings ride on this answer, as `set.<name>`." },
     });
     for field in [fields::NONCE, fields::KEY_ID, fields::PRODUCT, fields::ACCOUNT, fields::MACHINE] {
-        properties[field.name] =
-            json!({ "type": "string", "pattern": field.pattern, "description": "As it was asked." });
+        let same = json!({ "type": "string", "pattern": field.pattern, "description": "As it was asked." });
+        properties = with(properties, field.name, same);
     }
     for (name, what) in NUMBERS {
-        properties[name] = number(what);
+        properties = with(properties, name, number(what));
     }
     for (name, what) in TEXTS {
-        properties[name] = string(what);
+        properties = with(properties, name, string(what));
     }
     json!({
         "type": "object",

@@ -116,7 +116,9 @@ async fn answers_are_what_it_says() {
         let report = if operation(name).reports() { ea.report() } else { json!({}) };
         let reply = asked(&document, &world.node, &ea, name, &ea.request(name, report)).await;
         seen.push(reply.code().to_owned());
-        ea.keep(&reply);
+        if name == "activate" {
+            ea.keep(&reply);
+        }
     }
     let full = licence.ea("5002", 2);
     seen.push(

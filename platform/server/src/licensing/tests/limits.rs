@@ -50,8 +50,8 @@ async fn the_platforms_own_limit_holds_in_any_case() {
     assert!(often.limits[1].starts_with("\"ea-key\";r=0;t=60, "), "{:?}", often.limits);
 }
 
-#[tokio::test]
-async fn a_limit_that_would_cut_an_ea_off_is_none() {
+#[test]
+fn a_limit_that_would_cut_an_ea_off_is_none() {
     for (most, good) in [(0, false), (2, false), (3, true), (10_000_000, true), (10_000_001, false)] {
         assert_eq!(wish(most).terms().is_ok(), good, "{most}");
     }

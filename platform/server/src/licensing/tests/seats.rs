@@ -126,6 +126,24 @@ async fn a_silent_seat_is_free_and_comes_back_only_by_activating() {
     assert_eq!(office.beat(&world.node).await.code(), "VALID");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_reports_that_come_together_each_lasts() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { machines: None, accounts: None, ..PolicyWish::default() }).await;
+    let mut eas: Vec<Client> = (0..30).map(|n| licence.ea(&format!("{}", 100 + u32::from(n)), n)).collect();
+    for ea in &mut eas {
+        assert_eq!(ea.activate(&world.node).await.code(), "VALID");
+    }
+    for turn in 1..=2 {
+        let beats = eas.iter_mut().map(|ea| ea.beat(&world.node));
+        for reply in futures_util::future::join_all(beats).await {
+            assert_eq!((reply.code(), &reply.body["sequence"]), ("VALID", &json!(turn)));
+        }
+        let seats = licence.db.seats(licence.id).await.unwrap();
+        assert_eq!((seats.len(), seats.iter().filter(|seat| seat.usage.sequence == turn).count()), (30, 30));
+    }
+}
+
 #[tokio::test]
 async fn heartbeats_never_resurrect_what_was_revoked() {
     let world = World::start().await;
