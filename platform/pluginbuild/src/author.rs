@@ -15,6 +15,7 @@ const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
     ("CARGO_PROFILE_RELEASE_STRIP", "true"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "false"),
+    ("CARGO_INCREMENTAL", "0"),
 ];
 
 /// Builds the crate in `folder` and answers where its component lies: `target/<name>.wasm`.

@@ -145,6 +145,8 @@ fn fingerprint(root: &Path, folder: &str) -> Result<String, BuildError> {
 fn compile(root: &Path, target_dir: &Path, plugins: &[BuiltPlugin]) -> Result<(), BuildError> {
     require_target(root)?;
     let mut cargo = Command::new(program("CARGO", "cargo"));
+    // The same sources give the same bytes, whatever the surroundings say: a certificate names them.
+    cargo.env("CARGO_INCREMENTAL", "0");
     cargo.current_dir(root).args(["build", "--quiet", "--target", TARGET, "--profile", PROFILE, "--target-dir"]);
     cargo.arg(target_dir);
     for plugin in plugins {
