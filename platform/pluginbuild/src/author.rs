@@ -8,7 +8,7 @@ use std::{
 };
 
 /// How a plugin is compiled, whatever its manifest says: the same as those of the platform.
-const PROFILE: [(&str, &str); 6] = [
+const PROFILE: [(&str, &str); 7] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
     ("CARGO_PROFILE_RELEASE_LTO", "fat"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
