@@ -359,7 +359,7 @@ mod tests {
             // where book and hedge are followed apart, each has only its share of the way.
             let together = drivers.len() == 1;
             let spread = first.ask.units() - first.bid.units();
-            let dear = long.min(short) * i128::from(spread) * 1_000 / 8;
+            let dear = (long.min(short) / 8 + (long - short).abs() / 64 + 1) * i128::from(spread) * 1_000;
             for level in [-i128::from(away(loss).units()), i128::from(away(gain).units())] {
                 let near = quote((bid_at(&net, &first, spread, level / 2), spread));
                 let early = together && level.abs() / 2 > dear + 1_000_000 && near.bid.units() > first.bid.units() / 2 && near.bid.units() < first.bid.units() * 3 / 2;
