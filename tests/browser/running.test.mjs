@@ -39,10 +39,15 @@ describe('a running strategy', () => {
   test('is stopped and started again on its own page', () =>
     visit(browser, {}, async (page) => {
       await openStrategy(page, 'aurora');
+      const own = page.url();
       const main = page.getByRole('main');
+      // Both lead to the account, where its other strategies are; what the page itself says then is looked at.
       await main.getByRole('button', { name: 'Stop', exact: true }).click();
-      await main.getByRole('button', { name: 'Start', exact: true }).waitFor();
+      await page.waitForURL(/\/accounts\//);
+      await page.goto(own);
       await main.getByRole('button', { name: 'Start', exact: true }).click();
+      await page.waitForURL(/\/accounts\//);
+      await page.goto(own);
       await main.getByRole('button', { name: 'Stop', exact: true }).waitFor();
     }));
 

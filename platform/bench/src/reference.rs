@@ -124,7 +124,7 @@ fn of_quotes(at: &[i64], bid: &[i64], ask: &[i64]) -> (Vec<Closed>, Quote) {
         let is_over = before.div_euclid(MINUTE_MS) != now.div_euclid(MINUTE_MS);
         is_over.then_some(Closed { close: last.bid, last, next: Some(next) })
     });
-    (closed.collect(), quotes().last().unwrap_or_default())
+    (closed.collect(), quotes().next_back().unwrap_or_default())
 }
 
 fn of_minutes(open: &[i64], close: &[i64], spread: &[i64]) -> (Vec<Closed>, Quote) {
