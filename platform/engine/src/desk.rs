@@ -26,13 +26,35 @@ pub trait Commit {
     /// # Errors
     /// When they may not be durable.
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Self::Error>;
+
+    /// Takes the effects and begins to commit them, while the shard takes further commands. One that cannot work beside the
+    /// shard commits here.
+    ///
+    /// # Errors
+    /// When they will not be durable.
+    fn begin(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Self::Error> {
+        self.commit(shard, effects)
+    }
+
+    /// Waits until what was begun is durable. Called once after each [`Commit::begin`], before the next.
+    ///
+    /// # Errors
+    /// When it may not be durable.
+    fn finish(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// A shard with its venue.
 pub struct Desk<V> {
     shard: Shard,
     venue: V,
+    /// What happened and is to be committed.
     effects: Effects,
+    /// What is being committed, while the shard goes on.
+    under_way: Option<Effects>,
+    /// Memory for the next.
+    spare: Effects,
     reports: Vec<VenueReport>,
 }
 
@@ -41,7 +63,8 @@ impl<V: Venue> Desk<V> {
     #[must_use]
     pub fn new(mut shard: Shard, venue: V) -> Self {
         shard.trades_at_remote(venue.is_remote());
-        Self { shard, venue, effects: Effects::default(), reports: Vec::new() }
+        let (effects, spare) = Default::default();
+        Self { shard, venue, effects, under_way: None, spare, reports: Vec::new() }
     }
 
     /// The shard.
@@ -118,20 +141,33 @@ impl<V: Venue> Desk<V> {
         Ok(answer)
     }
 
-    /// Carries out commands that arrived together, in their order, and commits what follows from all of them at once:
-    /// none is answered before that. At most one of them may concern an account (see [`Command::account`]), so that each
-    /// finds its account as it would alone.
+    /// One turn of many: steps the commands while what came before them is being committed, then lets that leave and begins to
+    /// commit what came of all this. So the shard works beside the disk, and each commit holds new orders together with
+    /// the fills of those before. What a command led to is complete when nothing about its account is under way any more.
+    ///
+    /// At most one of the commands, and none of what is under way, may concern an account (see [`Command::account`]): each finds
+    /// its account as it would alone. Everything else that the desk does comes between turns, when it [is quiet](Self::is_quiet).
     ///
     /// # Errors
     /// The committer's. The inner results are the shard's [`Refusal`]s, one for each command.
-    pub fn commands<C: Commit>(
+    pub fn turn<C: Commit>(
         &mut self,
         commands: impl IntoIterator<Item = Command>,
         commit: &mut C,
     ) -> Result<Vec<Result<(), Refusal>>, C::Error> {
         let answers = commands.into_iter().map(|command| self.step(Event::Command(command))).collect();
-        self.settle(commit)?;
+        self.finish(commit)?;
+        if !self.effects.is_empty() {
+            commit.begin(&mut self.shard, &self.effects)?;
+            self.under_way = Some(core::mem::replace(&mut self.effects, core::mem::take(&mut self.spare)));
+        }
         Ok(answers)
+    }
+
+    /// Whether everything is committed, and all that may leave has left.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.under_way.is_none() && self.effects.is_empty()
     }
 
     /// After [`Shard::restore`]: settles orders whose fate is unknown.
@@ -168,36 +204,51 @@ impl<V: Venue> Desk<V> {
 
     /// Commits, hands over what may leave, takes the answers, and again until all is quiet.
     pub(crate) fn settle<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
+        self.finish(commit)?;
         while !self.effects.is_empty() {
-            let result = commit.commit(&mut self.shard, &self.effects);
-            let orders = core::mem::take(&mut self.effects.orders);
-            let queries = core::mem::take(&mut self.effects.queries);
-            let restated = core::mem::take(&mut self.effects.restated);
+            let mut effects = core::mem::replace(&mut self.effects, core::mem::take(&mut self.spare));
+            let result = commit.commit(&mut self.shard, &effects);
             if result.is_ok() {
-                follow(&mut self.venue, &self.effects.records);
+                self.release(&effects);
             }
-            self.effects.clear();
+            effects.clear();
+            self.spare = effects;
             result?;
-            for approved in &orders {
-                let sent = self.step(Event::Sent(approved.order().id));
-                debug_assert!(sent.is_ok(), "only commands are refused");
-                // What was withdrawn in the meantime, or turned out to be there already, is not sent.
-                if self.shard.state().order(approved.order().id).is_some_and(|o| o.state == OrderState::Sending) {
-                    self.venue.submit(approved, &mut self.reports);
-                }
-            }
-            for order in restated.iter().filter_map(|id| self.shard.state().remembered(*id)) {
-                self.venue.restate(order, self.shard.state().position(PositionId(order.id.0)));
-            }
-            for order in queries {
-                self.venue.query(order, &mut self.reports);
-            }
-            for report in core::mem::take(&mut self.reports) {
-                let taken = self.step(Event::Report(report));
-                debug_assert!(taken.is_ok(), "only commands are refused");
-            }
         }
         Ok(())
+    }
+
+    /// Waits for what is under way, and lets it leave.
+    fn finish<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
+        let Some(mut effects) = self.under_way.take() else { return Ok(()) };
+        commit.finish()?;
+        self.release(&effects);
+        effects.clear();
+        self.spare = effects;
+        Ok(())
+    }
+
+    /// Hands over what may leave now that it is committed, and takes the answers.
+    fn release(&mut self, effects: &Effects) {
+        follow(&mut self.venue, &effects.records);
+        for approved in &effects.orders {
+            let sent = self.step(Event::Sent(approved.order().id));
+            debug_assert!(sent.is_ok(), "only commands are refused");
+            // What was withdrawn in the meantime, or turned out to be there already, is not sent.
+            if self.shard.state().order(approved.order().id).is_some_and(|o| o.state == OrderState::Sending) {
+                self.venue.submit(approved, &mut self.reports);
+            }
+        }
+        for order in effects.restated.iter().filter_map(|id| self.shard.state().remembered(*id)) {
+            self.venue.restate(order, self.shard.state().position(PositionId(order.id.0)));
+        }
+        for order in &effects.queries {
+            self.venue.query(*order, &mut self.reports);
+        }
+        for report in core::mem::take(&mut self.reports) {
+            let taken = self.step(Event::Report(report));
+            debug_assert!(taken.is_ok(), "only commands are refused");
+        }
     }
 }
 

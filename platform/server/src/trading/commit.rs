@@ -1,10 +1,6 @@
 //! Makes what a shard decided durable: records, mark and projections in one transaction, then shows it.
 
-use super::{
-    acts::{self, Asker},
-    meter::Meter,
-    view::Live,
-};
+use super::{acts, group::Group, meter::Meter, view::Live};
 use crate::{
     audit,
     clock::Clock,
@@ -25,11 +21,8 @@ use marque_engine::{
 use marque_market::feed::Cursor;
 use marque_store::{Account, CommitBatch, LogLine, RunningBatch, ShadowStep, ShardImage, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-use tokio::{runtime::Handle, sync::broadcast};
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::{runtime::Handle, sync::broadcast, task::JoinHandle};
 
 /// The tenant's only shard, for now.
 pub(super) const SHARD: u32 = 0;
@@ -89,6 +82,8 @@ pub(super) enum CommitError {
     Encoding(#[from] postcard::Error),
     #[error(transparent)]
     Vault(#[from] VaultError),
+    #[error("a commit was broken off; what it held may be durable or not")]
+    Lost,
 }
 
 /// What the audit log of a desk needs.
@@ -98,54 +93,19 @@ pub(super) struct Witness {
     pub clock: Clock,
 }
 
-/// Commands that are carried out together: who asked for each, and what came of it. Each is about another account, or
-/// there is only one.
-#[derive(Default)]
-pub(super) struct Group {
-    askers: Vec<Asker>,
-    members: BTreeMap<AccountId, usize>,
-    records: Vec<Vec<Record>>,
+/// An entry that is being written.
+struct UnderWay {
+    writing: JoinHandle<Result<(), StoreError>>,
+    entry: Entered,
 }
 
-impl Group {
-    /// A command joins, about this account.
-    pub fn join(&mut self, asker: Asker, account: Option<AccountId>) {
-        self.members.extend(account.map(|account| (account, self.askers.len())));
-        self.askers.push(asker);
-        self.records.push(Vec::new());
-    }
-
-    /// Whether a command about this account may join: it finds its account as it would alone.
-    pub fn admits(&self, account: Option<AccountId>) -> bool {
-        let every_other_names_one = self.members.len() == self.askers.len();
-        self.askers.is_empty() || every_other_names_one && account.is_some_and(|a| !self.members.contains_key(&a))
-    }
-
-    /// What came of each command, in their order.
-    pub fn into_records(self) -> Vec<Vec<Record>> {
-        self.records
-    }
-
-    fn member(&self, record: &Record, state: &State) -> Option<usize> {
-        // What follows from one command alone is all its own.
-        if self.askers.len() == 1 {
-            return Some(0);
-        }
-        self.members.get(&record.account(state)?).copied()
-    }
-
-    fn asker(&self, record: &Record, state: &State) -> Option<&Asker> {
-        self.askers.get(self.member(record, state)?)
-    }
-
-    fn take(&mut self, records: &[Record], state: &State) {
-        for record in records {
-            let member = self.member(record, state);
-            if let Some(records) = member.and_then(|index| self.records.get_mut(index)) {
-                records.push(record.clone());
-            }
-        }
-    }
+/// What is known of an entry before it is written.
+struct Entered {
+    seq: i64,
+    bytes: usize,
+    /// Bytes of the whole state, where it came along.
+    checkpoint: Option<usize>,
+    records: Arc<Vec<Record>>,
 }
 
 /// Commits for one desk.
@@ -158,7 +118,8 @@ pub(super) struct Journal {
     /// After the quote that is being worked on.
     pub cursor: Option<Cursor>,
     /// The commands under way.
-    pub group: Option<Group>,
+    pub group: Group,
+    under_way: Option<UnderWay>,
     witness: Witness,
     points: Vec<EquityPoint>,
     logs: Vec<LogLine>,
@@ -184,7 +145,8 @@ impl Journal {
             live,
             seq: image.seq,
             cursor,
-            group: None,
+            group: Group::default(),
+            under_way: None,
             witness,
             points: Vec::new(),
             logs: Vec::new(),
@@ -199,10 +161,19 @@ impl Journal {
 
     /// Commits what waits and where the desk stands, without new facts.
     pub fn flush(&mut self, shard: &mut Shard) -> Result<(), CommitError> {
-        self.write(shard, &[], true)
+        let (batch, entry) = self.next_entry(shard, &[], true)?;
+        self.runtime.block_on(self.db.commit(&batch))?;
+        self.entered(entry);
+        Ok(())
     }
 
-    fn write(&mut self, shard: &mut Shard, records: &[Record], flushed: bool) -> Result<(), CommitError> {
+    /// What is to be written next of a shard in which these records happened.
+    fn next_entry(
+        &mut self,
+        shard: &mut Shard,
+        records: &[Record],
+        flushed: bool,
+    ) -> Result<(CommitBatch, Entered), CommitError> {
         let (seq, now) = (self.seq + 1, self.witness.clock.now());
         let running = RunningBatch {
             compared: shard.take_compared().into_iter().collect(),
@@ -218,7 +189,7 @@ impl Journal {
         };
         // After a whole mark this is nothing.
         let entry = postcard::to_stdvec(&(records, shard.mark_change()))?;
-        let entry_bytes = entry.len();
+        let (bytes, checkpoint_bytes) = (entry.len(), checkpoint.as_ref().map(Vec::len));
         let mut batch = CommitBatch {
             shard: SHARD,
             seq,
@@ -232,20 +203,37 @@ impl Journal {
             ..CommitBatch::default()
         };
         project(records, shard, &mut batch);
-        let asker = |record: &Record| self.group.as_ref()?.asker(record, shard.state());
+        let asker = |record: &Record| self.group.asker(record, shard.state());
         let acts = acts::entries(records, asker, shard.state(), now);
         if !acts.is_empty() {
             // In the same transaction: no trade without its entry, no entry without its trade.
             let keys = self.runtime.block_on(self.witness.vault.of(&self.db))?;
             batch.audit = Some(audit::batch(&keys, acts));
         }
-        self.runtime.block_on(self.db.commit(&batch))?;
-        self.seq = seq;
-        match &batch.checkpoint {
-            Some(whole) => (self.tail_bytes, self.checkpoint_bytes) = (0, whole.len()),
-            None => self.tail_bytes = self.tail_bytes.saturating_add(entry_bytes),
+        self.group.take(records, shard.state());
+        let records = Arc::new(records.to_vec());
+        Ok((batch, Entered { seq, bytes, checkpoint: checkpoint_bytes, records }))
+    }
+
+    /// An entry is durable: whoever watches may see it.
+    fn entered(&mut self, entry: Entered) {
+        self.seq = entry.seq;
+        match entry.checkpoint {
+            Some(bytes) => (self.tail_bytes, self.checkpoint_bytes) = (0, bytes),
+            None => self.tail_bytes = self.tail_bytes.saturating_add(entry.bytes),
         }
-        Ok(())
+        entry.records.iter().for_each(|record| self.alert(record));
+        // Nobody watching is no fault.
+        let _ = self.live.send(Live::Committed(entry.records));
+    }
+
+    /// Keeps what only people see for the next commit; answers whether there is reason for one.
+    fn is_worth_it(&mut self, effects: &Effects) -> bool {
+        self.points.extend_from_slice(&effects.points);
+        self.logs.extend(effects.logs.iter().map(|(deployment, at, text)| line(*deployment, *at, text.clone())));
+        self.differences.extend_from_slice(&effects.differences);
+        let waiting = self.points.len() + self.logs.len() + self.differences.len();
+        !effects.records.is_empty() || waiting >= WAITING_MAX
     }
 }
 
@@ -272,20 +260,32 @@ impl Commit for Journal {
     type Error = CommitError;
 
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), CommitError> {
-        self.points.extend_from_slice(&effects.points);
-        self.logs.extend(effects.logs.iter().map(|(deployment, at, text)| line(*deployment, *at, text.clone())));
-        self.differences.extend_from_slice(&effects.differences);
-        let waiting = self.points.len() + self.logs.len() + self.differences.len();
-        if effects.records.is_empty() && waiting < WAITING_MAX {
-            return Ok(());
+        if self.is_worth_it(effects) {
+            let (batch, entry) = self.next_entry(shard, &effects.records, false)?;
+            self.runtime.block_on(self.db.commit(&batch))?;
+            self.entered(entry);
+        } else {
+            self.group.take(&[], shard.state());
         }
-        self.write(shard, &effects.records, false)?;
-        effects.records.iter().for_each(|record| self.alert(record));
-        if let Some(group) = &mut self.group {
-            group.take(&effects.records, shard.state());
+        Ok(())
+    }
+
+    fn begin(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), CommitError> {
+        if self.is_worth_it(effects) {
+            let (batch, entry) = self.next_entry(shard, &effects.records, false)?;
+            let db = self.db.clone();
+            let writing = self.runtime.spawn(async move { db.commit(&batch).await });
+            self.under_way = Some(UnderWay { writing, entry });
+        } else {
+            self.group.take(&[], shard.state());
         }
-        // Nobody watching is no fault.
-        let _ = self.live.send(Live::Committed(Arc::new(effects.records.clone())));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), CommitError> {
+        let Some(UnderWay { writing, entry }) = self.under_way.take() else { return Ok(()) };
+        self.runtime.block_on(writing).map_err(|_| CommitError::Lost)??;
+        self.entered(entry);
         Ok(())
     }
 }
@@ -348,44 +348,4 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
         opened_at: a.opened_at,
     }));
     batch.deployments.extend(deployments.iter().filter_map(|id| state.deployments.get(id)).cloned());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use marque_domain::account::AccountStatus;
-
-    fn changed(account: i64) -> Record {
-        Record::AccountChanged { account: AccountId(account), status: AccountStatus::Active, at: Millis(0) }
-    }
-
-    #[test]
-    fn a_group_holds_one_command_an_account() {
-        let asker = || Asker::system("test");
-        let mut group = Group::default();
-        assert!(group.admits(None) && group.admits(Some(AccountId(1))));
-        group.join(asker(), Some(AccountId(1)));
-        assert!(group.admits(Some(AccountId(2))));
-        assert!(!group.admits(Some(AccountId(1))), "it must find its account as it would alone");
-        assert!(!group.admits(None), "what concerns no single account goes alone");
-        let mut alone = Group::default();
-        alone.join(asker(), None);
-        assert!(!alone.admits(Some(AccountId(1))) && !alone.admits(None));
-    }
-
-    #[test]
-    fn each_asker_is_told_what_came_of_their_own_command() {
-        let mut group = Group::default();
-        group.join(Asker::system("first"), Some(AccountId(1)));
-        group.join(Asker::system("second"), Some(AccountId(2)));
-        let state = State::default();
-        group.take(&[changed(2), changed(1), changed(3)], &state);
-        assert_eq!(group.asker(&changed(2), &state), Some(&Asker::system("second")));
-        assert_eq!(group.asker(&changed(3), &state), None, "nobody asked for what happened elsewhere");
-        assert_eq!(group.into_records(), [vec![changed(1)], vec![changed(2)]]);
-        let mut alone = Group::default();
-        alone.join(Asker::system("kill"), None);
-        alone.take(&[changed(7)], &state);
-        assert_eq!(alone.into_records(), [vec![changed(7)]], "all that follows from one command is its own");
-    }
 }

@@ -1,5 +1,6 @@
 //! One tenant's desk: a thread that follows the market and takes commands.
 
+mod inbox;
 mod session;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     past::Past,
     view::{Live, View},
 };
+use inbox::Inbox;
 use marque_domain::instrument::Instrument;
 use marque_engine::{Command, Record, Refusal, Shard, port::PluginHost};
 use marque_store::{SystemDb, TenantDb};
@@ -67,7 +69,7 @@ enum Message {
     Stop,
 }
 
-type Answer = oneshot::Sender<Result<Vec<Record>, CommandError>>;
+pub(super) type Answer = oneshot::Sender<Result<Vec<Record>, CommandError>>;
 
 /// A command, who asks for it and where its answer goes.
 type Asked = (Box<(Command, Asker)>, Answer);
@@ -104,7 +106,7 @@ impl Desk {
         let name = format!("desk-{}", parts.db.tenant().0);
         let thread = std::thread::Builder::new()
             .name(name)
-            .spawn(move || session::Thread { parts, inbox, shared: seen }.run())?;
+            .spawn(move || session::Thread { parts, inbox: Inbox::new(inbox), shared: seen }.run())?;
         Ok(Self { messages, shared, past, thread: Mutex::new(Some(thread)) })
     }
 

@@ -11,6 +11,7 @@ mod books;
 mod commit;
 mod desk;
 mod feed;
+mod group;
 pub mod kill;
 pub mod meter;
 pub mod movements;

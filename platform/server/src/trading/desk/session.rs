@@ -1,12 +1,12 @@
 //! The thread of a desk: sessions from recovery to the first failure, one after the other.
 
-use super::{Asked, CommandError, Message, Parts, Shared};
+use super::{Asked, CommandError, Message, Parts, Shared, inbox::Inbox};
 use crate::{
     tenants::VenueTerms,
     trading::{
         acts::Asker,
         books,
-        commit::{CommitError, Group, Journal, Recovered, SHARD},
+        commit::{CommitError, Journal, Recovered, SHARD},
         feed::Maker,
         meter, operator,
         past::{ForShard, Past},
@@ -14,21 +14,20 @@ use crate::{
         view::{DeskState, View},
     },
 };
-use marque_domain::{bar::Quote, ledger::reconcile::LedgerFault, time::Millis};
+use marque_domain::{bar::Quote, id::AccountId, ledger::reconcile::LedgerFault, time::Millis};
 use marque_engine::{Command, Shard, venue::SimulatedVenue};
 use marque_market::feed::{FeedError, Source};
 use marque_store::StoreError;
 use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    },
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
 };
 
-/// Commands that are committed together at most.
-const GROUP_MAX: usize = 512;
+/// Commands that join at a time at most: few enough that those of a crowd are stepped while others are committed.
+const GROUP_MAX: usize = 128;
+/// How long turns follow one another before watchers are shown what came of them.
+const TURNS_FOR: Duration = Duration::from_millis(100);
 /// How often watchers see prices move.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// How often the place in the market is committed when nothing else is.
@@ -87,7 +86,7 @@ impl From<StoreError> for SessionError {
 
 pub(super) struct Thread {
     pub parts: Parts,
-    pub inbox: Receiver<Message>,
+    pub inbox: Inbox,
     pub shared: Arc<Shared>,
 }
 
@@ -124,7 +123,7 @@ impl Thread {
     fn refuse_for(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         loop {
-            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match self.inbox.wait(until.saturating_duration_since(Instant::now())) {
                 Ok(Message::Command(_, answer)) => drop(answer.send(Err(CommandError::Unavailable))),
                 // Who waits for its answer learns it by the channel that closes.
                 Ok(Message::Look(_) | Message::Changed) => {}
@@ -225,15 +224,15 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    fn run(&mut self, inbox: &Receiver<Message>) -> End {
+    fn run(&mut self, inbox: &Inbox) -> End {
         loop {
             let worked = match self.listen(inbox) {
                 Heard::Nothing => self.quote(),
                 Heard::Question if self.is_due() => self.quote(),
                 Heard::Question => Ok(()),
                 // Commands that keep coming do not hold up the market.
-                Heard::Commands if self.is_due() => self.commands().and_then(|()| self.quote()),
-                Heard::Commands => self.commands(),
+                Heard::Commands if self.is_due() => self.commands(Some(inbox)).and_then(|()| self.quote()),
+                Heard::Commands => self.commands(Some(inbox)),
                 Heard::Changed => match self.changed() {
                     Ok(false) => Ok(()),
                     Ok(true) => return self.flushed(End::Changed),
@@ -256,16 +255,16 @@ impl<'a> Session<'a> {
     /// Whether the venue's terms are others than those it was made of. Nobody who waits is left without an answer.
     fn changed(&mut self) -> Result<bool, SessionError> {
         while !self.waiting.is_empty() {
-            self.commands()?;
+            self.commands(None)?;
         }
         let now = self.parts.runtime.block_on(terms::stored(&self.parts.system, self.parts.db.tenant()))?;
         Ok(now != self.terms)
     }
 
     /// Waits for a command until the next quote is due, and takes what else has come by then.
-    fn listen(&mut self, inbox: &Receiver<Message>) -> Heard {
+    fn listen(&mut self, inbox: &Inbox) -> Heard {
         if self.waiting.is_empty() {
-            match inbox.recv_timeout(self.idle_for()) {
+            match inbox.wait(self.idle_for()) {
                 Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
                 Ok(Message::Look(question)) => {
                     question(self.desk.shard_mut());
@@ -276,21 +275,16 @@ impl<'a> Session<'a> {
                 Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
             }
         }
-        while self.waiting.len() < GROUP_MAX {
-            match inbox.try_recv() {
-                // Whoever presses the kill switch waits for nobody.
-                Ok(Message::Command(command, answer)) if matches!(command.0, Command::Kill(_)) => {
-                    self.waiting.push_front((command, answer));
-                }
-                Ok(Message::Command(command, answer)) => self.waiting.push_back((command, answer)),
-                Ok(Message::Look(question)) => question(self.desk.shard_mut()),
-                Ok(Message::Changed) => return Heard::Changed,
+        loop {
+            inbox.hear(&mut self.waiting);
+            match inbox.take_other() {
+                Some(Message::Look(question)) => question(self.desk.shard_mut()),
+                Some(Message::Changed) => return Heard::Changed,
                 // Those that came before it get no answer, as those that wait in a queue that closes.
-                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return Heard::Stop,
-                Err(TryRecvError::Empty) => break,
+                Some(Message::Stop) => return Heard::Stop,
+                Some(Message::Command(..)) | None => return Heard::Commands,
             }
         }
-        Heard::Commands
     }
 
     fn is_due(&self) -> bool {
@@ -305,45 +299,67 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Carries out the first commands that wait and may be committed together; answers each when all are committed.
-    fn commands(&mut self) -> Result<(), SessionError> {
-        let (mut group, mut commands, mut answers) = (Group::default(), Vec::new(), Vec::new());
-        let state = self.desk.shard().state();
-        while let Some((command, _)) = self.waiting.front()
-            && group.admits(command.0.account(state))
-            && let Some((command, answer)) = self.waiting.pop_front()
-        {
-            let (command, asker) = *command;
-            group.join(asker, command.account(state));
-            commands.push(command);
-            answers.push(answer);
-        }
-        self.journal.group = Some(group);
-        let outcomes = self.desk.commands(commands, &mut self.journal);
-        let records = self.journal.group.take().map(Group::into_records).unwrap_or_default();
-        // Who asked may have gone away.
-        match outcomes {
-            Ok(outcomes) => {
-                for ((answer, outcome), records) in answers.into_iter().zip(outcomes).zip(records) {
-                    let _ = answer.send(outcome.map(|()| records).map_err(CommandError::from));
-                }
+    /// Carries out commands, turn by turn, until none is under way. Where there is an inbox, new ones join while those before
+    /// are being committed, as long as nothing else has to be done.
+    fn commands(&mut self, inbox: Option<&Inbox>) -> Result<(), SessionError> {
+        let until = Instant::now() + TURNS_FOR;
+        let mut joins = true;
+        loop {
+            let (accounts, commands) = if joins { self.admitted() } else { Default::default() };
+            // When this fails the group is dropped with the session: those who wait learn it by their channel.
+            let outcomes = self.desk.turn(commands, &mut self.journal)?;
+            for (account, outcome) in accounts.into_iter().zip(outcomes) {
+                outcome.unwrap_or_else(|refusal| self.journal.group.refuse(account, refusal));
             }
-            Err(error) => {
-                answers.into_iter().for_each(|answer| drop(answer.send(Err(CommandError::Unavailable))));
-                return Err(error.into());
+            let quiet = self.desk.is_quiet();
+            self.journal.group.answer(quiet);
+            if let Some(inbox) = inbox {
+                inbox.hear(&mut self.waiting);
+                joins = !(inbox.has_more_than_commands() || self.is_due() || Instant::now() >= until);
+            }
+            if quiet && (!joins || self.waiting.is_empty()) {
+                break;
             }
         }
         self.show();
         Ok(())
     }
 
+    /// The commands that wait and may be carried out beside those under way, in their order: all that concern an account
+    /// alone, one for each, up to the first that concerns more.
+    fn admitted(&mut self) -> (Vec<Option<AccountId>>, Vec<Command>) {
+        let state = self.desk.shard().state();
+        let (mut accounts, mut commands, mut later) = (Vec::new(), Vec::new(), VecDeque::new());
+        let mut passed = BTreeSet::new();
+        while commands.len() < GROUP_MAX
+            && let Some((asked, answer)) = self.waiting.pop_front()
+        {
+            let account = asked.0.account(state);
+            let in_order = !passed.contains(&account) && (account.is_some() || passed.is_empty());
+            if in_order && self.journal.group.admits(account) {
+                let (command, asker) = *asked;
+                self.journal.group.join(account, asker, Some(answer));
+                accounts.push(account);
+                commands.push(command);
+            } else {
+                passed.insert(account);
+                later.push_back((asked, answer));
+            }
+            // Nothing passes what concerns more than an account.
+            if account.is_none() {
+                break;
+            }
+        }
+        later.append(&mut self.waiting);
+        self.waiting = later;
+        (accounts, commands)
+    }
+
     /// Carries out a command of the server itself.
     fn command_of(&mut self, name: &str, command: Command) -> Result<(), SessionError> {
-        let mut group = Group::default();
-        group.join(Asker::system(name), None);
-        self.journal.group = Some(group);
+        self.journal.group.join(None, Asker::system(name), None);
         let answer = self.desk.command(command, &mut self.journal);
-        self.journal.group = None;
+        self.journal.group.answer(true);
         if let Err(refusal) = answer? {
             tracing::error!(%refusal, by = name, "a command of the server was refused");
         }

@@ -1,0 +1,164 @@
+//! Commands that a desk works on at once: who asked for each, what came of it so far, and who waits for the answer.
+
+use super::{acts::Asker, desk::Answer};
+use marque_domain::id::AccountId;
+use marque_engine::{Record, Refusal, state::State};
+use std::collections::BTreeMap;
+
+/// A command under way.
+struct Member {
+    asker: Asker,
+    /// Of a command of the server itself there is none.
+    answer: Option<Answer>,
+    records: Vec<Record>,
+    /// Whether something about it is being committed.
+    waits: bool,
+}
+
+/// Commands under way. Each is about another account, or there is only one.
+#[derive(Default)]
+pub(super) struct Group {
+    members: BTreeMap<AccountId, Member>,
+    /// One that concerns more than an account: all that happens is its own.
+    alone: Option<Member>,
+}
+
+impl Group {
+    /// Whether a command about this account may join: it finds its account as it would alone.
+    pub fn admits(&self, account: Option<AccountId>) -> bool {
+        match account {
+            Some(account) => self.alone.is_none() && !self.members.contains_key(&account),
+            None => self.is_empty(),
+        }
+    }
+
+    /// A command joins that may, about this account.
+    pub fn join(&mut self, account: Option<AccountId>, asker: Asker, answer: Option<Answer>) {
+        let member = Member { asker, answer, records: Vec::new(), waits: false };
+        match account {
+            Some(account) => drop(self.members.insert(account, member)),
+            None => self.alone = Some(member),
+        }
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.alone.is_none()
+    }
+
+    /// Who asked for what this record is about, if anybody did.
+    pub fn asker(&self, record: &Record, state: &State) -> Option<&Asker> {
+        let member = self.alone.as_ref().or_else(|| self.members.get(&record.account(state)?));
+        member.map(|member| &member.asker)
+    }
+
+    /// These records, and nothing else, are being committed now.
+    pub fn take(&mut self, records: &[Record], state: &State) {
+        self.members.values_mut().chain(&mut self.alone).for_each(|member| member.waits = false);
+        for record in records {
+            let member = match &mut self.alone {
+                Some(alone) => Some(alone),
+                None => record.account(state).and_then(|account| self.members.get_mut(&account)),
+            };
+            if let Some(member) = member {
+                member.waits = true;
+                member.records.push(record.clone());
+            }
+        }
+    }
+
+    /// Answers the command about this account at once: it was refused, and changed nothing.
+    pub fn refuse(&mut self, account: Option<AccountId>, refusal: Refusal) {
+        let member = match account {
+            Some(account) => self.members.remove(&account),
+            None => self.alone.take(),
+        };
+        if let Some(answer) = member.and_then(|member| member.answer) {
+            // Who asked may have gone away.
+            let _ = answer.send(Err(refusal.into()));
+        }
+    }
+
+    /// Answers those about whom nothing is being committed any more: all that came of their commands is durable. Where
+    /// nothing is under way, that is everybody.
+    pub fn answer(&mut self, all: bool) {
+        let done = |member: &mut Member| all || !member.waits;
+        let alone = self.alone.take_if(done);
+        let members = self.members.extract_if(.., |_, member| done(member)).map(|(_, member)| member);
+        for member in members.chain(alone) {
+            if let Some(answer) = member.answer {
+                // Who asked may have gone away.
+                let _ = answer.send(Ok(member.records));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use marque_domain::{account::AccountStatus, time::Millis};
+    use tokio::sync::oneshot;
+
+    fn changed(account: i64) -> Record {
+        Record::AccountChanged { account: AccountId(account), status: AccountStatus::Active, at: Millis(0) }
+    }
+
+    fn asker(name: &str) -> Asker {
+        Asker::system(name)
+    }
+
+    #[test]
+    fn a_group_holds_one_command_an_account() {
+        let mut group = Group::default();
+        assert!(group.admits(None) && group.admits(Some(AccountId(1))));
+        group.join(Some(AccountId(1)), asker("test"), None);
+        assert!(group.admits(Some(AccountId(2))));
+        assert!(!group.admits(Some(AccountId(1))), "it must find its account as it would alone");
+        assert!(!group.admits(None), "what concerns no single account goes alone");
+        let mut alone = Group::default();
+        alone.join(None, asker("test"), None);
+        assert!(!alone.admits(Some(AccountId(1))) && !alone.admits(None));
+    }
+
+    #[test]
+    fn each_asker_is_told_what_came_of_their_own_command() {
+        let (mut group, state) = (Group::default(), State::default());
+        let (first, mut of_first) = oneshot::channel();
+        let (second, mut of_second) = oneshot::channel();
+        group.join(Some(AccountId(1)), asker("first"), Some(first));
+        group.join(Some(AccountId(2)), asker("second"), Some(second));
+        group.take(&[changed(2), changed(1), changed(3)], &state);
+        assert_eq!(group.asker(&changed(2), &state), Some(&asker("second")));
+        assert_eq!(group.asker(&changed(3), &state), None, "nobody asked for what happened elsewhere");
+        group.answer(true);
+        assert_eq!(of_first.try_recv().unwrap().unwrap(), [changed(1)]);
+        assert_eq!(of_second.try_recv().unwrap().unwrap(), [changed(2)]);
+        let (kill, mut of_kill) = oneshot::channel();
+        group.join(None, asker("kill"), Some(kill));
+        group.take(&[changed(7)], &state);
+        group.answer(true);
+        assert_eq!(of_kill.try_recv().unwrap().unwrap(), [changed(7)], "all that follows from one command is its own");
+    }
+
+    #[test]
+    fn an_answer_waits_for_the_last_commit_about_its_account() {
+        let (mut group, state) = (Group::default(), State::default());
+        let (first, mut of_first) = oneshot::channel();
+        let (second, mut of_second) = oneshot::channel();
+        group.join(Some(AccountId(1)), asker("first"), Some(first));
+        group.take(&[changed(1)], &state);
+        group.answer(false);
+        assert!(of_first.try_recv().is_err(), "its first record is not durable yet");
+        group.join(Some(AccountId(2)), asker("second"), Some(second));
+        group.take(&[changed(2), changed(1)], &state);
+        group.answer(false);
+        assert!(of_first.try_recv().is_err(), "what the venue answered is not durable yet");
+        group.take(&[changed(2)], &state);
+        group.answer(false);
+        assert_eq!(of_first.try_recv().unwrap().unwrap(), [changed(1), changed(1)]);
+        assert!(of_second.try_recv().is_err() && !group.admits(Some(AccountId(2))));
+        group.refuse(Some(AccountId(2)), Refusal::Duplicate);
+        assert!(of_second.try_recv().unwrap().is_err() && group.is_empty());
+    }
+}
