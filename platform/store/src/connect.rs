@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "asks the catalogue of the database, which has no tenants")]
 
-use crate::{error::StoreError, keys::KeyQueue, scope::Pools, system::SystemDb};
+use crate::{error::StoreError, scope::Pools, system::SystemDb};
 use marque_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
@@ -66,12 +66,12 @@ impl Store {
         let pools = match Address::of(url)? {
             Address::Sqlite => {
                 let writer = open_sqlite(url, 1, false).await?;
-                Pools { reader: open_sqlite(url, SQLITE_READERS, true).await?, writer, keys: KeyQueue::default() }
+                Pools::new(writer, open_sqlite(url, SQLITE_READERS, true).await?)
             }
             Address::Postgres => {
                 let pool = open_postgres(url, POSTGRES_POOL).await?;
                 refuse_bypassing_role(&pool).await?;
-                Pools { reader: pool.clone(), writer: pool, keys: KeyQueue::default() }
+                Pools::new(pool.clone(), pool)
             }
         };
         let pending: Vec<String> = Migrator::get_pending_migrations_read_only(&pools.writer)

@@ -18,6 +18,7 @@ mod commit;
 mod connect;
 mod entity;
 mod error;
+mod insert;
 mod keys;
 mod kills;
 mod page;
@@ -26,6 +27,7 @@ mod scope;
 mod shard;
 mod system;
 mod tenant_db;
+mod together;
 
 pub use commit::{CommitBatch, DIFFERENCES_KEPT, LOG_LINES_KEPT, LogLine, SWITCHES_KEPT};
 pub use connect::{Store, migrate};

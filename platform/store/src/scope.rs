@@ -9,22 +9,20 @@
 use crate::{
     entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions},
     error::{StoreError, is_passing},
-    keys::KeyQueue,
+    insert::insert_in_chunks,
+    keys::KeyWrite,
     page::Whose,
+    record::SeatReport,
+    together::Queue,
 };
 use marque_domain::id::TenantId;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,
-    DatabaseTransaction, DbBackend, DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, Iterable,
-    QueryFilter, QuerySelect, QueryTrait, Select, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, UpdateMany, Value, Values,
+    DatabaseTransaction, DbBackend, DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
+    QuerySelect, QueryTrait, Select, SelectTwo, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    UpdateMany,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 /// Dead connections that are passed over before a caller hears of it: as many as the pool can hold.
 const STALE_CONNECTIONS_MAX: u32 = crate::connect::POSTGRES_POOL;
 
@@ -48,7 +46,9 @@ pub(crate) struct Pools {
     /// For the rest.
     pub(crate) reader: DatabaseConnection,
     /// Idempotency keys that are written together.
-    pub(crate) keys: KeyQueue,
+    pub(crate) keys: Queue<KeyWrite>,
+    /// Reports of EAs that are written together.
+    pub(crate) reports: Queue<SeatReport>,
 }
 
 /// Where the queries of a scope go.
@@ -88,6 +88,10 @@ impl Handle {
 }
 
 impl Pools {
+    pub(crate) fn new(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        Self { writer, reader, keys: Queue::default(), reports: Queue::default() }
+    }
+
     async fn handle(&self, access: Access) -> Result<Handle, StoreError> {
         if access == Access::Read && self.reader.get_database_backend() == DbBackend::Sqlite {
             return Ok(Handle::Free(self.reader.clone()));
@@ -222,6 +226,14 @@ impl TenantTx {
         Ok(rows.one(&self.tx.on()).await?)
     }
 
+    /// The first row, with the row of another table that it is joined to by the tenant too.
+    pub(crate) async fn one_with<E: EntityTrait, F: EntityTrait>(
+        &self,
+        rows: SelectTwo<E, F>,
+    ) -> Result<Option<(E::Model, Option<F::Model>)>, StoreError> {
+        Ok(rows.one(&self.tx.on()).await?)
+    }
+
     /// Every row.
     pub(crate) async fn all<E: EntityTrait>(&self, rows: Select<E>) -> Result<Vec<E::Model>, StoreError> {
         Ok(rows.all(&self.tx.on()).await?)
@@ -349,61 +361,4 @@ impl SystemTx {
     pub(crate) async fn end(self) {
         self.tx.end().await;
     }
-}
-
-/// Rows of one statement. Few sizes, so that its text is made once and the database keeps it prepared: making and reading
-/// a text for each number of rows costs as much as writing them.
-const CHUNKS: [usize; 3] = [64, 8, 1];
-
-/// Texts of statements that were made, by table, rows and what becomes of conflicts.
-static TEXTS: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
-
-async fn insert_in_chunks<E>(
-    tx: &impl ConnectionTrait,
-    rows: Vec<E::ActiveModel>,
-    conflict: Option<OnConflict>,
-) -> Result<u64, StoreError>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
-{
-    let backend = tx.get_database_backend();
-    let kind = format!("{backend:?} {} {conflict:?}", E::default().table_name());
-    let (mut written, mut rows) = (0, rows.into_iter());
-    while let Some(size) = CHUNKS.into_iter().find(|size| *size <= rows.len()) {
-        let chunk: Vec<E::ActiveModel> = rows.by_ref().take(size).collect();
-        let values = Values(chunk.iter().flat_map(values_of::<E>).collect());
-        let sql = text_of::<E>(&format!("{size} {kind}"), chunk, conflict.as_ref(), backend);
-        let statement = Statement { sql: sql.to_string(), values: Some(values), db_backend: backend };
-        written += tx.execute_raw(statement).await?.rows_affected();
-    }
-    Ok(written)
-}
-
-/// The values of a row in the order of its columns. Rows come from whole models, so all of them are there.
-fn values_of<E: EntityTrait>(row: &E::ActiveModel) -> impl Iterator<Item = Value>
-where
-    E::ActiveModel: ActiveModelTrait<Entity = E>,
-{
-    E::Column::iter().filter_map(|column| row.get(column).into_value())
-}
-
-fn text_of<E>(kind: &str, rows: Vec<E::ActiveModel>, conflict: Option<&OnConflict>, backend: DbBackend) -> Arc<str>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
-{
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(text) = texts.get(kind) {
-        return Arc::clone(text);
-    }
-    let mut insert = E::insert_many(rows);
-    if let Some(conflict) = conflict {
-        insert = insert.on_conflict(conflict.clone());
-    }
-    let text: Arc<str> = insert.build(backend).sql.into();
-    texts.insert(kind.to_owned(), Arc::clone(&text));
-    text
 }

@@ -4,9 +4,9 @@ use crate::{
     codec,
     entity::{licensing_revisions, plugin_artifacts, tenant_hosts, tenants},
     error::StoreError,
-    record::{SeatReport, Tenant, TenantSpec},
+    record::{Tenant, TenantSpec},
     scope::{Access, Pools, SystemTx},
-    tenant_db::{TenantDb, write_report},
+    tenant_db::TenantDb,
 };
 use marque_domain::{id::TenantId, plugin::PluginDigest, time::Millis};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
@@ -125,28 +125,6 @@ impl SystemDb {
         let rows = tx.tuples::<_, (i64, i64)>(versions).await?;
         tx.end().await;
         Ok(rows.into_iter().map(|(id, at)| (TenantId(id), Millis(at))).collect())
-    }
-
-    /// Takes reports of seats, of any tenants, in one transaction: all of them last, or none. Each sees its own tenant's rows
-    /// alone. Answers which were taken, as [`TenantDb::report_usage`] does, in the order in which they were given.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn report_usages(&self, reports: &[(TenantId, SeatReport)]) -> Result<Vec<bool>, StoreError> {
-        tracing::debug!(target: "marque::audit", operation = "report_usages", reason = self.reason, "system access");
-        // By tenants, and always in the same order: two servers that write the same seats do not wait for each other.
-        let mut order: Vec<usize> = (0..reports.len()).collect();
-        order.sort_by_key(|at| reports.get(*at).map(|(tenant, report)| (*tenant, report.seat, report.usage.sequence)));
-        let mut taken = vec![false; reports.len()];
-        let Some((first, _)) = order.first().and_then(|at| reports.get(*at)) else { return Ok(taken) };
-        let mut tx = self.pools.tenant(*first, Access::Write).await?;
-        for at in order {
-            let (Some((tenant, report)), Some(slot)) = (reports.get(at), taken.get_mut(at)) else { continue };
-            tx = tx.turned_to(*tenant).await?;
-            *slot = write_report(&tx, report).await?;
-        }
-        tx.commit().await?;
-        Ok(taken)
     }
 
     /// How far each tenant's licensing has moved: revision and epoch.

@@ -48,7 +48,6 @@ pub use registry::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
 pub use roster::{PeopleFilter, Standing};
 pub use running::USAGE_LIST_MAX;
 use sea_orm::{QueryOrder, QuerySelect as _, Select};
-pub(crate) use seats::write_report;
 pub use seats::{EVENTS_PAGE_MAX, SEATS_KEPT_MAX};
 pub use sso::SSO_LIST_MAX;
 use std::sync::Arc;

@@ -97,7 +97,8 @@ impl SessionPolicy {
 
     /// The session of a token at this tenant, if it has not ended; notes that it was used.
     pub(super) async fn find(self, db: &TenantDb, token: &Token, now: Millis) -> Result<Option<Found>, SessionError> {
-        let Some(session) = db.session(TokenHash(token.digest().0), now).await? else { return Ok(None) };
+        let found = db.session_and_user(TokenHash(token.digest().0), now).await?;
+        let Some((session, user)) = found else { return Ok(None) };
         // The setting may have become stricter since the session was last used.
         if self.end(session.created_at, session.last_seen_at) <= now {
             return Ok(None);
@@ -107,26 +108,29 @@ impl SessionPolicy {
         {
             return Ok(None);
         }
-        Ok(person(db, session.user).await?.map(|person| Found { session, person }))
+        Ok(active(user).map(|person| Found { session, person }))
     }
 }
 
 /// Who somebody is now, if they may act: what is signed in goes by the role of this moment, and ends for who was shut
 /// out.
 pub(super) async fn person(db: &TenantDb, user: UserId) -> Result<Option<Person>, StoreError> {
-    let user = match db.user(user).await {
-        Ok(user) => user,
-        Err(StoreError::NotFound(_)) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    match db.user(user).await {
+        Ok(user) => Ok(active(user)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn active(user: User) -> Option<Person> {
     if user.status != UserStatus::Active {
-        return Ok(None);
+        return None;
     }
     match user.role.parse::<Role>() {
-        Ok(role) => Ok(Some(Person { user, role })),
+        Ok(role) => Some(Person { user, role }),
         Err(error) => {
             tracing::error!(user = %user.id, %error, "a person's role is not known; they are not signed in");
-            Ok(None)
+            None
         }
     }
 }

@@ -23,7 +23,6 @@ mod known;
 mod mac;
 pub mod manage;
 mod report;
-mod reports;
 mod rotation;
 mod signer;
 mod snapshot;
@@ -52,7 +51,6 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{Store, TenantDb};
-use reports::Reports;
 use signer::Signers;
 use snapshot::Slot;
 use std::sync::Arc;
@@ -70,7 +68,6 @@ struct Parts {
     limits: Limits,
     snapshots: Snapshots,
     signers: Signers,
-    reports: Reports,
 }
 
 /// From where a request comes, and to whose rows it is.
@@ -96,8 +93,7 @@ impl Licensing {
     pub fn new(store: &Store, clock: Clock, vault: Vault, limits: Limits, licences_max: u64) -> Self {
         let snapshots = Snapshots::new(store.system("what changed in licensing"), vault.clone(), licences_max);
         let signers = Signers::new(vault.clone(), clock.clone());
-        let reports = Reports::new(store.system("what seats report"));
-        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers, reports }))
+        Self(Arc::new(Parts { clock, vault, limits, snapshots, signers }))
     }
 
     /// The snapshot, for who keeps it fresh.

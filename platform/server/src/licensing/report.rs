@@ -50,7 +50,7 @@ impl Licensing {
             }
             let alive = asked.operation == Operation::Heartbeat && valid;
             let report = reported(asked, &seat, usage, alive.then_some(now), now)?;
-            if self.0.reports.take(asked.from.db.tenant(), report.clone()).await? {
+            if asked.from.db.report_usage(&report).await? {
                 let seat = after(&seat, &report);
                 let seen = slot.heard(&seen, &seat);
                 return self.told(asked, &seen, &seat, &verdict, now).await;

@@ -1,11 +1,7 @@
 //! Requests that may be sent twice and must count once.
 
 use super::TenantDb;
-use crate::{
-    entity::idempotency,
-    error::StoreError,
-    keys::{self, KeyWrite},
-};
+use crate::{entity::idempotency, error::StoreError, keys::KeyWrite, together};
 use marque_domain::{id::UserId, time::Millis};
 use sea_orm::{ColumnTrait, QueryFilter};
 
@@ -44,7 +40,7 @@ impl TenantDb {
         request: [u8; 32],
         at: Millis,
     ) -> Result<KeyUse, StoreError> {
-        keys::write(&self.pools, self.tenant, KeyWrite::Begin { user, key: key.to_owned(), request, at }).await
+        self.write_key(KeyWrite::Begin { user, key: key.to_owned(), request, at }).await
     }
 
     /// Keeps the answer to the request that took the key.
@@ -52,8 +48,7 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::NotFound`] when the key is not taken or has an answer; [`StoreError::Unavailable`].
     pub async fn finish_key(&self, user: UserId, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError> {
-        let write = KeyWrite::Finish { user, key: key.to_owned(), status, body: body.to_vec() };
-        keys::write(&self.pools, self.tenant, write).await.map(drop)
+        self.write_key(KeyWrite::Finish { user, key: key.to_owned(), status, body: body.to_vec() }).await.map(drop)
     }
 
     /// Gives a key back when its request changed nothing, so that it may be tried again. An answered key stays.
@@ -61,7 +56,11 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn release_key(&self, user: UserId, key: &str) -> Result<(), StoreError> {
-        keys::write(&self.pools, self.tenant, KeyWrite::Release { user, key: key.to_owned() }).await.map(drop)
+        self.write_key(KeyWrite::Release { user, key: key.to_owned() }).await.map(drop)
+    }
+
+    async fn write_key(&self, write: KeyWrite) -> Result<KeyUse, StoreError> {
+        together::write(&self.pools, |pools| &pools.keys, self.tenant, write).await
     }
 
     /// Forgets keys taken before `before`. Answers how many.

@@ -12,7 +12,7 @@ use marque_domain::{
     time::Millis,
 };
 use sea_orm::{
-    ColumnTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait as _, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{self, Expr},
 };
 
@@ -165,6 +165,24 @@ impl TenantDb {
                 .filter(sessions::Column::ExpiresAt.gt(now.0))
         });
         found.await?.map(codec::session).transpose()
+    }
+
+    /// As [`TenantDb::session`], with whose it is, in one look.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn session_and_user(&self, token: TokenHash, now: Millis) -> Result<Option<(Session, User)>, StoreError> {
+        use sessions::{Column as C, Entity};
+        let whose = Entity::belongs_to(users::Entity)
+            .from((C::TenantId, C::UserId))
+            .to((users::Column::TenantId, users::Column::Id))
+            .into();
+        let tx = self.read().await?;
+        let rows = tx.find::<Entity>().filter(C::TokenHash.eq(token.0.to_vec())).filter(C::ExpiresAt.gt(now.0));
+        let found = tx.one_with(rows.join(JoinType::InnerJoin, whose).select_also(users::Entity)).await?;
+        tx.end().await;
+        let Some((session, Some(user))) = found else { return Ok(None) };
+        Ok(Some((codec::session(session)?, codec::user(user)?)))
     }
 
     /// Notes that a session was used and until when it now lasts. Answers whether it is still there.

@@ -11,6 +11,7 @@ use crate::{
     page::{PAGE_MAX, Page, Paged},
     record::{LicenceEvent, Seat, SeatReport, SeatSalt, SeatTaken},
     scope::TenantTx,
+    together::{self, Write},
 };
 use licence_activations::{Column as C, Entity};
 use marque_domain::{
@@ -47,16 +48,14 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Takes a report. One whose number was seen, or whose totals are below the last, changes nothing; nor does one that
-    /// would hold a seat which is given back, lapsed or of a revoked licence. Answers whether it was taken.
+    /// Takes a report, together with those of other seats that wait. One whose number was seen, or whose totals are below the
+    /// last, changes nothing; nor does one that would hold a seat which is given back, lapsed or of a revoked licence.
+    /// Answers whether it was taken, once that lasts.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`]; after [`StoreError::Uncertain`] it may have lasted.
     pub async fn report_usage(&self, report: &SeatReport) -> Result<bool, StoreError> {
-        let tx = self.write().await?;
-        let taken = write_report(&tx, report).await?;
-        tx.commit().await?;
-        Ok(taken)
+        together::write(&self.pools, |pools| &pools.reports, self.tenant, report.clone()).await
     }
 
     /// Gives a seat back. Answers it, and whether it was held.
@@ -184,8 +183,20 @@ pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -
     Ok(())
 }
 
+impl Write for SeatReport {
+    type Done = bool;
+
+    fn place(&self) -> (i64, i64) {
+        (self.seat.0, self.usage.sequence)
+    }
+
+    async fn write(&self, tx: &TenantTx) -> Result<bool, StoreError> {
+        write_report(tx, self).await
+    }
+}
+
 /// Takes a report, if it is new and nothing stands against it. Answers whether it was taken.
-pub(crate) async fn write_report(tx: &TenantTx, report: &SeatReport) -> Result<bool, StoreError> {
+async fn write_report(tx: &TenantTx, report: &SeatReport) -> Result<bool, StoreError> {
     let usage = report.usage;
     let mut update = tx
         .update::<Entity>()

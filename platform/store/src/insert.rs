@@ -1,0 +1,69 @@
+//! Inserts of many rows, as statements of few sizes.
+
+use crate::error::StoreError;
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Iterable, QueryTrait, Statement, Value,
+    Values, sea_query::OnConflict,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Rows of one statement. Few sizes, so that its text is made once and the database keeps it prepared: making and reading
+/// a text for each number of rows costs as much as writing them.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// Texts of statements that were made, by table, rows and what becomes of conflicts.
+static TEXTS: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
+
+/// Writes rows, some dozens a statement; answers how many were written.
+pub(crate) async fn insert_in_chunks<E>(
+    tx: &impl ConnectionTrait,
+    rows: Vec<E::ActiveModel>,
+    conflict: Option<OnConflict>,
+) -> Result<u64, StoreError>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let backend = tx.get_database_backend();
+    let kind = format!("{backend:?} {} {conflict:?}", E::default().table_name());
+    let (mut written, mut rows) = (0, rows.into_iter());
+    while let Some(size) = CHUNKS.into_iter().find(|size| *size <= rows.len()) {
+        let chunk: Vec<E::ActiveModel> = rows.by_ref().take(size).collect();
+        let values = Values(chunk.iter().flat_map(values_of::<E>).collect());
+        let sql = text_of::<E>(&format!("{size} {kind}"), chunk, conflict.as_ref(), backend);
+        let statement = Statement { sql: sql.to_string(), values: Some(values), db_backend: backend };
+        written += tx.execute_raw(statement).await?.rows_affected();
+    }
+    Ok(written)
+}
+
+/// The values of a row in the order of its columns. Rows come from whole models, so all of them are there.
+fn values_of<E: EntityTrait>(row: &E::ActiveModel) -> impl Iterator<Item = Value>
+where
+    E::ActiveModel: ActiveModelTrait<Entity = E>,
+{
+    E::Column::iter().filter_map(|column| row.get(column).into_value())
+}
+
+fn text_of<E>(kind: &str, rows: Vec<E::ActiveModel>, conflict: Option<&OnConflict>, backend: DbBackend) -> Arc<str>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = texts.get(kind) {
+        return Arc::clone(text);
+    }
+    let mut insert = E::insert_many(rows);
+    if let Some(conflict) = conflict {
+        insert = insert.on_conflict(conflict.clone());
+    }
+    let text: Arc<str> = insert.build(backend).sql.into();
+    texts.insert(kind.to_owned(), Arc::clone(&text));
+    text
+}
