@@ -109,7 +109,7 @@ CREATE TABLE accounts (
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX accounts_by_user ON accounts (tenant_id, user_id, id);
 
 CREATE TABLE deployments (
@@ -149,7 +149,7 @@ CREATE TABLE positions (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id),
     FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments (tenant_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX positions_by_account ON positions (tenant_id, account_id, id);
 
 CREATE TABLE orders (
@@ -173,7 +173,7 @@ CREATE TABLE orders (
     FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id),
     FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments (tenant_id, id),
     FOREIGN KEY (tenant_id, closes_position_id) REFERENCES positions (tenant_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX orders_by_account ON orders (tenant_id, account_id, id);
 
 CREATE TABLE decisions (
@@ -203,7 +203,7 @@ CREATE TABLE equity_points (
     equity BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, account_id, at),
     FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE deployment_logs (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
@@ -227,7 +227,7 @@ CREATE TABLE ledger_transactions (
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, account_id, id),
     FOREIGN KEY (tenant_id, account_id) REFERENCES accounts (tenant_id, id)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE ledger_postings (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
@@ -239,7 +239,7 @@ CREATE TABLE ledger_postings (
     PRIMARY KEY (tenant_id, transaction_id, line),
     FOREIGN KEY (tenant_id, account_id, transaction_id)
         REFERENCES ledger_transactions (tenant_id, account_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX ledger_postings_by_account ON ledger_postings (tenant_id, account_id, book);
 
 -- Shards: what the engine recovers from.
@@ -259,7 +259,7 @@ CREATE TABLE shard_marks (
     seq BIGINT NOT NULL,
     mark BYTEA NOT NULL,
     PRIMARY KEY (tenant_id, shard)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE shard_checkpoints (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),

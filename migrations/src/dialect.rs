@@ -5,16 +5,21 @@ use core::fmt::Write as _;
 use sea_orm_migration::sea_orm::DbBackend;
 
 /// Table definitions written for PostgreSQL, in the words of `backend`. SQLite tables are STRICT, so that a
-/// number with a fraction can never slip into a column of money.
+/// number with a fraction can never slip into a column of money. Those that end with `WITHOUT ROWID` lie in one tree by
+/// their key there, and not in two.
 pub(crate) fn tables(backend: DbBackend, sql: &str) -> String {
     if backend == DbBackend::Postgres {
-        return sql.to_owned();
+        return sql.replace(KEYED, "\n);");
     }
     sql.replace(" BIGINT", " INTEGER")
         .replace(" BYTEA", " BLOB")
         .replace(" BOOLEAN", " INTEGER")
         .replace("\n);", "\n) STRICT;")
+        .replace(KEYED, "\n) STRICT, WITHOUT ROWID;")
 }
+
+/// How a table ends of which SQLite keeps no row numbers.
+const KEYED: &str = "\n) WITHOUT ROWID;";
 
 /// Triggers that refuse to change or delete a row of `tables`.
 pub(crate) fn append_only(backend: DbBackend, tables: &[&str]) -> String {
@@ -108,6 +113,10 @@ mod tests {
     fn sqlite_gets_strict_tables_and_its_own_types() {
         let sql = tables(DbBackend::Sqlite, "CREATE TABLE t (\n    a BIGINT NOT NULL,\n    b BYTEA\n);\n");
         assert_eq!(sql, "CREATE TABLE t (\n    a INTEGER NOT NULL,\n    b BLOB\n) STRICT;\n");
+        let keyed = "CREATE TABLE t (\n    a BIGINT PRIMARY KEY\n) WITHOUT ROWID;\n";
+        let sql = tables(DbBackend::Sqlite, keyed);
+        assert_eq!(sql, "CREATE TABLE t (\n    a INTEGER PRIMARY KEY\n) STRICT, WITHOUT ROWID;\n");
+        assert_eq!(tables(DbBackend::Postgres, keyed), "CREATE TABLE t (\n    a BIGINT PRIMARY KEY\n);\n");
     }
 
     #[test]

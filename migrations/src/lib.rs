@@ -18,6 +18,7 @@ mod m0011_licensing;
 mod m0012_running;
 mod m0013_ea_files;
 mod m0014_activation_nonces;
+mod m0015_indexes;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_running::Migration),
             Box::new(m0013_ea_files::Migration),
             Box::new(m0014_activation_nonces::Migration),
+            Box::new(m0015_indexes::Migration),
         ]
     }
 }

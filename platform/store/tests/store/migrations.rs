@@ -33,6 +33,7 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
         "0012_running",
         "0013_ea_files",
         "0014_activation_nonces",
+        "0015_indexes",
     ];
     assert_eq!(pending, &all);
     assert!(refusal.to_string().contains("marque migrate"));
