@@ -7,12 +7,10 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const NUMBERS =
   'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split(' ');
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
-
 describe('somebody who looks after their access', () => {
   let site, browser, data;
   before(async () => {
@@ -35,20 +33,9 @@ describe('somebody who looks after their access', () => {
     throw new Error('no code was mailed');
   }
 
-  const trader = (slug) => site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith('trader@'));
-
-  async function signIn(page, slug) {
-    const person = trader(slug);
-    await page.goto(site.url(slug, '/sign-in'));
-    await page.getByLabel('E-mail').fill(person.email);
-    await page.getByLabel('Password').fill(person.password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByRole('heading', { name: 'Your accounts' }).waitFor();
-  }
-
   async function confirmIfAsked(page, slug) {
     if (!page.url().includes('/confirm')) return;
-    await page.getByLabel('Password').fill(trader(slug).password);
+    await page.getByLabel('Password').fill(site.person(slug, 'trader').password);
     await page.getByRole('button', { name: /confirm/i }).first().click();
   }
 
@@ -69,9 +56,9 @@ describe('somebody who looks after their access', () => {
 
   test('signs another browser out', () =>
     visit(browser, {}, async (here) => {
-      await signIn(here, 'aurora');
+      await site.signIn(here, 'aurora', 'trader');
       await visit(browser, {}, async (there) => {
-        await signIn(there, 'aurora');
+        await site.signIn(there, 'aurora', 'trader');
         await here.goto(site.url('aurora', '/security/sessions'));
         const rows = here.getByRole('row').filter({ hasText: 'Chrome on Linux' });
         assert.equal(await rows.count(), 2);
@@ -83,7 +70,7 @@ describe('somebody who looks after their access', () => {
         await there.goto(site.url('aurora', '/dashboard'));
         await there.getByLabel('Password').waitFor();
         // Again, by the button for all others.
-        await signIn(there, 'aurora');
+        await site.signIn(there, 'aurora', 'trader');
         await here.reload();
         await here.getByRole('button', { name: 'Sign out everywhere else' }).click();
         await here.getByRole('heading', { name: 'Where you are signed in' }).waitFor();
@@ -95,13 +82,13 @@ describe('somebody who looks after their access', () => {
 
   test('sees a program that signed in, and signs it out', () =>
     visit(browser, {}, async (page) => {
-      const { email, password } = trader('borealis');
+      const { email, password } = site.person('borealis', 'trader');
       const { status, body } = await call('borealis', '/tokens', { method: 'POST', body: { email, password } });
       assert.equal(status, 200);
       const token = body.access_token;
       assert.equal((await call('borealis', '/session', { token })).body.email, email);
       assert.equal((await call('aurora', '/session', { token })).status, 401, 'a token of another brand');
-      await signIn(page, 'borealis');
+      await site.signIn(page, 'borealis', 'trader');
       await page.goto(site.url('borealis', '/security/sessions'));
       await page.getByRole('row').filter({ hasText: 'probe' }).getByRole('button', { name: /^Sign out/ }).click();
       await page.getByText('No program is signed in').waitFor();
@@ -110,7 +97,7 @@ describe('somebody who looks after their access', () => {
 
   test('makes a token that may only look, uses it and ends it', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora');
+      await site.signIn(page, 'aurora', 'trader');
       await page.goto(site.url('aurora', '/security/tokens'));
       await confirmIfAsked(page, 'aurora');
       await page.getByText('No tokens yet').waitFor();
@@ -135,7 +122,7 @@ describe('somebody who looks after their access', () => {
 
   test('is asked for a mailed code after wrong passwords in a new browser', () =>
     visit(browser, {}, async (page) => {
-      const person = trader('borealis');
+      const person = site.person('borealis', 'trader');
       const enter = async (password) => {
         await page.goto(site.url('borealis', '/sign-in'));
         await page.getByLabel('E-mail').fill(person.email);
@@ -143,7 +130,7 @@ describe('somebody who looks after their access', () => {
         await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       };
       // Somebody who was here before.
-      await visit(browser, {}, (known) => signIn(known, 'borealis'));
+      await visit(browser, {}, (known) => site.signIn(known, 'borealis', 'trader'));
       for (let tries = 0; tries < 3; tries += 1) {
         await enter('not the password');
         await page.locator('#form-error').waitFor();
@@ -171,7 +158,7 @@ describe('somebody who looks after their access', () => {
     for (const colorScheme of ['light', 'dark']) {
       test(`finds no accessibility fault at ${slug} in ${colorScheme} mode, nor on a phone`, () =>
         visit(browser, { ...PHONE, colorScheme }, async (page) => {
-          await signIn(page, slug);
+          await site.signIn(page, slug, 'trader');
           for (const path of ['/security/sessions', '/security/tokens']) {
             await page.goto(site.url(slug, path));
             assert.deepEqual(await faults(page), [], path);

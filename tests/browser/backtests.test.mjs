@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 /** A test build makes up and runs a few days of the market in seconds. */
 const DONE_WITHIN_MS = 120_000;
 
@@ -19,15 +18,6 @@ describe('a backtest', () => {
     await browser?.close();
     await site?.stop();
   });
-
-  async function signIn(page, slug) {
-    const person = site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith('trader@'));
-    await page.goto(site.url(slug, '/sign-in'));
-    await page.getByLabel('E-mail').fill(person.email);
-    await page.getByLabel('Password').fill(person.password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByRole('heading', { name: 'Your accounts' }).waitFor();
-  }
 
   async function fill(page, slug, more = async () => {}) {
     await page.goto(site.url(slug, '/backtests/new?strategy=ema-cross'));
@@ -43,7 +33,7 @@ describe('a backtest', () => {
 
   test('is started, followed without a reload, and read', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora');
+      await site.signIn(page, 'aurora', 'trader');
       await page.getByRole('link', { name: 'Backtests' }).first().click();
       await page.getByRole('link', { name: 'Test a strategy' }).click();
       await fill(page, 'aurora');
@@ -60,7 +50,7 @@ describe('a backtest', () => {
 
   test('needs no scripts, and fits a phone', async () => {
     await visit(browser, { javaScriptEnabled: false, ...PHONE }, async (page) => {
-      await signIn(page, 'borealis');
+      await site.signIn(page, 'borealis', 'trader');
       await fill(page, 'borealis', async () => {
         await page.locator('details.more summary').click();
         await page.locator('[name="grid"]').fill('fast = 3, 5\nslow = 8, 13');
@@ -78,7 +68,7 @@ describe('a backtest', () => {
 
   test('that is wrong says where', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora');
+      await site.signIn(page, 'aurora', 'trader');
       await fill(page, 'aurora', async () => page.locator('[name="to"]').fill('2026-11-01'));
       await page.getByText('must be later than the beginning').waitFor();
       assert.equal(await page.locator('[name="setting.fast"]').inputValue(), '5', 'what was typed is kept');

@@ -2,14 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const BRANDS = [
   { slug: 'aurora', name: /Aurora/, other: /Borealis/ },
   { slug: 'borealis', name: /Borealis/, other: /Aurora/ },
 ];
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
-
 describe('the front page', () => {
   let site, browser;
   before(async () => {

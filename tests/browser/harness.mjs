@@ -23,7 +23,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** How long a page may take to show what it should: longer than a busy machine needs, shorter than patience. */
 export const PATIENCE_MS = 20_000;
 
-/** A seeded server on a free port; `stop()` ends it and removes its data. */
+/** The context of a small phone. */
+export const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+
+/** A seeded server on a free port, with the demo's people, who can be signed in by brand and role; `stop()` ends it and removes
+    its data. */
 export async function startSite(settings = {}) {
   if (!existsSync(marque)) {
     throw new Error(`There is no server at ${marque}. Run \`cargo xtask test\`, or \`cargo build -p marque-server\` first.`);
@@ -48,7 +52,21 @@ export async function startSite(settings = {}) {
     throw new Error(`${error.message} Its log ends with:\n${said}`);
   }
   const mail = (slug, address, kind) => letter(join(folder, 'var/mail', slug), address, kind);
-  return { port, people, stop, mail, url: (slug, path = '/') => `http://${slug}.localhost:${port}${path}` };
+  const url = (slug, path = '/') => `http://${slug}.localhost:${port}${path}`;
+  const person = (slug, role) => {
+    const found = people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith(`${role}@`));
+    if (!found) throw new Error(`demo-seed made no ${role} for ${slug}.`);
+    return found;
+  };
+  const signIn = async (page, slug, role) => {
+    const { email, password } = person(slug, role);
+    await page.goto(url(slug, '/sign-in'));
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  };
+  return { port, people, person, signIn, stop, mail, url };
 }
 
 /** The newest mail of a kind to an address, once it is there: its raw text and the first link in it. */

@@ -2,9 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
-
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 describe('people', () => {
   let site, browser;
@@ -17,21 +15,6 @@ describe('people', () => {
     await site?.stop();
   });
 
-  const demo = (slug, who) => {
-    const person = site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith(`${who}@`));
-    assert.ok(person, `demo-seed made no ${who} for ${slug}`);
-    return person;
-  };
-
-  async function signIn(page, slug, who) {
-    const { email, password } = demo(slug, who);
-    await page.goto(site.url(slug, '/sign-in'));
-    await page.getByLabel('E-mail').fill(email);
-    await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByRole('button', { name: 'Sign out' }).waitFor();
-  }
-
   const invite = async (page, slug, email, role) => {
     await page.goto(site.url(slug, '/admin/people/invite'));
     await page.getByLabel('E-mail').fill(email);
@@ -43,12 +26,12 @@ describe('people', () => {
 
   test('an owner finds the way by the navigation, and a trader has no such way', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora', 'owner');
+      await site.signIn(page, 'aurora', 'owner');
       await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Admin' }).click();
       await page.getByRole('link', { name: 'People' }).click();
       await page.getByRole('heading', { level: 1, name: 'People' }).waitFor();
       await page.context().clearCookies();
-      await signIn(page, 'aurora', 'trader');
+      await site.signIn(page, 'aurora', 'trader');
       assert.equal(await page.getByRole('link', { name: 'Admin' }).count(), 0);
       for (const path of ['/admin', '/admin/people', '/admin/people/invite']) {
         assert.equal((await page.goto(site.url('aurora', path))).status(), 403);
@@ -58,7 +41,7 @@ describe('people', () => {
   for (const slug of ['aurora', 'borealis']) {
     test(`at ${slug} somebody is invited, found, made something else, shut out and let in again`, () =>
       visit(browser, { javaScriptEnabled: false }, async (page) => {
-        await signIn(page, slug, 'owner');
+        await site.signIn(page, slug, 'owner');
         await invite(page, slug, 'ina@firm.example', 'Risk manager');
         await page.getByText('Invited', { exact: true }).waitFor();
 
@@ -81,9 +64,9 @@ describe('people', () => {
 
   test('a mistyped address is said at its field and nobody is invited twice', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora', 'owner');
+      await site.signIn(page, 'aurora', 'owner');
       await page.goto(site.url('aurora', '/admin/people/invite'));
-      for (const [email, said] of [['a@b@c.example', /not an e-mail address/], [demo('aurora', 'trader').email, /another address/]]) {
+      for (const [email, said] of [['a@b@c.example', /not an e-mail address/], [site.person('aurora', 'trader').email, /another address/]]) {
         await page.getByLabel('E-mail').evaluate((field) => (field.type = 'text'));
         await page.getByLabel('E-mail').fill(email);
         await page.getByLabel('Name').fill('X');
@@ -96,7 +79,7 @@ describe('people', () => {
 
   test('nobody decides about themselves', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora', 'owner');
+      await site.signIn(page, 'aurora', 'owner');
       await page.goto(site.url('aurora', '/admin/people?role=owner'));
       await page.locator('td a').first().click();
       await page.getByText('This is you.', { exact: false }).waitFor();
@@ -107,7 +90,7 @@ describe('people', () => {
     test(`the pages have no accessibility fault in ${colorScheme} mode, also on a phone`, () =>
       visit(browser, { colorScheme }, async (page) => {
         for (const slug of ['aurora', 'borealis']) {
-          await signIn(page, slug, 'owner');
+          await site.signIn(page, slug, 'owner');
           for (const path of ['/admin', '/admin/people', '/admin/people?q=nobody-is-called-that', '/admin/people/invite']) {
             for (const size of [{ width: 1280, height: 800 }, PHONE.viewport]) {
               await page.setViewportSize(size);

@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const BRANDS = ['aurora', 'borealis'];
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
-
 describe('the reference', () => {
   let site, browser;
   before(async () => {

@@ -2,9 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PATIENCE_MS, faults, launch, overflows, startSite, visit } from './harness.mjs';
-
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
+import { PATIENCE_MS, PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 describe('a running strategy', () => {
   let site, browser;
@@ -17,19 +15,9 @@ describe('a running strategy', () => {
     await site?.stop();
   });
 
-  async function signIn(page, slug, role) {
-    const person = site.people.find(({ host, email }) => host === `${slug}.localhost` && email.startsWith(`${role}@`));
-    assert.ok(person, `demo-seed made no ${role} for ${slug}`);
-    await page.goto(site.url(slug, '/sign-in'));
-    await page.getByLabel('E-mail').fill(person.email);
-    await page.getByLabel('Password').fill(person.password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
-  }
-
   /** The page of the first strategy of the trader's busy account. */
   async function openStrategy(page, slug) {
-    await signIn(page, slug, 'trader');
+    await site.signIn(page, slug, 'trader');
     await page.goto(site.url(slug, '/dashboard'));
     await page.locator('main h2 a', { hasText: 'Fast' }).first().click();
     await page.getByRole('region', { name: 'Strategies' }).locator('a[href^="/deployments/"]').first().click();
@@ -41,14 +29,10 @@ describe('a running strategy', () => {
       await openStrategy(page, 'aurora');
       const own = page.url();
       const main = page.getByRole('main');
-      // Both lead to the account, where its other strategies are; what the page itself says then is looked at.
       await main.getByRole('button', { name: 'Stop', exact: true }).click();
-      await page.waitForURL(/\/accounts\//);
-      await page.goto(own);
       await main.getByRole('button', { name: 'Start', exact: true }).click();
-      await page.waitForURL(/\/accounts\//);
-      await page.goto(own);
       await main.getByRole('button', { name: 'Stop', exact: true }).waitFor();
+      assert.equal(page.url(), own);
     }));
 
   test('shows what it used, and the page of all of them does so for the days that were chosen', () =>
@@ -74,7 +58,7 @@ describe('a running strategy', () => {
 
   test("shows the owner what everybody's use, by plan", () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'aurora', 'owner');
+      await site.signIn(page, 'aurora', 'owner');
       await page.goto(site.url('aurora', '/usage'));
       await page.locator('#plans tbody tr').first().waitFor();
     }));

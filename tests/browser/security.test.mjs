@@ -4,9 +4,8 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 const STEP_S = 30;
 
 /** What an app shows for a key at a time: RFC 6238. */

@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 import { CLIENT, startProvider } from './provider.mjs';
 
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 const PEOPLE = {
   newcomer: { email: 'newcomer@acme.example', email_verified: true, name: 'New Comer' },
   former: { email: 'former@acme.example', email_verified: true, name: 'Form Poster' },
@@ -30,21 +29,10 @@ describe('signing in by another site', () => {
     await site?.stop();
   });
 
-  const person = (role) => site.people.find(({ host, email }) => host === 'aurora.localhost' && email.startsWith(`${role}@`));
-
-  async function signIn(page, role) {
-    const { email, password } = person(role);
-    await page.goto(site.url('aurora', '/sign-in'));
-    await page.getByLabel('E-mail').fill(email);
-    await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByRole('button', { name: 'Sign out' }).waitFor();
-  }
-
   /** What an owner does in the admin pages to offer the provider. */
   const setUp = (name, slug, asForm) =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'owner');
+      await site.signIn(page, 'aurora', 'owner');
       await page.goto(site.url('aurora', '/admin'));
       await page.getByRole('link', { name: 'Single sign-on' }).click();
       await page.getByRole('link', { name: 'OpenID Connect' }).click();
@@ -121,7 +109,7 @@ describe('signing in by another site', () => {
 
   test('somebody known links it, comes in by it, and unlinks it', () =>
     visit(browser, {}, async (page) => {
-      await signIn(page, 'trader');
+      await site.signIn(page, 'aurora', 'trader');
       await page.goto(site.url('aurora', '/security/sso'));
       await page.getByRole('button', { name: 'Link Acme', exact: true }).click();
       await enterAs(page, 'trader');
@@ -133,7 +121,7 @@ describe('signing in by another site', () => {
       // The provider still knows them; they are let through without being asked.
       await page.goto(site.url('aurora', '/sign-in'));
       await page.getByRole('button', { name: 'Continue with Acme', exact: true }).click();
-      await isSignedInAs(page, person('trader').email);
+      await isSignedInAs(page, site.person('aurora', 'trader').email);
 
       await page.goto(site.url('aurora', '/security/sso'));
       await page.getByRole('button', { name: /^Unlink Acme/ }).click();
@@ -164,7 +152,7 @@ describe('signing in by another site', () => {
       visit(browser, { colorScheme, ...PHONE }, async (page) => {
         await page.goto(site.url('aurora', '/sign-in'));
         assert.deepEqual(await faults(page), []);
-        await signIn(page, 'owner');
+        await site.signIn(page, 'aurora', 'owner');
         for (const path of ['/admin/sso', '/admin/sso/new?preset=apple', '/admin/sso/acme', '/security/sso']) {
           await page.goto(site.url('aurora', path));
           await page.getByRole('heading', { level: 1 }).waitFor();

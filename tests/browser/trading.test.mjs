@@ -3,10 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PATIENCE_MS, faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { PATIENCE_MS, PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const BRANDS = ['aurora', 'borealis'];
-const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 /** The demo's strategies trade within minutes of the market, and a minute of it takes a second here. */
 const TRADES_WITHIN_MS = 90_000;
 

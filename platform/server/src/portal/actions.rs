@@ -15,7 +15,29 @@ use marque_domain::{
     id::{AccountId, DeploymentId, PositionId},
 };
 use marque_engine::{Command, Record};
-use poem::{Response, handler, web::Path};
+use poem::{
+    Response, handler,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+
+/// Where a form about a strategy leads: to its account, or to its own page.
+#[derive(Deserialize)]
+pub(super) struct Stay {
+    #[serde(default)]
+    stay: bool,
+}
+
+/// The address of a form on a strategy's own page, which leads back there.
+pub(super) fn staying(url: String) -> String {
+    format!("{url}?stay=true")
+}
+
+impl Stay {
+    fn back(&self, deployment: DeploymentId, account: AccountId) -> Response {
+        if self.stay { see_other(&format!("/deployments/{deployment}")) } else { back(account, "strategies") }
+    }
+}
 
 async fn command(scene: &Scene, who: &SignedIn, command: Command) -> Result<Vec<Record>, Problem> {
     let desk = scene.portal.floor().desk(scene.tenant.db().tenant()).await?;
@@ -37,22 +59,32 @@ pub(super) async fn stop_all(scene: Scene, who: SignedIn, Path(id): Path<String>
 }
 
 #[handler]
-pub(super) async fn start(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+pub(super) async fn start(
+    scene: Scene,
+    who: SignedIn,
+    Path(id): Path<String>,
+    Query(stay): Query<Stay>,
+) -> poem::Result<Response> {
     let whose = who.may(Operation::StartDeployment)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
     let started =
         requests::start(scene.portal.floor().asked_by(who.asker()), who.db(), &scene.tenant.definition, whose, id)
             .await?;
-    Ok(back(started.account, "strategies"))
+    Ok(stay.back(id, started.account))
 }
 
 #[handler]
-pub(super) async fn stop(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
+pub(super) async fn stop(
+    scene: Scene,
+    who: SignedIn,
+    Path(id): Path<String>,
+    Query(stay): Query<Stay>,
+) -> poem::Result<Response> {
     let whose = who.may(Operation::StopDeployment)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
     let found = who.db().deployment(whose, id).await.map_err(Problem::from)?;
     command(&scene, &who, Command::Stop(id)).await?;
-    Ok(back(found.account, "strategies"))
+    Ok(stay.back(id, found.account))
 }
 
 #[handler]

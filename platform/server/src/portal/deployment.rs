@@ -3,6 +3,7 @@
 use super::{
     Scene,
     account::RowSource,
+    actions,
     brand::see_other,
     view::{
         Banner, ChangeRow, Choice, DeploymentPage, DeploymentRow, DifferenceRow, Link, LogRow, Pager, ShadowPanel, Tab,
@@ -131,8 +132,8 @@ async fn page(
         reason: row.reason,
         banner: None,
         settings: row.settings,
-        stop_url: row.stop_url,
-        start_url: row.start_url,
+        stop_url: row.stop_url.map(actions::staying),
+        start_url: row.start_url.map(actions::staying),
         may_change,
         running: deployment.status == DeploymentStatus::Running,
         versions: offered.iter().map(choice).collect(),
