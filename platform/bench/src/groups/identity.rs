@@ -41,6 +41,8 @@ const LOAD_P99: f64 = 10.0;
 const AUDITED: f64 = 8.0;
 /// Orders of a sample: each is decided, audited and durable before it is answered.
 const ORDERS: usize = 200;
+/// Accounts that a steady rate of orders is spread over: orders of one account are committed one after the other.
+const ACCOUNTS: usize = 12;
 
 /// Measures the group.
 ///
@@ -94,6 +96,15 @@ fn client(turn: usize) -> String {
 
 fn get(path: &str, cookie: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\n\r\n").into_bytes()
+}
+
+fn post(path: &str, cookie: &str, csrf: &str, key: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\nX-CSRF-Token: {csrf}\r\nIdempotency-Key: {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// The sign-in form's token, which its cookie carries too.
@@ -224,8 +235,8 @@ async fn requests(samples: Samples, running: &Running) -> Result<Vec<Row>> {
     ])
 }
 
-/// A trader's orders, each with its entry in the audit chain: alone against the session request of [`requests`], and at a
-/// steady rate against itself.
+/// A trader's orders, each with its entry in the audit chain: one after the other against the disk, and at a steady rate
+/// against that.
 async fn audited(samples: Samples, site: &Site, running: &Running) -> Result<Vec<Row>> {
     let trader = trader(site, running).await?;
     let mut turn = 0;
@@ -266,7 +277,7 @@ async fn audited(samples: Samples, site: &Site, running: &Running) -> Result<Vec
 
 /// The demo's trader, signed in.
 struct Trader {
-    account: String,
+    accounts: Vec<String>,
     cookie: String,
     csrf: String,
 }
@@ -274,15 +285,10 @@ struct Trader {
 impl Trader {
     /// An order that the gate refuses for its size, so that the book is the same before each.
     fn order(&self, key: usize) -> Vec<u8> {
-        let Self { account, cookie, csrf } = self;
+        let Self { accounts, cookie, csrf } = self;
+        let account = &accounts[key % accounts.len()];
         let body = r#"{"instrument":"EURUSD","side":"buy","lots":"90000"}"#;
-        format!(
-            "POST /api/v1/accounts/{account}/orders HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\n\
-             X-CSRF-Token: {csrf}\r\nIdempotency-Key: bench-{key}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
+        post(&format!("/api/v1/accounts/{account}/orders"), cookie, csrf, &format!("bench-{key}"), body)
     }
 }
 
@@ -293,8 +299,13 @@ async fn trader(site: &Site, running: &Running) -> Result<Trader> {
     let cookie = session(running, |token| sign_in_as("trader@aurora.example", &password, 0, token)).await?;
     let mut connection = Connection::open(running.address()).await?;
     let me = json(&connection.send(&get("/api/v1/session", &cookie)).await?.text)?;
-    let accounts = json(&connection.send(&get("/api/v1/accounts", &cookie)).await?.text)?;
-    Ok(Trader { account: text(&accounts, "/items/0/id")?, cookie, csrf: text(&me, "/csrf_token")? })
+    let csrf = text(&me, "/csrf_token")?;
+    let mut accounts = Vec::new();
+    for number in 0..ACCOUNTS {
+        let request = post("/api/v1/accounts", &cookie, &csrf, &format!("account-{number}"), r#"{"name":"Bench"}"#);
+        accounts.push(text(&json(&connection.send(&request).await?.text)?, "/id")?);
+    }
+    Ok(Trader { accounts, cookie, csrf })
 }
 
 fn text(value: &serde_json::Value, pointer: &str) -> Result<String> {
