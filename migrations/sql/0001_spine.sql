@@ -113,7 +113,7 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_user ON accounts (tenant_id, user_id, id);
 
 CREATE TABLE deployments (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     plugin_name TEXT NOT NULL,
@@ -131,7 +131,7 @@ CREATE TABLE deployments (
 CREATE INDEX deployments_by_account ON deployments (tenant_id, account_id, id);
 
 CREATE TABLE positions (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     deployment_id BIGINT,
@@ -153,7 +153,7 @@ CREATE TABLE positions (
 CREATE INDEX positions_by_account ON positions (tenant_id, account_id, id);
 
 CREATE TABLE orders (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     deployment_id BIGINT,
@@ -177,7 +177,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_account ON orders (tenant_id, account_id, id);
 
 CREATE TABLE decisions (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     deployment_id BIGINT,
@@ -196,7 +196,7 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_by_account ON decisions (tenant_id, account_id, id);
 
 CREATE TABLE equity_points (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     at BIGINT NOT NULL,
     balance BIGINT NOT NULL,
@@ -206,7 +206,7 @@ CREATE TABLE equity_points (
 ) WITHOUT ROWID;
 
 CREATE TABLE deployment_logs (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     deployment_id BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     at BIGINT NOT NULL,
@@ -218,7 +218,7 @@ CREATE TABLE deployment_logs (
 -- The books: written once, never changed.
 
 CREATE TABLE ledger_transactions (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     id BIGINT NOT NULL,
     account_id BIGINT NOT NULL,
     at BIGINT NOT NULL,
@@ -230,7 +230,7 @@ CREATE TABLE ledger_transactions (
 ) WITHOUT ROWID;
 
 CREATE TABLE ledger_postings (
-    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    tenant_id BIGINT NOT NULL,
     transaction_id BIGINT NOT NULL,
     line BIGINT NOT NULL,
     account_id BIGINT NOT NULL,

@@ -16,7 +16,7 @@ use crate::{
 pub enum Fill {
     /// The first after the close. A minute's quotes have the spread of its close.
     Next,
-    /// The last before the close. Minutes have no spread there.
+    /// The last that had come when the bar closed, one at that very millisecond included. Minutes have no spread there.
     Last,
 }
 
@@ -122,7 +122,8 @@ fn of_quotes(at: &[i64], bid: &[i64], ask: &[i64]) -> (Vec<Closed>, Quote) {
     let closed = pairs.filter_map(|((last, next), times)| {
         let [before, now] = times else { return None };
         let is_over = before.div_euclid(MINUTE_MS) != now.div_euclid(MINUTE_MS);
-        is_over.then_some(Closed { close: last.bid, last, next: Some(next) })
+        let seen = if now.rem_euclid(MINUTE_MS) == 0 { next } else { last };
+        is_over.then_some(Closed { close: last.bid, last: seen, next: Some(next) })
     });
     (closed.collect(), quotes().next_back().unwrap_or_default())
 }

@@ -17,7 +17,8 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 /// Texts of statements that were made, by table, rows and what becomes of conflicts.
 static TEXTS: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
 
-/// Writes rows, some dozens a statement; answers how many were written.
+/// Writes rows, some dozens a statement; answers how many were written. A statement is made while the database works on
+/// the one before.
 pub(crate) async fn insert_in_chunks<E>(
     tx: &impl ConnectionTrait,
     rows: Vec<E::ActiveModel>,
@@ -30,26 +31,32 @@ where
 {
     let backend = tx.get_database_backend();
     let kind = format!("{backend:?} {} {conflict:?}", E::default().table_name());
-    let (mut written, mut rows) = (0, rows.into_iter());
-    while let Some(size) = CHUNKS.into_iter().find(|size| *size <= rows.len()) {
-        let chunk: Vec<E::ActiveModel> = rows.by_ref().take(size).collect();
-        let values = Values(chunk.iter().flat_map(values_of::<E>).collect());
-        let sql = text_of::<E>(&format!("{size} {kind}"), chunk, conflict.as_ref(), backend);
-        let statement = Statement { sql: sql.to_string(), values: Some(values), db_backend: backend };
-        written += tx.execute_raw(statement).await?.rows_affected();
+    let mut rows = rows.into_iter();
+    let mut next = || {
+        let size = CHUNKS.into_iter().find(|size| *size <= rows.len())?;
+        let mut chunk: Vec<E::ActiveModel> = rows.by_ref().take(size).collect();
+        let sql = text_of::<E>(&format!("{size} {kind}"), &chunk, conflict.as_ref(), backend);
+        let values = Values(chunk.iter_mut().flat_map(values_of::<E>).collect());
+        Some(Statement { sql: sql.to_string(), values: Some(values), db_backend: backend })
+    };
+    let (mut written, mut made) = (0, next());
+    while let Some(statement) = made {
+        let (done, following) = tokio::join!(tx.execute_raw(statement), async { next() });
+        written += done?.rows_affected();
+        made = following;
     }
     Ok(written)
 }
 
 /// The values of a row in the order of its columns. Rows come from whole models, so all of them are there.
-fn values_of<E: EntityTrait>(row: &E::ActiveModel) -> impl Iterator<Item = Value>
+fn values_of<E: EntityTrait>(row: &mut E::ActiveModel) -> impl Iterator<Item = Value>
 where
     E::ActiveModel: ActiveModelTrait<Entity = E>,
 {
-    E::Column::iter().filter_map(|column| row.get(column).into_value())
+    E::Column::iter().filter_map(|column| row.take(column).into_value())
 }
 
-fn text_of<E>(kind: &str, rows: Vec<E::ActiveModel>, conflict: Option<&OnConflict>, backend: DbBackend) -> Arc<str>
+fn text_of<E>(kind: &str, rows: &[E::ActiveModel], conflict: Option<&OnConflict>, backend: DbBackend) -> Arc<str>
 where
     E: EntityTrait,
     E::Model: IntoActiveModel<E::ActiveModel>,
@@ -59,7 +66,7 @@ where
     if let Some(text) = texts.get(kind) {
         return Arc::clone(text);
     }
-    let mut insert = E::insert_many(rows);
+    let mut insert = E::insert_many(rows.iter().cloned());
     if let Some(conflict) = conflict {
         insert = insert.on_conflict(conflict.clone());
     }

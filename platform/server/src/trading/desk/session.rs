@@ -25,7 +25,7 @@ use std::{
 };
 
 /// Commands that join at a time at most: few enough that those of a crowd are stepped while others are committed.
-const GROUP_MAX: usize = 128;
+const GROUP_MAX: usize = 256;
 /// How long turns follow one another before watchers are shown what came of them.
 const TURNS_FOR: Duration = Duration::from_millis(100);
 /// How often watchers see prices move.
