@@ -18,7 +18,6 @@ mod commit;
 mod connect;
 mod entity;
 mod error;
-mod insert;
 mod keys;
 mod kills;
 mod page;

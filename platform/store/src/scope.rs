@@ -6,15 +6,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place where the tenant is added to raw finders")]
 
+mod insert;
+
 use crate::{
     entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions},
     error::{StoreError, is_passing},
-    insert::insert_in_chunks,
     keys::KeyWrite,
     page::Whose,
     record::SeatReport,
     together::Queue,
 };
+use insert::insert_in_chunks;
 use marque_domain::id::TenantId;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,

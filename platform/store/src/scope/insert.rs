@@ -19,7 +19,7 @@ static TEXTS: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
 
 /// Writes rows, some dozens a statement; answers how many were written. A statement is made while the database works on
 /// the one before.
-pub(crate) async fn insert_in_chunks<E>(
+pub(super) async fn insert_in_chunks<E>(
     tx: &impl ConnectionTrait,
     rows: Vec<E::ActiveModel>,
     conflict: Option<OnConflict>,
