@@ -101,6 +101,9 @@ impl Commit for Journal {
     }
 }
 
+/// An account's balance, and of its positions side, lots and opening price.
+type Books = (i64, Vec<(Side, i64, i64)>);
+
 struct Bench {
     desk: Desk<Watchful>,
     disk: Arc<Mutex<Disk>>,
@@ -165,7 +168,7 @@ impl Bench {
     }
 
     /// What each account has, without the numbers that orders and positions were given.
-    fn books(&self) -> Vec<(i64, Vec<(Side, i64, i64)>)> {
+    fn books(&self) -> Vec<Books> {
         let state = self.desk.shard().state();
         let of = |id: AccountId| {
             state.accounts[&id].positions.iter().map(|p| (p.side, p.lots.units(), p.open_price.units())).collect()
