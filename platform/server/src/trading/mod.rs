@@ -40,9 +40,10 @@ use marque_sandbox::{Plugins, Sandbox};
 use marque_store::{Store, StoreError};
 use std::{
     collections::HashMap,
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinSet};
 
 /// What all desks share.
 pub struct Floor {
@@ -196,17 +197,25 @@ impl Floor {
         })
     }
 
-    /// Compiles the tenant's plugins before the market runs, so that no desk waits for it.
+    /// Compiles the tenant's plugins before the market runs, so that no desk waits for it: as many at a time as there are
+    /// processors.
     async fn compile_plugins(&self, db: &marque_store::TenantDb) -> Result<(), FloorError> {
         let system = self.store.system("compile a tenant's plugins");
+        let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut compiling = JoinSet::new();
         for plugin in db.plugins().await? {
             let Some(bytes) = system.artifact(plugin.plugin.digest).await? else { continue };
-            let sandbox = Arc::clone(&self.sandbox);
-            let compiled = tokio::task::spawn_blocking(move || sandbox.inspect(&bytes).err()).await;
-            if let Ok(Some(refused)) = compiled {
-                tracing::error!(plugin = plugin.plugin.name, %refused, "a stored plugin is refused");
+            if compiling.len() >= at_once {
+                compiling.join_next().await;
             }
+            let sandbox = Arc::clone(&self.sandbox);
+            compiling.spawn_blocking(move || {
+                if let Err(refused) = sandbox.inspect(&bytes) {
+                    tracing::error!(plugin = plugin.plugin.name, %refused, "a stored plugin is refused");
+                }
+            });
         }
+        while compiling.join_next().await.is_some() {}
         Ok(())
     }
 }
