@@ -63,7 +63,7 @@ describe('an Expert Advisor', () => {
     visit(browser, {}, async (vendor) => {
       await offer(vendor, 'aurora');
       await addVersion(vendor);
-      // A picture is not a source, whatever it is called.
+      // Text is not a compiled program, whatever it is called.
       await addFile(vendor, 'grid-runner.ex5', 'not a program');
       await vendor.getByRole('alert').first().waitFor();
       assert.equal(await section(vendor, 'Versions').getByText('grid-runner.ex5').count(), 0);
