@@ -42,17 +42,23 @@ impl Cache {
         Self { most: most.max(1), entries: Mutex::default() }
     }
 
-    /// What is compiled, without compiling.
+    /// What is compiled, without compiling. Waits for whoever is compiling it.
     pub(crate) fn get(&self, digest: &PluginDigest) -> Option<Arc<Compiled>> {
-        let slot = {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            let (entries, clock) = &mut *entries;
-            *clock += 1;
-            let entry = entries.get_mut(digest)?;
-            entry.used = *clock;
-            Arc::clone(&entry.slot)
-        };
-        slot.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known(digest)?.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it is compiled at this moment. Waits for nobody.
+    pub(crate) fn has(&self, digest: &PluginDigest) -> bool {
+        self.known(digest).is_some_and(|slot| slot.0.try_lock().is_ok_and(|compiled| compiled.is_some()))
+    }
+
+    fn known(&self, digest: &PluginDigest) -> Option<Arc<Slot>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (entries, clock) = &mut *entries;
+        *clock += 1;
+        let entry = entries.get_mut(digest)?;
+        entry.used = *clock;
+        Some(Arc::clone(&entry.slot))
     }
 
     /// What is compiled, or else what `compile` makes. A failure is not kept.
@@ -87,5 +93,22 @@ impl Cache {
         let entry = entries.entry(digest).or_insert_with(|| Entry { slot: Arc::default(), used: 0 });
         entry.used = *clock;
         Arc::clone(&entry.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_waits_for_no_compiler() {
+        let (cache, digest) = (Cache::new(1), PluginDigest([7; 32]));
+        let made = cache.get_or_compile(digest, || {
+            // Another thread would wait here, and so would this one for ever.
+            assert!(!cache.has(&digest), "it is being compiled");
+            Err("refused")
+        });
+        assert_eq!(made.err(), Some("refused"));
+        assert!(!cache.has(&digest), "what is refused is not kept");
     }
 }

@@ -63,6 +63,12 @@ impl Sandbox {
         self.compile(component).map(|compiled| compiled.description.clone())
     }
 
+    /// Whether a plugin would run at once. Does not wait for one that is being compiled.
+    #[must_use]
+    pub fn has_compiled(&self, digest: &PluginDigest) -> bool {
+        self.cache.has(digest)
+    }
+
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

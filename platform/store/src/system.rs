@@ -9,7 +9,7 @@ use crate::{
     tenant_db::TenantDb,
 };
 use marque_domain::{id::TenantId, plugin::PluginDigest, time::Millis};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -138,6 +138,20 @@ impl SystemDb {
         let rows = tx.tuples::<_, (i64, i64, i64)>(rows).await?;
         tx.end().await;
         Ok(rows.into_iter().map(|(id, revision, epoch)| (TenantId(id), revision, epoch)).collect())
+    }
+
+    /// How many tenants have licences and how often theirs have changed, all together: the same as before only when
+    /// [`SystemDb::licensing_revisions`] is, since each of those only grows.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn licensing_changes(&self) -> Result<(i64, i64), StoreError> {
+        use licensing_revisions::{Column as C, Entity};
+        let tx = self.pools.system(Access::Read).await?;
+        let sums = tx.find::<Entity>().select_only().expr(C::OfTenant.count()).expr(C::Revision.sum().cast_as("BIGINT"));
+        let sums = tx.tuples::<_, (i64, Option<i64>)>(sums).await?;
+        tx.end().await;
+        Ok(sums.first().map_or((0, 0), |(tenants, changes)| (*tenants, changes.unwrap_or(0))))
     }
 
     /// Applies one tenant; see [`SystemDb::apply_tenants`]. A new one gets `id_if_new`.

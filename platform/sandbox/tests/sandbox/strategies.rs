@@ -23,6 +23,7 @@ fn says_what_it_is() {
     assert_eq!(told.hooks, Hooks { bars: true, ticks: false, history_bars: 8_000 });
     assert!(told.settings_schema.contains("Fast average"));
     assert_eq!(told.check_settings(SETTINGS), Ok(()));
+    assert!(sandbox().has_compiled(&told.digest), "whoever inspects it has it compiled");
 }
 
 #[test]

@@ -55,7 +55,15 @@ struct Parts {
     /// The begin of the last look that succeeded.
     looked_at: RwLock<Option<Instant>>,
     /// One look at a time.
-    looking: Mutex<HashMap<TenantId, TenantDb>>,
+    looking: Mutex<Looking>,
+}
+
+/// What looks need of those before.
+#[derive(Default)]
+struct Looking {
+    /// What all changes came to, if the last look that saw some succeeded.
+    changes: Option<(i64, i64)>,
+    tenants: HashMap<TenantId, TenantDb>,
 }
 
 struct Inner {
@@ -94,8 +102,21 @@ impl Snapshots {
     /// # Errors
     /// [`StoreError::Unavailable`]; what is remembered then counts for less than a second more.
     pub async fn look(&self) -> Result<(), StoreError> {
-        let mut tenants = self.0.looking.lock().await;
+        let mut looking = self.0.looking.lock().await;
         let began = Instant::now();
+        // Read first: what changes after it is seen by the next look.
+        let changes = self.0.system.licensing_changes().await?;
+        if looking.changes != Some(changes) {
+            looking.changes = None;
+            self.catch_up(&mut looking.tenants, began).await?;
+            looking.changes = Some(changes);
+        }
+        *self.0.looked_at.write().unwrap_or_else(PoisonError::into_inner) = Some(began);
+        Ok(())
+    }
+
+    /// Takes note of every tenant that has moved.
+    async fn catch_up(&self, tenants: &mut HashMap<TenantId, TenantDb>, began: Instant) -> Result<(), StoreError> {
         for (tenant, revision, epoch) in self.0.system.licensing_revisions().await? {
             let seen = self.0.seen.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied();
             let since = seen.map_or(began, |seen| seen.since);
@@ -106,7 +127,6 @@ impl Snapshots {
             let now = Seen { revision, epoch, since };
             self.0.seen.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, now);
         }
-        *self.0.looked_at.write().unwrap_or_else(PoisonError::into_inner) = Some(began);
         Ok(())
     }
 

@@ -66,6 +66,9 @@ pub(super) async fn exhausted(
     state: &State,
     now: Millis,
 ) -> Result<Vec<(DeploymentId, String)>, terms::TermsError> {
+    if !state.deployments.values().any(|deployment| deployment.status == DeploymentStatus::Running) {
+        return Ok(Vec::new());
+    }
     let definition = terms::definition(system, db.tenant()).await?;
     let Some(least) = definition.plans.iter().filter_map(|plan| plan.quotas.fuel_per_day).min() else {
         return Ok(Vec::new());

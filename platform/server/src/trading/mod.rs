@@ -21,6 +21,7 @@ pub mod requests;
 pub mod succession;
 pub mod terms;
 mod view;
+mod warm;
 
 pub use acts::Asker;
 pub use books::{BooksError, verify_books};
@@ -40,10 +41,10 @@ use marque_sandbox::{Plugins, Sandbox};
 use marque_store::{Store, StoreError};
 use std::{
     collections::HashMap,
-    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::runtime::Handle;
+use warm::Warmer;
 
 /// What all desks share.
 pub struct Floor {
@@ -55,6 +56,7 @@ pub struct Floor {
     clock: Clock,
     vault: Vault,
     backtests: Backtests,
+    warmer: Warmer,
     desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
 }
 
@@ -94,7 +96,8 @@ impl Floor {
         let market = Market { catalogue: Arc::clone(&catalogue), history: Arc::clone(&history) };
         let backtests =
             Backtests::new(store.clone(), Arc::clone(&sandbox), market, plan.seed, clock.clone(), vault.clone());
-        Self { store, sandbox, catalogue, history, plan, clock, vault, backtests, desks: Mutex::default() }
+        let warmer = Warmer::new(&store, Arc::clone(&sandbox));
+        Self { store, sandbox, catalogue, history, plan, clock, vault, backtests, warmer, desks: Mutex::default() }
     }
 
     /// The floor, as somebody asks it for something.
@@ -133,7 +136,7 @@ impl Floor {
         &self.backtests
     }
 
-    /// A tenant's desk, opened on first use: recovered from its journal and running when this answers.
+    /// A tenant's desk, opened on first use. It recovers from its journal first; what it is told meanwhile waits.
     ///
     /// # Errors
     /// [`FloorError`].
@@ -142,7 +145,7 @@ impl Floor {
             return Ok(desk);
         }
         let db = self.store.system("open a trading desk").tenant_db(tenant);
-        self.compile_plugins(&db).await?;
+        let plugins = db.clone();
         let past = Arc::new(Past::new(Arc::clone(&self.history), Arc::clone(&self.catalogue), self.plan.clone()));
         let parts = desk::Parts {
             system: self.store.system("find the operator's kill switch before trading"),
@@ -167,6 +170,7 @@ impl Floor {
         }
         let desk = Arc::new(Desk::open(parts).map_err(FloorError::Thread)?);
         desks.insert(tenant, Arc::clone(&desk));
+        self.warmer.tenant(plugins);
         Ok(desk)
     }
 
@@ -177,6 +181,7 @@ impl Floor {
 
     /// Stops all desks after what they are doing, and waits for them.
     pub async fn close(&self) {
+        self.warmer.stop();
         self.backtests.close().await;
         let desks: Vec<_> =
             self.desks.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, desk)| desk).collect();
@@ -195,27 +200,5 @@ impl Floor {
             // Called on a desk's own thread, never on one of the runtime's.
             runtime.block_on(system.artifact(*digest)).ok().flatten()
         })
-    }
-
-    /// Compiles the tenant's plugins before the market runs, so that no desk waits for it: as many at a time as there are
-    /// processors.
-    async fn compile_plugins(&self, db: &marque_store::TenantDb) -> Result<(), FloorError> {
-        let system = self.store.system("compile a tenant's plugins");
-        let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let mut compiling = JoinSet::new();
-        for plugin in db.plugins().await? {
-            let Some(bytes) = system.artifact(plugin.plugin.digest).await? else { continue };
-            if compiling.len() >= at_once {
-                compiling.join_next().await;
-            }
-            let sandbox = Arc::clone(&self.sandbox);
-            compiling.spawn_blocking(move || {
-                if let Err(refused) = sandbox.inspect(&bytes) {
-                    tracing::error!(plugin = plugin.plugin.name, %refused, "a stored plugin is refused");
-                }
-            });
-        }
-        while compiling.join_next().await.is_some() {}
-        Ok(())
     }
 }

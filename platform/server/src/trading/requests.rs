@@ -127,6 +127,7 @@ pub async fn open_account(
     let mut rules = Vec::new();
     for binding in &definition.accounts.rules {
         let rule = offered(db, definition, &binding.plugin, PluginKind::RiskRule, Channel::Stable).await?;
+        asked.floor.warmer.plugin(rule.plugin.digest).await?;
         rules.push(reference(&rule, &Value::Object(binding.settings.clone())));
     }
     let terms = AccountTerms {
@@ -243,6 +244,7 @@ pub async fn start(
     if found.status != DeploymentStatus::Running {
         meter::gate(db, &plan, owner, asked.floor.clock.now()).await?;
     }
+    asked.floor.warmer.plugin(found.plugin.digest).await?;
     command(asked, db, Command::Start(id, plan.quotas), &plan).await?;
     Ok(db.deployment(Whose::Everyone, id).await?)
 }
@@ -313,6 +315,7 @@ pub async fn deploy(
         status: DeploymentStatus::Running,
         created_at: clock.now(),
     };
+    asked.floor.warmer.plugin(strategy.plugin.digest).await?;
     let records = command(asked, db, Command::Deploy(deployment.clone(), plan.quotas), &plan).await?;
     let deployed = records.into_iter().find_map(|r| if let Record::Deployed(d) = r { Some(d) } else { None });
     Ok(deployed.unwrap_or(deployment))

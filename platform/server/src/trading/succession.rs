@@ -14,13 +14,12 @@ use crate::{
 use marque_domain::{
     account::Deployment,
     id::DeploymentId,
-    plugin::{PluginDigest, PluginKind, PluginRef},
+    plugin::{PluginKind, PluginRef},
     succession::{Switch, Way},
 };
 use marque_engine::Command;
 use marque_store::{Plugin, TenantDb, Whose};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// Versions that are offered at once.
 pub const VERSIONS_MAX: usize = 50;
@@ -114,7 +113,7 @@ pub async fn roll_back(
     let owner = db.account(Whose::Everyone, deployment.account).await?.terms.user;
     if let Some(former) = former(&db.switches(Whose::Everyone, id).await?) {
         still_offered(db, former).await?;
-        warm(&asked, former.digest).await?;
+        asked.floor.warmer.plugin(former.digest).await?;
     }
     let plan = plan_of(db, definition, owner).await?;
     send(&asked, db, Command::RollBack(id, plan.quotas)).await?;
@@ -167,7 +166,7 @@ async fn chosen(
         );
         problem
     })?;
-    warm(asked, plugin.plugin.digest).await?;
+    asked.floor.warmer.plugin(plugin.plugin.digest).await?;
     Ok(PluginRef { digest: plugin.plugin.digest, name: name.clone(), settings: deployment.plugin.settings.clone() })
 }
 
@@ -192,17 +191,6 @@ async fn still_offered(db: &TenantDb, release: &PluginRef) -> Result<(), Problem
         }
         _ => Ok(()),
     }
-}
-
-/// Compiles a release before the desk asks for it, so that no other strategy of the desk waits meanwhile.
-async fn warm(asked: &Asked<'_>, digest: PluginDigest) -> Result<(), Problem> {
-    let Some(bytes) = asked.floor.store.system("compile a release before it takes over").artifact(digest).await? else {
-        return Ok(());
-    };
-    let sandbox = Arc::clone(&asked.floor.sandbox);
-    // What is refused here is refused by the shard as well, which says so.
-    let compiled = tokio::task::spawn_blocking(move || sandbox.inspect(&bytes).is_ok()).await;
-    compiled.map(drop).map_err(|error| Problem::internal(&error))
 }
 
 async fn send(asked: &Asked<'_>, db: &TenantDb, command: Command) -> Result<(), Problem> {

@@ -291,11 +291,11 @@ impl<'a> Session<'a> {
         self.next.is_some() && self.due <= Instant::now()
     }
 
-    /// Until the next quote is due, or until something is to be shown when the recording has ended.
+    /// Until the next quote is due. Where the recording has ended only commands change anything.
     fn idle_for(&self) -> Duration {
         match self.next {
             Some(_) => self.due.saturating_duration_since(Instant::now()),
-            None => SHOW_EVERY,
+            None => meter::HELD_EVERY,
         }
     }
 
