@@ -1,6 +1,7 @@
 //! Disks that tests may break: one with little room, one that turns read-only. Both need root; where a machine gives none,
 //! the reason is printed.
 
+use marque_testkit::skipped;
 use std::{
     fs,
     io::Write as _,
@@ -93,7 +94,7 @@ impl BreakingDisk {
         if switch.exists() {
             return Some(switch);
         }
-        eprintln!("SKIPPED a read-only disk: this system's ext4 has no {}", switch.display());
+        skipped("a read-only disk", format!("this system's ext4 has no {}", switch.display()));
         None
     }
 }
@@ -110,7 +111,7 @@ fn made(what: &str, by: std::io::Result<std::process::Output>) -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(fault) => fault.to_string(),
     };
-    eprintln!("SKIPPED {what}: {why}");
+    skipped(what, why);
     false
 }
 

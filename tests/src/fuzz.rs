@@ -17,9 +17,8 @@ const HOST: &str = "aurora.localhost";
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_keeps_to_its_description() {
     let Some(program) = std::env::var_os(PROGRAM) else {
-        eprintln!(
-            "SKIPPED every_operation_keeps_to_its_description: run it by `cargo xtask test`, which sets {PROGRAM}"
-        );
+        let why = format!("run it by `cargo xtask test`, which sets {PROGRAM}");
+        marque_testkit::skipped("every_operation_keeps_to_its_description", why);
         return;
     };
     // Without limits of rate: here it is answers that are tested, not patience.

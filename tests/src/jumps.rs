@@ -36,7 +36,7 @@ impl ClockShift {
     /// None, with the reason printed, on a machine that cannot be told another time so.
     fn new() -> Option<Self> {
         if !cfg!(target_os = "linux") {
-            eprintln!("SKIPPED clocks that are set: only Linux can be told another time by a library");
+            marque_testkit::skipped("clocks that are set", "only Linux can be told another time by a library");
             return None;
         }
         let folder = TempDir::new().expect("a folder");

@@ -56,6 +56,39 @@ fn site(quotes: usize, on: Site) -> Site {
     site.seed().with("MARQUE_FEED_SPEED", "0")
 }
 
+/// Kills the server as often as it is said while it replays, and answers where its shard stood each time.
+///
+/// # Panics
+/// When a death came before the desk went on, or after its recording had ended at `end`: such a death tests nothing.
+async fn killed_on_the_way(site: &Site, kills: u64, end: &[u8]) {
+    // Times of death from a fixed walk, so that a failure can be repeated.
+    let (mut walk, mut stood) = (0x9E37_79B9_u64, Vec::new());
+    for _ in 0..kills {
+        let running = site.serve().await;
+        let (store, db) = aurora(site).await;
+        let began = Instant::now();
+        let place = async || db.load_shard(0).await.expect("the shard").mark.unwrap_or_default();
+        while place().await == stood {
+            assert!(began.elapsed() < ENDS_WITHIN, "the desk does not go on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_millis((walk >> 33) % 200)).await;
+        running.kill();
+        stood = place().await;
+        assert_ne!(stood, end, "the recording had ended before the last death");
+        store.close().await.expect("the database closes");
+    }
+}
+
+/// Where a site's shard stands in the market.
+async fn place_of(site: &Site) -> Vec<u8> {
+    let (store, db) = aurora(site).await;
+    let place = db.load_shard(0).await.expect("the shard").mark.unwrap_or_default();
+    store.close().await.expect("the database closes");
+    place
+}
+
 /// Lets the server run to the end of its recording, then stops it in order.
 async fn run_to_the_end(site: &Site) {
     let running = site.serve().await;
@@ -79,14 +112,7 @@ async fn a_recording_gives_the_same_orders_and_ledger_twice_and_through_twenty_k
     let (second, killed) = (first.copy(), first.copy());
     run_to_the_end(&first).await;
     run_to_the_end(&second).await;
-    // Times of death from a fixed walk, 10 to 500 ms, so that a failure can be repeated.
-    let mut walk = 0x9E37_79B9_u64;
-    for _ in 0..KILLS {
-        let running = killed.serve().await;
-        walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(10 + (walk >> 33) % 490)).await;
-        running.kill();
-    }
+    killed_on_the_way(&killed, KILLS, &place_of(&first).await).await;
     run_to_the_end(&killed).await;
 
     let (first, second, killed) = (left(&first).await, left(&second).await, left(&killed).await);
@@ -133,12 +159,8 @@ async fn postgresql_trades_as_sqlite_does_also_when_killed() {
     let database = cluster.database().expect("a database");
     let sqlite = site(QUOTES_COMPARED, Site::empty());
     let postgres = site(QUOTES_COMPARED, Site::empty().with("MARQUE_DATABASE_URL", database.url()));
-    for pause_ms in [40, 160, 320] {
-        let running = postgres.serve().await;
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-        running.kill();
-    }
     run_to_the_end(&sqlite).await;
+    killed_on_the_way(&postgres, KILLS, &place_of(&sqlite).await).await;
     run_to_the_end(&postgres).await;
     let (sqlite, postgres) = (left(&sqlite).await, left(&postgres).await);
     assert!(sqlite.orders.len() > 20, "only {} orders: the test tests nothing", sqlite.orders.len());

@@ -1,5 +1,7 @@
 //! What anybody can see of the running binary.
 
+use crate::oracles::aurora;
+use marque_store::{AuditFilter, Page};
 use marque_testkit::site::Site;
 
 #[tokio::test]
@@ -71,4 +73,23 @@ fn a_wrong_setting_ends_the_start_with_a_sentence() {
         assert!(said.contains(name), "{name} is not named in:\n{said}");
         assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn what_an_operator_adds_to_a_catalogue_stands_in_its_audit_log() {
+    let site = Site::seeded();
+    let count = async || {
+        let (store, db) = aurora(&site).await;
+        let filter = AuditFilter { act: Some("plugin-added".to_owned()), ..AuditFilter::default() };
+        let added = db.audit(&filter, Page::first(100)).await.expect("the log").items.len();
+        store.close().await.expect("the database closes");
+        added
+    };
+    let listed = site.succeeds(&["plugin", "list", "aurora"]).lines().count();
+    assert!(listed > 10, "only {listed} plugins");
+    assert_eq!(count().await, listed);
+    // Adding what is there changes nothing, and so leaves no entry.
+    let file = &marque_testkit::site::plugins().first().expect("a plugin").path;
+    site.succeeds(&["plugin", "add", "aurora", &file.display().to_string()]);
+    assert_eq!(count().await, listed);
 }

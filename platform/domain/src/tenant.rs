@@ -111,4 +111,7 @@ pub struct Plan {
     /// Feature gates that it opens.
     #[serde(default)]
     pub features: Vec<String>,
+    /// What else comes with it, in words; nothing in the program depends on it.
+    #[serde(default)]
+    pub perks: Vec<String>,
 }

@@ -94,7 +94,56 @@ fn every_default_has_a_comment() {
     }
 }
 
+/// Every setting of the file of defaults with its default, both as the file writes them.
+fn settings() -> Vec<(String, &'static str)> {
+    let (mut section, mut settings) = (String::new(), Vec::new());
+    for line in DEFAULTS.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            settings.push((format!("{section}{key}"), value));
+        }
+    }
+    settings
+}
+
+fn variable(setting: &str) -> String {
+    format!("MARQUE_{}", setting.replace('.', "_").to_uppercase())
+}
+
+#[test]
+fn every_setting_is_taken_from_the_file_and_from_its_variable() {
+    let settings = settings();
+    assert!(settings.len() > 50, "only {} settings", settings.len());
+    for (name, value) in settings {
+        read(&format!("{name} = {value}"), &[]).unwrap_or_else(|error| panic!("{name} = {value}: {error}"));
+        let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let plain = text.unwrap_or(value);
+        read("", &[(&variable(&name), plain)]).unwrap_or_else(|error| panic!("{}={plain}: {error}", variable(&name)));
+        let key = name.rsplit('.').next().unwrap();
+        let refused = read(&format!("{name} = {{ a = 1 }}"), &[]).err().unwrap();
+        assert!(refused.contains(key), "{name} is not named in {refused}");
+        // A text takes what a variable says; everything else has a form.
+        if text.is_none() {
+            let refused = read("", &[(&variable(&name), "not this")]).err().unwrap();
+            assert!(refused.contains(&variable(&name)), "{} is not named in {refused}", variable(&name));
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_setting_of_any_value_is_taken_or_refused(
+        at in any::<prop::sample::Index>(),
+        value in r#"\PC{0,20}|-?[0-9]{1,20}|"\PC{0,8}"|\[[0-9a-z", ]{0,12}\]|(s3|postgres|redis|https?)://\PC{0,12}"#,
+    ) {
+        let settings = settings();
+        let (name, _) = at.get(&settings);
+        let _ = read("", &[(&variable(name), &value)]);
+        let _ = read(&format!("{name} = {value}"), &[]);
+        let _ = read(&format!("{name} = {value:?}"), &[]);
+    }
+
     #[test]
     fn reading_any_text_never_panics(text in r#"([a-z_.]{0,8} ?= ?[0-9a-z"\[\]]{0,8}\n|\[[a-z]{0,6}\]\n|\PC{0,10}){0,6}"#, value in "\\PC{0,20}") {
         let _ = read(&text, &[("MARQUE_FEED", &value)]);

@@ -148,7 +148,8 @@ impl SystemDb {
     pub async fn licensing_changes(&self) -> Result<(i64, i64), StoreError> {
         use licensing_revisions::{Column as C, Entity};
         let tx = self.pools.system(Access::Read).await?;
-        let sums = tx.find::<Entity>().select_only().expr(C::OfTenant.count()).expr(C::Revision.sum().cast_as("BIGINT"));
+        let sums =
+            tx.find::<Entity>().select_only().expr(C::OfTenant.count()).expr(C::Revision.sum().cast_as("BIGINT"));
         let sums = tx.tuples::<_, (i64, Option<i64>)>(sums).await?;
         tx.end().await;
         Ok(sums.first().map_or((0, 0), |(tenants, changes)| (*tenants, changes.unwrap_or(0))))

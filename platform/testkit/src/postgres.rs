@@ -113,16 +113,11 @@ pub fn shared_postgres(test: &str) -> Option<&'static Cluster> {
     match SHARED.get_or_init(Cluster::start) {
         Ok(cluster) => Some(cluster),
         Err(missing @ PostgresError::NotInstalled) if env::var("CI").as_deref() != Ok("true") => {
-            skipped(test, missing);
+            crate::skipped(test, missing);
             None
         }
         Err(fault) => fail(fault),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
-fn skipped(test: &str, why: &PostgresError) {
-    eprintln!("SKIPPED {test}: {why}");
 }
 
 #[expect(clippy::panic, reason = "a test fails by panicking")]

@@ -80,16 +80,11 @@ pub fn shared_redis(test: &str) -> Option<RedisDatabase> {
             Some(RedisDatabase { server, number })
         }
         Err(missing @ RedisError::NotInstalled) if env::var("CI").as_deref() != Ok("true") => {
-            skipped(test, missing);
+            crate::skipped(test, missing);
             None
         }
         Err(fault) => fail(fault),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
-fn skipped(test: &str, why: &RedisError) {
-    eprintln!("SKIPPED {test}: {why}");
 }
 
 #[expect(clippy::panic, reason = "a test fails by panicking")]

@@ -47,7 +47,7 @@ impl S3Server {
     pub async fn start(test: &str) -> Option<Self> {
         let Some(python) = python() else {
             assert!(env::var("CI").as_deref() != Ok("true"), "no Python with moto: run `cargo xtask test`");
-            skipped(test);
+            crate::skipped(test, "no Python with moto; `cargo xtask test` installs one");
             return None;
         };
         // The client asks for one even where it speaks without TLS. A second call finds it there.
@@ -124,9 +124,4 @@ fn python() -> Option<PathBuf> {
     let named = env::var_os(PYTHON).map(PathBuf::from);
     let beside = || Some(env::current_exe().ok()?.ancestors().nth(3)?.join("s3-server/bin/python"));
     named.or_else(beside).filter(|python| python.is_file())
-}
-
-#[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
-fn skipped(test: &str) {
-    eprintln!("SKIPPED {test}: no Python with moto; `cargo xtask test` installs one");
 }

@@ -47,7 +47,7 @@ fn build_binary() -> PathBuf {
 }
 
 /// The built plugins, in the folder that `cargo xtask test` builds them into: usually nothing is left to do.
-fn plugins() -> &'static [BuiltPlugin] {
+pub fn plugins() -> &'static [BuiltPlugin] {
     static PLUGINS: OnceLock<Vec<BuiltPlugin>> = OnceLock::new();
     PLUGINS.get_or_init(|| {
         let target = binary().ancestors().nth(2).expect("a binary lies in target/<profile>");

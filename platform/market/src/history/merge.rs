@@ -21,7 +21,7 @@ fn is_within(part: &[Tick], whole: &[Tick]) -> bool {
 ///
 /// Two recordings may cut one millisecond differently. Where both have quotes of it, the one that contains
 /// the other stands; where neither does, the new ones follow the old.
-pub(super) fn merge_ticks(old: &TickColumns, new: &TickColumns) -> TickColumns {
+pub(crate) fn merge_ticks(old: &TickColumns, new: &TickColumns) -> TickColumns {
     let (old, new): (Vec<Tick>, Vec<Tick>) = (old.iter().collect(), new.iter().collect());
     let (mut old, mut new) = (old.as_slice(), new.as_slice());
     let mut merged = TickColumns::default();
@@ -54,7 +54,7 @@ pub(super) fn merge_ticks(old: &TickColumns, new: &TickColumns) -> TickColumns {
 }
 
 /// Old and new bars together; where both have a minute, the new bar stands.
-pub(super) fn merge_minutes(old: &BarColumns, new: &BarColumns) -> BarColumns {
+pub(crate) fn merge_minutes(old: &BarColumns, new: &BarColumns) -> BarColumns {
     merge_bars(old.iter(), new.iter())
 }
 

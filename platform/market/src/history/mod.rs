@@ -12,6 +12,7 @@ mod tests;
 
 pub use file::Kind;
 pub(crate) use file::Table;
+pub(crate) use merge::{merge_minutes, merge_ticks};
 
 use crate::columns::{BarColumns, TIME_MAX, TIME_MIN, TickColumns, in_time};
 use marque_domain::{bar::Timeframe, time::Millis};
@@ -135,7 +136,7 @@ impl History {
         }
         self.merge(symbol, Kind::Ticks, |old| {
             let old = TickColumns::from_parts(old);
-            let merged = merge::merge_ticks(&old, ticks);
+            let merged = merge_ticks(&old, ticks);
             (merged != old).then(|| merged.into_parts())
         })
     }
@@ -153,7 +154,7 @@ impl History {
         }
         self.merge(symbol, Kind::Minutes, |old| {
             let old = BarColumns::from_parts(old);
-            let merged = merge::merge_minutes(&old, bars);
+            let merged = merge_minutes(&old, bars);
             (merged != old).then(|| merged.into_parts())
         })
     }

@@ -2,7 +2,10 @@
 //! rows were written.
 
 use super::report::Report;
-use crate::columns::{BarColumns, Tick, TickColumns};
+use crate::{
+    columns::{BarColumns, Tick, TickColumns},
+    history::{merge_minutes, merge_ticks},
+};
 use marque_domain::{
     bar::{Bar, Timeframe},
     fixed::Price,
@@ -31,6 +34,15 @@ impl Rows {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Two recordings together, as the history merges them; none when one holds quotes and the other bars.
+    pub(super) fn joined(before: Self, after: Self) -> Option<Self> {
+        match (before, after) {
+            (Self::Ticks(old), Self::Ticks(new)) => Some(Self::Ticks(merge_ticks(&old, &new))),
+            (Self::Minutes(old), Self::Minutes(new)) => Some(Self::Minutes(merge_minutes(&old, &new))),
+            _ => None,
+        }
     }
 
     pub(super) fn keep_tick(&mut self, tick: Tick, report: &mut Report) {

@@ -34,7 +34,10 @@ use format::{ClockOf, Layout};
 use input::{Line, Lines};
 use marque_domain::{fixed::Price, instrument::Instrument, time::MINUTE_MS};
 use row::{Row, RowReader};
-use std::{io::BufRead, path::Path};
+use std::{
+    io::BufRead,
+    path::{Path, PathBuf},
+};
 
 /// Lines looked at to recognise a format without a header.
 const HEAD_LINES: usize = 10;
@@ -101,6 +104,11 @@ pub enum ImportError {
         /// Shortest distance between two bars.
         minutes: i64,
     },
+    /// It holds something else than the files before it.
+    #[error(
+        "it holds bars where the files before it hold quotes, or quotes where they hold bars: import the two one after the other"
+    )]
+    OtherKind,
     /// It was read, but could not be kept.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -144,29 +152,51 @@ impl Default for ImportOptions {
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// What was read.
-    pub report: Report,
+    /// What was read of each file.
+    pub reports: Vec<Report>,
     /// What became of the history.
     pub merged: Merged,
 }
 
-/// Reads a recording of `instrument` (plain, `.gz` or `.zip`) and merges it into `history`. All of it is
-/// there afterwards or nothing; doing it twice changes nothing.
+/// Why nothing was imported, and the file that it concerns.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+pub struct FileError {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub source: Box<ImportError>,
+}
+
+/// Reads recordings of `instrument` (plain, `.gz` or `.zip`) and merges them into `history` in their order. All of them are
+/// there afterwards or none; doing it twice changes nothing.
 ///
 /// # Errors
-/// [`ImportError`] says why nothing was imported.
-pub fn import_file(
+/// [`FileError`] says why nothing was imported.
+pub fn import_files(
     history: &History,
     instrument: &Instrument,
-    path: &Path,
+    paths: &[PathBuf],
     options: &ImportOptions,
-) -> Result<Imported, ImportError> {
-    let (rows, report) = read_file(path, instrument, options)?;
+) -> Result<Imported, FileError> {
+    let (mut reports, mut rows) = (Vec::with_capacity(paths.len()), None);
+    for path in paths {
+        let fault = |source| FileError { path: path.clone(), source: Box::new(source) };
+        let (read, report) = read_file(path, instrument, options).map_err(fault)?;
+        reports.push(report);
+        rows = Some(match rows {
+            None => read,
+            Some(before) => Rows::joined(before, read).ok_or(ImportError::OtherKind).map_err(fault)?,
+        });
+    }
     let merged = match &rows {
-        Rows::Ticks(ticks) => history.merge_ticks(&instrument.symbol, ticks)?,
-        Rows::Minutes(bars) => history.merge_minutes(&instrument.symbol, bars)?,
+        None => Err(ImportError::Empty { rows: 0, bad: 0 }),
+        Some(Rows::Ticks(ticks)) => history.merge_ticks(&instrument.symbol, ticks).map_err(ImportError::from),
+        Some(Rows::Minutes(bars)) => history.merge_minutes(&instrument.symbol, bars).map_err(ImportError::from),
     };
-    Ok(Imported { report, merged })
+    let path = || paths.first().cloned().unwrap_or_default();
+    let merged = merged.map_err(|source| FileError { path: path(), source: Box::new(source) })?;
+    Ok(Imported { reports, merged })
 }
 
 /// Reads a recording (plain, `.gz` or `.zip`) without keeping it.

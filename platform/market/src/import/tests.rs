@@ -4,7 +4,7 @@ use super::*;
 use crate::{catalogue::Catalogue, history::Kind};
 use marque_domain::time::Millis;
 use proptest::prelude::*;
-use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf};
+use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf, slice::from_ref};
 
 fn instrument(symbol: &str) -> Instrument {
     Catalogue::embedded().unwrap().by_symbol(symbol).unwrap().clone()
@@ -339,8 +339,10 @@ fn recordings_import_whole_and_again_without_change() {
         ];
     }
     for (path, symbol, kind, [rows, kept, crossed, locked]) in cases {
-        let import = || import_file(&history, &instrument(symbol), &path, &ImportOptions::default()).unwrap();
-        let Imported { report, merged } = import();
+        let import =
+            || import_files(&history, &instrument(symbol), from_ref(&path), &ImportOptions::default()).unwrap();
+        let Imported { reports, merged } = import();
+        let [report] = reports.as_slice() else { panic!("one file has one report") };
         let got = [report.rows, report.kept, report.crossed, report.locked];
         assert_eq!(got, [rows, kept, crossed, locked], "{}", path.display());
         assert_eq!((report.bad, merged.rows_before, merged.rows_after, merged.changed), (0, 0, kept, true));
@@ -357,9 +359,32 @@ fn a_refused_file_leaves_history_as_it_was() {
     let history = History::at(folder.path().join("history"));
     let path = folder.path().join("bad.csv");
     fs::write(&path, "ts,bid,ask\n1398902400,1.1,1.2\n1398902401,x,1.2\n").unwrap();
-    let import = |history: &History| import_file(history, &instrument("EURUSD"), &path, &ImportOptions::default());
-    assert!(matches!(import(&history), Err(ImportError::TooManyBadRows { .. })));
+    let good = folder.path().join("good.csv");
+    fs::write(&good, "ts,bid,ask\n1398902500,1.1,1.2\n").unwrap();
+    let all = |history: &History, paths: &[PathBuf]| {
+        import_files(history, &instrument("EURUSD"), paths, &ImportOptions::default())
+    };
+    let import = |history: &History| all(history, from_ref(&path));
+    let refused = import(&history).unwrap_err();
+    assert!(matches!(*refused.source, ImportError::TooManyBadRows { .. }), "{refused}");
     assert!(history.list().unwrap().is_empty());
+    // Nor does a good one beside it come in, whichever is read first.
+    for paths in [[good.clone(), path.clone()], [path.clone(), good.clone()]] {
+        assert_eq!(all(&history, &paths).unwrap_err().path, path);
+        assert!(history.list().unwrap().is_empty());
+    }
+    let bars = folder.path().join("bars.csv");
+    fs::write(&bars, "ts,open,high,low,close,volume\n1398902400,1.1,1.2,1.1,1.2,3\n").unwrap();
+    let refused = all(&history, &[good.clone(), bars.clone()]).unwrap_err();
+    assert!(refused.path == bars && matches!(*refused.source, ImportError::OtherKind), "{refused}");
+    assert!(history.list().unwrap().is_empty());
+    // Two of one kind are one history, in order of time whatever theirs.
+    let earlier = folder.path().join("earlier.csv");
+    fs::write(&earlier, "ts,bid,ask\n1398902400,1.1,1.2\n").unwrap();
+    let both = History::at(folder.path().join("both"));
+    let merged = all(&both, &[good, earlier]).unwrap().merged;
+    assert_eq!((merged.rows_before, merged.rows_after), (0, 2));
+    assert!(both.ticks("EURUSD").unwrap().at.is_sorted());
     // A folder that cannot be made: the error names it.
     fs::write(&path, "ts,bid,ask\n1398902400,1.1,1.2\n").unwrap();
     let blocked = History::at(path.join("inside-a-file"));

@@ -5,10 +5,8 @@ use crate::{
     edge::Tenant,
     identity::{Operation, SignedIn},
     problem::{Problem, ProblemCode},
-    trading::{
-        Asked, Desk, Floor,
-        requests::{self, Feature},
-    },
+    tenants::Feature,
+    trading::{Asked, Desk, Floor, requests},
 };
 use marque_domain::{
     id::{AccountId, OrderId, PositionId},

@@ -9,11 +9,7 @@ use super::{
     refused::Refused,
     ticket::{OrderKind, TimeInForce, Trail},
 };
-use crate::{
-    identity::Operation,
-    problem::Problem,
-    trading::requests::{self, Feature},
-};
+use crate::{identity::Operation, problem::Problem, tenants::Feature, trading::requests};
 use marque_domain::{
     decision,
     id::{DecisionId, DeploymentId},

@@ -11,10 +11,8 @@ use crate::{
     identity::SignedIn,
     problem::{Problem, ProblemCode},
     secrets,
-    trading::{
-        requests::{self, Feature},
-        terms,
-    },
+    tenants::Feature,
+    trading::{requests, terms},
 };
 use marque_domain::{
     bar::Timeframe,

@@ -5,9 +5,9 @@ use crate::config::Config;
 use marque_market::{
     catalogue::Catalogue,
     history::History,
-    import::{ImportOptions, Imported, import_file},
+    import::{ImportOptions, Imported, import_files},
 };
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
 
 pub(super) async fn import(config: &Config, import: ImportData, out: &mut (dyn Write + Send)) -> Result<(), CliError> {
     let catalogue = Catalogue::embedded()?;
@@ -17,30 +17,20 @@ pub(super) async fn import(config: &Config, import: ImportData, out: &mut (dyn W
     };
     let options = ImportOptions { format: import.format, clock: import.timezone, ..ImportOptions::default() };
     let history = History::at(config.history_dir());
-    for path in import.files {
-        let (history, instrument, options) = (history.clone(), instrument.clone(), options.clone());
-        let Imported { report, merged } = blocking(path.clone(), move |path| {
-            import_file(&history, &instrument, path, &options)
-                .map_err(|source| CliError::Import { path: path.clone(), source: Box::new(source) })
-        })
-        .await?;
-        let change = if merged.changed {
-            format!("{} rows before, {} now", merged.rows_before, merged.rows_after)
-        } else {
-            format!("all of it was there already, {} rows", merged.rows_after)
-        };
-        writeln!(out, "{}: {report}\n  history of {}: {change}", path.display(), import.symbol)?;
+    let files = import.files.clone();
+    // Reading recordings takes seconds: not on the runtime's own threads.
+    let done = tokio::task::spawn_blocking(move || import_files(&history, &instrument, &files, &options)).await;
+    let Imported { reports, merged } = done.map_err(|error| CliError::Print(std::io::Error::other(error)))??;
+    for (path, report) in import.files.iter().zip(reports) {
+        writeln!(out, "{}: {report}", path.display())?;
     }
+    let change = if merged.changed {
+        format!("{} rows before, {} now", merged.rows_before, merged.rows_after)
+    } else {
+        format!("all of it was there already, {} rows", merged.rows_after)
+    };
+    writeln!(out, "  history of {}: {change}", import.symbol)?;
     Ok(())
-}
-
-/// Reading a recording takes seconds: not on the runtime's own threads.
-async fn blocking<T: Send + 'static>(
-    path: PathBuf,
-    work: impl FnOnce(&PathBuf) -> Result<T, CliError> + Send + 'static,
-) -> Result<T, CliError> {
-    let done = tokio::task::spawn_blocking(move || work(&path)).await;
-    done.map_err(|error| CliError::Print(std::io::Error::other(error)))?
 }
 
 pub(super) fn list(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), CliError> {

@@ -17,7 +17,7 @@ use crate::{
     theme::ThemeError,
 };
 use marque_domain::tenant::Slug;
-use marque_market::{catalogue::CatalogueError, history::HistoryError, import::ImportError};
+use marque_market::{catalogue::CatalogueError, history::HistoryError, import::FileError};
 use marque_pluginbuild::BuildError;
 use marque_sandbox::{Refused, SandboxError, gate::GateError};
 use marque_store::StoreError;
@@ -66,13 +66,8 @@ pub enum CliError {
     #[error(transparent)]
     History(#[from] HistoryError),
     /// A recording was not imported.
-    #[error("{path}: {source}")]
-    Import {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: Box<ImportError>,
-    },
+    #[error(transparent)]
+    Import(#[from] FileError),
     /// The sandbox could not be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -40,8 +40,13 @@ impl Variable {
     pub fn of(name: &str, text: &str) -> Option<Self> {
         let short = name.strip_prefix(PREFIX).filter(|short| !NOT_SETTINGS.contains(short))?;
         let key = dotted_key(&short.to_ascii_lowercase());
-        // Figment reads `true`, `12`, `[a, b]` and leaves the rest a string; it never fails.
-        let value = text.parse().unwrap_or_else(|never| match never {});
+        // Figment reads `true`, `12`, `[a, b]` and leaves the rest a string. It never fails, but where it unescapes it counts
+        // characters as bytes, and panics when they differ (0.10.19): such a text is taken as it is.
+        let value = if text.contains('\\') && !text.is_ascii() {
+            text.into()
+        } else {
+            text.parse().unwrap_or_else(|never| match never {})
+        };
         Some(Self { name: name.to_owned(), key, value })
     }
 }

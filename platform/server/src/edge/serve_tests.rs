@@ -132,6 +132,8 @@ async fn http2_names_its_host_by_authority() {
         ("aurora.localhost", None, 200, "tenant=aurora"),
         ("borealis.localhost", None, 200, "tenant=borealis"),
         ("AURORA.localhost", None, 200, "tenant=aurora"),
+        ("aurora.localhost.", None, 200, "tenant=aurora"),
+        ("xn--bcher-kva.example", None, 200, "tenant=aurora"),
         ("nobody.example", None, 421, "No site"),
         ("aurora.localhost", Some("aurora.localhost"), 200, "tenant=aurora"),
         ("aurora.localhost", Some("borealis.localhost"), 400, "different hosts"),

@@ -11,10 +11,8 @@ use crate::{
     identity::{Operation, SignedIn},
     plugins::{self, Described},
     problem::Problem,
-    trading::{
-        AccountNow, View,
-        requests::{self, Feature},
-    },
+    tenants::Feature,
+    trading::{AccountNow, View, requests},
 };
 use marque_domain::{
     account::{AccountStatus, Deployment, DeploymentStatus},

@@ -16,11 +16,11 @@ use crate::{
         gate::{Pages, may},
     },
     problem::Problem,
+    tenants::Feature,
     trading::{
         Asked,
         meter::{self, Span},
-        requests::{self, Feature},
-        succession,
+        requests, succession,
     },
 };
 use marque_domain::{

@@ -3,7 +3,7 @@
 use super::{
     definition::Definition,
     file,
-    mistake::{Mistake, Mistakes},
+    mistake::{Mistake, Mistakes, Place},
     rules::{self, RuleError},
 };
 use crate::secrets::{self, NoRandomness};
@@ -37,18 +37,6 @@ pub enum ApplyError {
     /// There is nothing to apply.
     #[error("no tenant in {0}: it must hold <slug>/tenant.toml. Start from tenants/aurora of the repository")]
     Nothing(PathBuf),
-    /// A host in the files belongs to a stored tenant that is not among them.
-    #[error(
-        "the host {host} of tenant {wanted} belongs to tenant {owner}. Remove it there first, and apply that file too. Nothing was applied"
-    )]
-    HostTaken {
-        /// The host.
-        host: String,
-        /// Who wants it.
-        wanted: Slug,
-        /// Who has it.
-        owner: Slug,
-    },
     /// The catalogue could not be asked whether the rules fit.
     #[error(transparent)]
     Rules(#[from] RuleError),
@@ -73,7 +61,7 @@ pub fn read_dir(dir: &Path, themes: &[&str]) -> Result<Vec<Definition>, ApplyErr
     for (folder, file) in files(dir)? {
         read.file(&folder, &file)?;
     }
-    read.refuse_shared_hosts(dir);
+    read.refuse_shared_hosts();
     if !read.mistakes.is_empty() {
         return Err(Mistakes(read.mistakes).into());
     }
@@ -138,17 +126,13 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn refuse_shared_hosts(&mut self, dir: &Path) {
+    fn refuse_shared_hosts(&mut self) {
         let mut owners: BTreeMap<&str, &Slug> = BTreeMap::new();
         for definition in &self.definitions {
-            for host in &definition.hosts {
+            for (host, place) in &definition.host_places {
                 let Some(other) = owners.insert(host, &definition.slug) else { continue };
-                self.mistakes.push(Mistake {
-                    file: dir.join(definition.slug.as_str()).join(FILE_NAME),
-                    at: None,
-                    what: format!("the host {host} is also listed by tenant {other}"),
-                    remedy: "a host leads to one tenant: remove it from one of the two".to_owned(),
-                });
+                let what = format!("the host {host} is also listed by tenant {other}");
+                self.mistakes.push(mistake(place, what, "a host leads to one tenant: remove it from one of the two"));
             }
         }
     }
@@ -203,18 +187,16 @@ fn refuse_taken_hosts(stored: &[Tenant], definitions: &[Definition]) -> Result<(
     let staying = stored.iter().filter(|tenant| definitions.iter().all(|d| d.slug != tenant.spec.slug));
     let owners: BTreeMap<&str, &Slug> =
         staying.flat_map(|t| t.spec.hosts.iter().map(|host| (host.as_str(), &t.spec.slug))).collect();
-    for definition in definitions {
-        for host in &definition.hosts {
-            if let Some(owner) = owners.get(host.as_str()) {
-                return Err(ApplyError::HostTaken {
-                    host: host.clone(),
-                    wanted: definition.slug.clone(),
-                    owner: (*owner).clone(),
-                });
-            }
-        }
-    }
-    Ok(())
+    let taken = definitions.iter().flat_map(|definition| &definition.host_places).filter_map(|(host, place)| {
+        let what = format!("the host {host} belongs to tenant {}", owners.get(host.as_str())?);
+        Some(mistake(place, what, "remove it there first, and apply that file too"))
+    });
+    let mistakes: Vec<Mistake> = taken.collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes).into()) }
+}
+
+fn mistake((file, line, column): &Place, what: String, remedy: &str) -> Mistake {
+    Mistake { file: file.clone(), at: Some((*line, *column)), what, remedy: remedy.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a tenant is, after its file was understood. Stored as JSON and read back for every host.
 
-use super::venue::VenueTerms;
+use super::{feature::Feature, mistake::Place, venue::VenueTerms};
 use crate::theme::Tokens;
 use marque_domain::{
     account::{MarginLevels, PositionMode},
@@ -10,7 +10,7 @@ use marque_domain::{
     time::Zone,
 };
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Definition {
     pub status: TenantStatus,
     /// Its hosts in canonical form.
     pub hosts: Vec<String>,
+    /// Where the file lists each, while the file is being applied. It is not stored.
+    #[serde(skip)]
+    pub host_places: BTreeMap<String, Place>,
     /// The theme of its pages.
     pub theme: String,
     /// Its looks within the theme.
@@ -55,8 +58,8 @@ impl Definition {
     }
 
     /// The plans that open a gate, or none when it is open to everybody: a feature is a gate where a plan sells it.
-    pub fn sold_with(&self, feature: &str) -> impl Iterator<Item = &Plan> {
-        self.plans.iter().filter(move |plan| plan.features.iter().any(|f| f == feature))
+    pub fn sold_with(&self, feature: Feature) -> impl Iterator<Item = &Plan> {
+        self.plans.iter().filter(move |plan| plan.features.iter().any(|code| code == feature.code()))
     }
 }
 
@@ -110,7 +113,7 @@ pub struct RuleBinding {
     pub plugin: String,
     /// What the rule's settings schema asks for; checked when the tenant is applied, and again when the rule is bound.
     pub settings: serde_json::Map<String, serde_json::Value>,
-    /// Where the file binds it, while the file is being applied: file, line and column. It is not stored.
+    /// Where the file binds it, while the file is being applied. It is not stored.
     #[serde(skip)]
-    pub place: Option<(PathBuf, usize, usize)>,
+    pub place: Option<Place>,
 }

@@ -2,28 +2,28 @@
 
 use super::{
     definition::{AccountTemplate, Definition, RuleBinding, Sender, Words},
-    mistake::{Mistakes, Notes},
-    venue,
+    mistake::{Mistakes, Notes, Place},
+    plans, venue,
 };
 use crate::{edge::host::HostName, identity::mail_address, theme::Tokens};
 use marque_domain::{
     account::{MarginLevels, PositionMode},
     fixed::Money,
     instrument::Currency,
-    tenant::{Plan, Slug, TenantStatus},
+    tenant::{Slug, TenantStatus},
     time::Zone,
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use toml::Spanned;
 
 /// A limit on everything.
 const HOSTS_MAX: usize = 50;
-const PLANS_MAX: usize = 20;
 const PLUGINS_MAX: usize = 100;
 const RULES_MAX: usize = 16;
-/// 100 million currency units a month is a slip of the keyboard.
-const PRICE_MINOR_MAX: i64 = 10_000_000_000;
 const LEVERAGE_MAX: i64 = 1_000;
 const MARGIN_PERCENT_MAX: i64 = 1_000;
 
@@ -45,7 +45,7 @@ struct File {
     tokens: Tokens,
     accounts: FileAccounts,
     venue: Option<venue::FileVenue>,
-    plans: Spanned<Vec<Spanned<Plan>>>,
+    plans: Spanned<Vec<plans::FilePlan>>,
 }
 
 const fn active() -> TenantStatus {
@@ -127,7 +127,7 @@ pub fn read(slug: &Slug, file: &Path, text: &str, themes: &[&str]) -> Result<Def
 
 fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -> Option<Definition> {
     let name = line(&file.name, 60, notes);
-    let hosts = hosts(&file.hosts, notes);
+    let host_places = hosts(&file.hosts, notes);
     if !themes.contains(&file.theme.get_ref().as_str()) {
         let remedy = format!("choose one of: {}", themes.join(", "));
         notes.at(file.theme.span(), format!("there is no theme {:?}", file.theme.get_ref()), remedy);
@@ -148,12 +148,13 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
     let venue = venue::understand(file.venue, notes);
     let words = words(file.words, &name, notes);
     let mail = file.mail.map(|mail| sender(&mail, notes));
-    let plans = plans(file.plans, notes);
+    let plans = plans::understand(file.plans, notes);
     Some(Definition {
         slug: slug.clone(),
         name,
         status: file.status,
-        hosts,
+        hosts: host_places.keys().cloned().collect(),
+        host_places,
         theme: file.theme.into_inner(),
         tokens: file.tokens,
         locale: file.locale.into_inner(),
@@ -168,7 +169,7 @@ fn understand(slug: &Slug, file: File, themes: &[&str], notes: &mut Notes<'_>) -
 }
 
 /// One line of plain text.
-fn line(text: &Text, chars_max: usize, notes: &mut Notes<'_>) -> String {
+pub(super) fn line(text: &Text, chars_max: usize, notes: &mut Notes<'_>) -> String {
     let trimmed = text.get_ref().trim();
     if trimmed.is_empty() {
         notes.at(text.span(), "this text is empty", "write something that people can read");
@@ -202,21 +203,22 @@ fn sender(mail: &FileMail, notes: &mut Notes<'_>) -> Sender {
     Sender { from, name: mail.name.as_ref().map(|name| line(name, 60, notes)) }
 }
 
-fn hosts(hosts: &Spanned<Vec<Text>>, notes: &mut Notes<'_>) -> Vec<String> {
-    let mut found = BTreeSet::new();
+/// Each host with its place.
+fn hosts(hosts: &Spanned<Vec<Text>>, notes: &mut Notes<'_>) -> BTreeMap<String, Place> {
+    let mut found = BTreeMap::new();
     if hosts.get_ref().is_empty() {
         notes.at(hosts.span(), "no host is listed", "list at least one, such as aurora.example");
     }
     if hosts.get_ref().len() > HOSTS_MAX {
         notes.at(hosts.span(), "too many hosts are listed", format!("list at most {HOSTS_MAX}"));
-        return Vec::new();
+        return found;
     }
     for text in hosts.get_ref() {
         match HostName::from_setting(text.get_ref()) {
             Ok(host) if host.is_address() => {
                 notes.at(text.span(), format!("{host} is an address"), "give it a name in DNS and list the name");
             }
-            Ok(host) if !found.insert(host.to_string()) => {
+            Ok(host) if found.insert(host.to_string(), notes.place(text.span())).is_some() => {
                 notes.at(text.span(), format!("the host {host} is listed twice"), "remove one of the two");
             }
             Ok(_) => {}
@@ -226,7 +228,7 @@ fn hosts(hosts: &Spanned<Vec<Text>>, notes: &mut Notes<'_>) -> Vec<String> {
             }
         }
     }
-    found.into_iter().collect()
+    found
 }
 
 fn plugins(plugins: &Spanned<Vec<Text>>, notes: &mut Notes<'_>) -> Vec<String> {
@@ -323,39 +325,8 @@ fn json(value: toml::Value) -> Option<serde_json::Value> {
     })
 }
 
-fn plans(plans: Spanned<Vec<Spanned<Plan>>>, notes: &mut Notes<'_>) -> Vec<Plan> {
-    let mut codes = BTreeSet::new();
-    if !(1..=PLANS_MAX).contains(&plans.get_ref().len()) {
-        notes.at(plans.span(), "no plans, or too many", format!("describe 1 to {PLANS_MAX} plans"));
-        return Vec::new();
-    }
-    for plan in plans.get_ref() {
-        let (span, plan) = (plan.span(), plan.get_ref());
-        if !is_code(&plan.code) {
-            notes.at(span.clone(), format!("{:?} is not a plan's code", plan.code), "write it like pro or pro-2");
-        } else if !codes.insert(plan.code.as_str()) {
-            notes.at(span.clone(), format!("the code {} is used twice", plan.code), "give each plan its own code");
-        }
-        if !(0..=PRICE_MINOR_MAX).contains(&plan.price_minor) {
-            let remedy = format!("write cents from 0 to {PRICE_MINOR_MAX}");
-            notes.at(span.clone(), format!("a price of {}", plan.price_minor), remedy);
-        }
-        for (text, chars_max) in [(&plan.name, 40), (&plan.summary, 200)] {
-            line(&Spanned::new(span.clone(), text.clone()), chars_max, notes);
-        }
-        let quotas = [plan.quotas.trades_per_day, plan.quotas.instruments, plan.quotas.deployments];
-        if quotas.contains(&Some(0)) || plan.quotas.fuel_per_day == Some(0) {
-            notes.at(span.clone(), "a quota of zero", "write at least 1, or leave it out for no limit");
-        }
-        if let Some(feature) = plan.features.iter().find(|feature| !is_code(feature)) {
-            notes.at(span, format!("{feature:?} is not a feature's code"), "write it like custom-risk-rules");
-        }
-    }
-    plans.into_inner().into_iter().map(Spanned::into_inner).collect()
-}
-
 /// Lower-case letters, digits and inner hyphens, as plugin names, plan codes and feature codes are.
-fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=64).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())

@@ -34,7 +34,8 @@ fn the_demo_brands_are_two() {
 fn a_definition_survives_the_database() {
     let mut definition = told(AURORA).unwrap();
     let json = serde_json::to_string(&definition).unwrap();
-    // Where the file binds a rule is of use while the file is applied, and not kept.
+    // Where the file says something is of use while the file is applied, and not kept.
+    definition.host_places.clear();
     definition.accounts.rules.iter_mut().for_each(|rule| rule.place = None);
     assert_eq!(serde_json::from_str::<super::Definition>(&json).unwrap(), definition);
 }
@@ -92,7 +93,8 @@ fn mistakes_are_named_with_file_line_and_remedy() {
         ("interval = \"month\"\nquotas = { trades_per_day = 50", "interval = \"week\"\nquotas = { trades_per_day = 50"),
         ("trades_per_day = 50", "trades_per_day = 0"),
         ("trades_per_day = 50", "trades_a_day = 50"),
-        ("[\"decision-history\"]", "[\"Decision history\"]"),
+        ("[\"decision-history\"]", "[\"decision-histroy\"]"),
+        ("perks = [\"Priority support\"]", "perks = [\"\"]"),
         ("[words]", "[words"),
     ];
     let report: String = changes

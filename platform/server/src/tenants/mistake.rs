@@ -37,6 +37,9 @@ impl fmt::Display for Mistakes {
     }
 }
 
+/// A place of a file: the file, line and column.
+pub type Place = (PathBuf, usize, usize);
+
 /// Collects the mistakes of one file.
 pub(super) struct Notes<'a> {
     file: &'a Path,
@@ -55,8 +58,8 @@ impl<'a> Notes<'a> {
         self.mistakes.push(Mistake { file: self.file.to_owned(), at, what: what.into(), remedy: remedy.into() });
     }
 
-    /// A place of the file: the file, line and column.
-    pub(super) fn place(&self, span: Range<usize>) -> (PathBuf, usize, usize) {
+    /// A place of the file.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let (line, column) = position(self.text, span.start);
         (self.file.to_owned(), line, column)
     }

@@ -6,16 +6,19 @@
 
 mod apply;
 mod definition;
+mod feature;
 mod file;
 mod mistake;
+mod plans;
 mod rules;
 mod told;
 mod venue;
 
 pub use apply::{ApplyError, apply, read_dir};
 pub use definition::{AccountTemplate, Definition, RuleBinding, Sender, Words};
+pub use feature::Feature;
 pub use file::read;
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{Mistake, Mistakes, Place};
 pub use rules::{RuleError, misfits};
 pub use told::terms_in_words;
 pub use venue::{NightPoints, OwnTerms, SlippagePoints, SpreadPoints, TradingTerms, VenueTerms};

@@ -8,7 +8,7 @@ use crate::{
     plugins::Described,
     problem::{Problem, ProblemCode},
     secrets,
-    tenants::Definition,
+    tenants::{Definition, Feature},
 };
 use marque_domain::{
     account::{AccountTerms, Deployment, DeploymentStatus},
@@ -167,7 +167,7 @@ pub async fn follow_plan(floor: &Floor, db: &TenantDb, definition: &Definition, 
 /// [`ProblemCode::PlanRefused`] with the plans that have it.
 pub async fn gate(who: &SignedIn, feature: Feature) -> Result<(), Problem> {
     let definition = &who.tenant.definition;
-    let sold: Vec<&Plan> = definition.sold_with(feature.code()).collect();
+    let sold: Vec<&Plan> = definition.sold_with(feature).collect();
     if sold.is_empty() || who.role != Role::Trader {
         return Ok(());
     }
@@ -180,41 +180,6 @@ pub async fn gate(who: &SignedIn, feature: Feature) -> Result<(), Problem> {
         ProblemCode::PlanRefused,
         format!("The plan {} does not include {}. It comes with {}.", plan.name, feature.what(), names.join(" and ")),
     ))
-}
-
-/// A gate that a plan may open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Feature {
-    /// Decisions beyond the latest page.
-    DecisionHistory,
-    /// The API, for programs.
-    ApiAccess,
-    /// Backtests.
-    Backtests,
-    /// Backtests of many settings.
-    Sweeps,
-}
-
-impl Feature {
-    /// As tenant files name it.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::DecisionHistory => "decision-history",
-            Self::ApiAccess => "api-access",
-            Self::Backtests => "backtests",
-            Self::Sweeps => "backtest-sweeps",
-        }
-    }
-
-    const fn what(self) -> &'static str {
-        match self {
-            Self::DecisionHistory => "older decisions",
-            Self::ApiAccess => "the API",
-            Self::Backtests => "backtests",
-            Self::Sweeps => "backtests of many settings",
-        }
-    }
 }
 
 /// The plan of a person.

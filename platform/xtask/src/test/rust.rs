@@ -1,14 +1,20 @@
 //! The Rust tests: unit, integration, doc, plugins through the real sandbox, PostgreSQL.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result};
 
 use super::{Bench, components, fuzz, mail, s3, tally::Tally};
-use crate::run::{self, Line};
+use crate::{
+    root,
+    run::{self, Line},
+};
 
-/// What a test prints first when it finds no PostgreSQL, no Redis or no fuzzer and does without.
-const SKIPPED: &str = "SKIPPED ";
+/// The variable by which tests learn of the file in which they note what they did without.
+const SKIPPED: &str = "XTASK_SKIPPED";
 
 /// Runs those tests of the workspace whose names contain one of `names` (all, when there is none) in sight of the reader
 /// and counts. They see `variables`.
@@ -16,24 +22,23 @@ pub fn run(bench: &Bench, names: &[&str], variables: &[(&str, String)]) -> Resul
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(names);
     command.envs(variables.iter().map(|(name, value)| (*name, value)));
-    let found = &bench.components;
-    let pythons = [&bench.fuzzer, &bench.mail_python, &bench.s3_python].map(Option::is_none);
-    let without = [found.postgres.is_none(), found.redis.is_none(), pythons.contains(&true)];
-    if without.contains(&true) {
-        // A test that did without is a success to its runner, which hides what successes print.
-        command.arg("--show-output");
-    }
+    let noted = root::target().join("tests-skipped");
+    // What an earlier run noted says nothing of this one.
+    let _ = fs::remove_file(&noted);
+    command.env(SKIPPED, &noted);
     environment(&mut command, bench)?;
-    let (mut tally, mut skipped) = (Tally::default(), 0);
+    let mut tally = Tally::default();
     let status = run::lines(command.stdin(Stdio::null()), |line| match line {
         Line::Out(text) => {
             println!("{text}");
             tally += Tally::of_libtest(&text).unwrap_or_default();
-            skipped += u64::from(text.starts_with(SKIPPED));
         }
         Line::Err(text) => eprintln!("{text}"),
     })?;
-    Ok(tally.settled(skipped, status.success()))
+    // There is no file when no test did without anything.
+    let skipped = fs::read_to_string(&noted).unwrap_or_default();
+    skipped.lines().for_each(|line| eprintln!("  skipped: {line}"));
+    Ok(tally.settled(skipped.lines().count() as u64, status.success()))
 }
 
 /// Tells tests where the binary, the plugins and the components are.

@@ -1,10 +1,17 @@
 //! The operator's side: `marque plugin add` and `list`.
 
 use super::super::{CliError, open, tenant};
-use crate::{clock::Clock, config::Config, plugins, tenants};
+use crate::{
+    audit::{self, Act, Actor, Entry, Origin},
+    clock::Clock,
+    config::Config,
+    plugins,
+    secrets::Vault,
+    tenants,
+};
 use marque_domain::tenant::Slug;
 use marque_sandbox::{Limits, Sandbox};
-use marque_store::Store;
+use marque_store::{Change, Store};
 use std::{io::Write, path::Path, sync::Arc};
 
 /// Inspecting needs few: the rest of the address space stays free.
@@ -23,6 +30,7 @@ pub(super) async fn add(
     for slug in slugs {
         catalogues.push((slug, tenant::rows(&store, slug).await?));
     }
+    let vault = Vault::open(config, clock.clone())?;
     let component = std::fs::read(file).map_err(|source| CliError::Unreadable { path: file.to_owned(), source })?;
     let sandbox = Arc::new(Sandbox::new(Limits { instances: INSTANCES, ..Limits::default() })?);
     for (slug, db) in catalogues {
@@ -31,6 +39,18 @@ pub(super) async fn add(
             added.map_err(|problem| CliError::Plugin { path: file.to_owned(), problem: Box::new(problem) })?;
         let (name, version) = (&description.name, &description.version);
         writeln!(out, "{slug}: {name} {version} {}", tenant::change_word(change))?;
+        if change != Change::Unchanged {
+            let details = [("name", name.clone()), ("version", version.clone())];
+            let entry = Entry {
+                at: clock.now(),
+                actor: Actor::System { name: "marque plugin add".to_owned() },
+                act: Act::PluginAdded,
+                target: description.digest.to_string(),
+                details: details.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect(),
+                origin: Origin::default(),
+            };
+            audit::record(&db, &vault, entry).await?;
+        }
         // The plugin stays: what binds it is corrected by applying the tenant's file again.
         for mistake in tenants::misfits(&db, &tenant::definition(&store, slug).await?).await? {
             writeln!(out, "warning: no account can be opened at {slug} until this is corrected. {mistake}")?;

@@ -54,7 +54,7 @@ impl Sink {
     pub async fn start_at(address: &str, reply: &str) -> Option<Self> {
         let Some(python) = python() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "no Python with aiosmtpd: run `cargo xtask test`");
-            println!("SKIPPED no mail server: `cargo xtask test` installs one");
+            marque_testkit::skipped("a mail server", "`cargo xtask test` installs one");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();

@@ -74,6 +74,7 @@ impl PlanCard {
                 .into_iter()
                 .chain(fuel)
                 .chain(plan.features.iter().map(|code| words(code)))
+                .chain(plan.perks.iter().cloned())
                 .map(|text| Feature { text })
                 .collect(),
             highlighted,
@@ -237,7 +238,7 @@ mod tests {
     fn plan(price_minor: i64, quotas: &str) -> PlanCard {
         let text = format!(
             "code='p'\nname='P'\nsummary='s'\nprice_minor={price_minor}\ncurrency='USD'\ninterval='month'\n\
-             features=['custom-risk-rules']\n[quotas]\n{quotas}"
+             features=['decision-history']\nperks=['Priority support']\n[quotas]\n{quotas}"
         );
         PlanCard::of(&toml::from_str(&text).unwrap(), false)
     }
@@ -247,7 +248,10 @@ mod tests {
         let lines = |card: PlanCard| card.features.into_iter().map(|f| f.text).collect::<Vec<_>>();
         let free = plan(0, "trades_per_day = 10\ninstruments = 1\ndeployments = 1");
         assert_eq!((free.price.as_str(), free.per), ("Free", ""));
-        assert_eq!(lines(free), ["10 trades a day", "1 instrument", "1 running strategy", "Custom risk rules"]);
+        assert_eq!(
+            lines(free),
+            ["10 trades a day", "1 instrument", "1 running strategy", "Decision history", "Priority support"]
+        );
         let pro = plan(2_950, "");
         assert_eq!((pro.price.as_str(), pro.currency.as_str(), pro.per), ("29.50", "USD", "a month"));
         assert_eq!(lines(pro)[..3], ["Unlimited trades", "All instruments", "Unlimited strategies"]);

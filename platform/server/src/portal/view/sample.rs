@@ -178,7 +178,7 @@ fn shell(brand: &Brand, title: &str, path: &str, signed_in: bool) -> Shell {
 
 /// Plans of the usual kinds: free, paid, without limits.
 fn plans() -> Vec<Plan> {
-    let plan = |code: &str, name: &str, summary: &str, price_minor, limits: [Option<u32>; 3], features: &[&str]| Plan {
+    let plan = |code: &str, name: &str, summary: &str, price_minor, limits: [Option<u32>; 3], perks: &[&str]| Plan {
         code: code.to_owned(),
         name: name.to_owned(),
         summary: summary.to_owned(),
@@ -191,7 +191,8 @@ fn plans() -> Vec<Plan> {
             deployments: limits[2],
             fuel_per_day: None,
         },
-        features: features.iter().map(|f| (*f).to_owned()).collect(),
+        features: Vec::new(),
+        perks: perks.iter().map(|perk| (*perk).to_owned()).collect(),
     };
     vec![
         plan(
@@ -200,7 +201,7 @@ fn plans() -> Vec<Plan> {
             "Try a strategy on a paper account.",
             0,
             [Some(10), Some(1), Some(1)],
-            &["paper-account"],
+            &["Paper account"],
         ),
         plan(
             "trader",
@@ -208,7 +209,7 @@ fn plans() -> Vec<Plan> {
             "For one trader with a few strategies.",
             2_900,
             [Some(50), Some(3), Some(5)],
-            &["paper-and-live-accounts", "API-access"],
+            &["Paper and live accounts", "API access"],
         ),
         plan(
             "desk",
@@ -216,7 +217,7 @@ fn plans() -> Vec<Plan> {
             "For those who run many, on everything.",
             9_900,
             [None, None, None],
-            &["paper-and-live-accounts", "API-access", "priority-support"],
+            &["Paper and live accounts", "API access", "Priority support"],
         ),
     ]
 }
