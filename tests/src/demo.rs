@@ -157,7 +157,7 @@ fn a_broken_tenant_file() {
 }
 
 #[test]
-fn a_server_that_dies() {
+fn a_server_that_dies_and_the_start_after_it() {
     let site = Workspace::new();
     let port = free_port();
     let mut demo = Demo(site.demo(port).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask"));
@@ -167,6 +167,26 @@ fn a_server_that_dies() {
     let said = demo.ends();
     assert!(said.contains("The server ended by itself (signal: 9"), "{said}");
     assert!(said.contains("var/marque.log"), "the log is named: {said}");
+
+    // What took long the first time is not done again, and the reader is told where to look and how to sign in.
+    let mut demo = Demo(site.demo(port).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask"));
+    demo.server_once_ready(port);
+    let asked = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().expect("kill must start");
+    assert!(asked.success());
+    let said = demo.ends();
+    for again in ["Adding", "Importing", "Installing"] {
+        assert!(!said.contains(again), "{again} at a second start: {said}");
+    }
+    for brand in ["aurora", "borealis"] {
+        for told in [
+            format!("http://{brand}.localhost:{port}\n"),
+            format!("trader@{brand}.example"),
+            format!("owner@{brand}.example"),
+        ] {
+            assert!(said.contains(&told), "{told} is not told: {said}");
+        }
+    }
+    assert!(said.contains("What to look at") && said.contains("Everything is kept under var/"), "{said}");
 }
 
 /// A demo under way. Dropping it ends it, and its server with it.
@@ -198,6 +218,9 @@ impl Demo {
             std::thread::sleep(Duration::from_millis(50));
         }
         let mut said = String::new();
+        if let Some(mut out) = self.0.stdout.take() {
+            out.read_to_string(&mut said).expect("what it printed");
+        }
         if let Some(mut errors) = self.0.stderr.take() {
             errors.read_to_string(&mut said).expect("its errors");
         }

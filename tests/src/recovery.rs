@@ -70,7 +70,7 @@ async fn killed_on_the_way(site: &Site, kills: u64, end: &[u8]) {
         let place = async || db.load_shard(0).await.expect("the shard").mark.unwrap_or_default();
         while place().await == stood {
             assert!(began.elapsed() < ENDS_WITHIN, "the desk does not go on");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
         }
         walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis((walk >> 33) % 200)).await;

@@ -17,6 +17,7 @@ use crate::{
     theme::{ThemeError, Themes},
     trading::{self, FeedPlan, Floor, FloorError, PlanError},
 };
+use futures_util::future::join_all;
 use marque_domain::tenant::TenantStatus;
 use marque_market::{
     catalogue::{Catalogue, CatalogueError},
@@ -156,12 +157,20 @@ pub fn licensing(config: &Config, store: &Store, identity: &Identity, clock: Clo
     Licensing::new(store, clock, vault, limits, config.limits.licences.into())
 }
 
+/// How long a start waits for desks to recover: one that cannot holds up nobody for longer.
+const RECOVERY: Duration = Duration::from_secs(20);
+
 /// Markets run and strategies trade whether or not anybody looks.
 async fn open_desks(store: &Store, floor: &Floor) -> Result<(), ServeError> {
+    let mut desks = Vec::new();
     for tenant in store.system("open every tenant's desk").tenants().await? {
         if tenant.spec.status == TenantStatus::Active {
-            floor.desk(tenant.id).await?;
+            desks.push(floor.desk(tenant.id).await?);
         }
+    }
+    let recovered = join_all(desks.iter().map(|desk| desk.recovered()));
+    if tokio::time::timeout(RECOVERY, recovered).await.is_err() {
+        tracing::warn!("not every trading desk has recovered yet; the others are served");
     }
     Ok(())
 }

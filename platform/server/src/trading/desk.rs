@@ -8,7 +8,7 @@ use super::{
     commit::Witness,
     feed::Maker,
     past::Past,
-    view::{Live, View},
+    view::{DeskState, Live, View},
 };
 use inbox::Inbox;
 use marque_domain::instrument::Instrument;
@@ -146,6 +146,16 @@ impl Desk {
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until it follows its market, which one that cannot recover never does.
+    pub async fn recovered(&self) {
+        // Watched before it is looked at: no news falls between the two.
+        let mut watched = self.watch();
+        while self.view().state == DeskState::Recovering {
+            // Whatever it was, also that some was missed: the view says where it stands.
+            let _ = watched.recv().await;
+        }
     }
 
     /// What happens from now on.

@@ -170,7 +170,7 @@ impl Floor {
         }
         let desk = Arc::new(Desk::open(parts).map_err(FloorError::Thread)?);
         desks.insert(tenant, Arc::clone(&desk));
-        self.warmer.tenant(plugins);
+        self.warmer.tenant(plugins, Arc::clone(&desk));
         Ok(desk)
     }
 

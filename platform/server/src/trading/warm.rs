@@ -3,10 +3,11 @@
 //! Owns: when a tenant's plugins are compiled. Refuses to know what runs them: a desk that asks for a plugin first compiles
 //! it itself, and whoever comes second finds it.
 //!
-//! A desk opens without waiting for any of this. What its strategies run is compiled as it recovers; the others follow one
+//! A desk opens without waiting for any of this. What its strategies run is compiled as it recovers; the others follow then, one
 //! at a time, so that start-up and the market keep the processors; and who deploys one before its turn has it compiled
 //! before the desk hears of it.
 
+use super::Desk;
 use marque_domain::plugin::PluginDigest;
 use marque_sandbox::Sandbox;
 use marque_store::{Store, StoreError, SystemDb, TenantDb};
@@ -41,10 +42,12 @@ impl Warmer {
         compile(&self.sandbox, &self.system, digest).await
     }
 
-    /// Begins to compile all plugins of a tenant, one after the other.
-    pub fn tenant(&self, db: TenantDb) {
+    /// Compiles all plugins of a tenant, one after the other, once its desk follows the market.
+    pub fn tenant(&self, db: TenantDb, desk: Arc<Desk>) {
         let (sandbox, system, turn) = (Arc::clone(&self.sandbox), self.system.clone(), Arc::clone(&self.turn));
         let work = async move {
+            desk.recovered().await;
+            drop(desk);
             let plugins = match db.plugins().await {
                 Ok(plugins) => plugins,
                 Err(error) => return tracing::warn!(%error, "plugins are compiled at their first use"),
