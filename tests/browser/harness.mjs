@@ -23,6 +23,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** How long a page may take to show what it should: longer than a busy machine needs, shorter than patience. */
 export const PATIENCE_MS = 20_000;
 
+/** The demo's brands. */
+export const BRANDS = ['aurora', 'borealis'];
+
 /** The context of a small phone. */
 export const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 
@@ -174,6 +177,8 @@ function browserPath() {
 export async function visit(browser, options, look) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE_MS);
+  // A brand's own mode wins over what a browser prefers, unless its visitor chose "Auto".
+  if (options.colorScheme) await context.addCookies(BRANDS.map((slug) => ({ name: 'theme_mode', value: 'auto', domain: `${slug}.localhost`, path: '/' })));
   const page = await context.newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -187,6 +192,13 @@ export async function visit(browser, options, look) {
     await context.close();
   }
   if (complaints.length > 0) throw new Error(`The page complained:\n${complaints.join('\n')}`);
+}
+
+/** Loads a page anew until it shows something that comes about in the background. */
+export async function until(page, shown) {
+  for (const began = Date.now(); !(await shown.count()); await page.reload()) {
+    if (Date.now() - began > PATIENCE_MS) throw new Error(`${page.url()} does not show ${shown}.`);
+  }
 }
 
 /** What axe finds wrong with a page by WCAG 2.2 A and AA, as sentences; empty when all is well. */

@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PATIENCE_MS, PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { BRANDS, PATIENCE_MS, PHONE, faults, launch, overflows, startSite, until, visit } from './harness.mjs';
 
-const BRANDS = ['aurora', 'borealis'];
 /** The demo's strategies trade within minutes of the market, and a minute of it takes a second here. */
 const TRADES_WITHIN_MS = 90_000;
 
@@ -45,6 +44,23 @@ describe('a trader', () => {
   const strategies = (page) => page.getByRole('region', { name: 'Strategies' });
   const stopButton = (page) => strategies(page).getByRole('button', { name: /^Stop .+ on / }).first();
   const startButton = (page) => strategies(page).getByRole('button', { name: /^Start .+ on / }).first();
+  const curveInWords = (page) => page.getByRole('region', { name: 'Equity' }).getByRole('img', { name: /^Equity from \S+ USD to \S+ USD, .+ over \d+ points$/ });
+
+  /** Opens a decision of an account at Aurora to buy or to sell. */
+  async function openDecision(page, account) {
+    await openAccount(page, 'aurora', account);
+    // The last of a list in which new ones come first.
+    const link = page.getByRole('region', { name: 'Decisions' }).getByRole('link', { name: /^(Buy|Sell) / }).last();
+    await link.click({ timeout: TRADES_WITHIN_MS });
+    await page.getByRole('heading', { level: 1, name: /^(Buy|Sell) / }).waitFor();
+  }
+
+  /** The steps of a decision, one text each, without the marks beside them. */
+  function story(page) {
+    return page.locator('.story-step > div').evaluateAll((steps) =>
+      steps.map((step) => [...step.children].map((line) => line.textContent.replace(/[↗↘]/g, '').trim()).join(' ')),
+    );
+  }
 
   for (const slug of BRANDS) {
     test(`signs in at ${slug}, and out again`, () =>
@@ -130,6 +146,71 @@ describe('a trader', () => {
       }));
   }
 
+  test('sees the equity curve get further points', () =>
+    visit(browser, {}, async (page) => {
+      await page.addInitScript(noteWhatIsDrawn);
+      await openAccount(page, 'borealis', 'Fast');
+      // A curve of two points or more fills the chart, but for some room at its end.
+      const chart = page.locator('.chart[data-points]');
+      await until(page, chart);
+      await chart.locator('canvas').first().waitFor();
+      const shown = await figure(page, 'equity').innerText();
+      const { width, height } = await chart.boundingBox();
+      // Under a mouse that rests the points go by, each with its time.
+      await chart.hover({ position: { x: width / 10, y: height / 2 } });
+      await page.waitForFunction(() => [...globalThis.drawn].filter((text) => text.endsWith('America/New_York')).length >= 4);
+      // The newest is what the account is worth.
+      await page.waitForFunction(
+        (shown) => {
+          const now = document.querySelector('[data-figure="equity"]').innerText;
+          return now !== shown && globalThis.drawn.has(now.match(/[\d.,]+/)[0]);
+        },
+        shown,
+        { timeout: TRADES_WITHIN_MS },
+      );
+    }));
+
+  test('is told the equity curve in words without scripts', () =>
+    visit(browser, { javaScriptEnabled: false }, async (page) => {
+      await openAccount(page, 'aurora', 'Fast');
+      await until(page, curveInWords(page));
+    }));
+
+  test('is told the equity curve in words', { todo: 'live.js takes the words away with the drawing' }, () =>
+    visit(browser, {}, async (page) => {
+      await openAccount(page, 'aurora', 'Fast');
+      await until(page, page.locator('.chart[data-points]'));
+      await page.locator('.chart canvas').first().waitFor();
+      assert.equal(await curveInWords(page).count(), 1);
+    }));
+
+  test('reads what a strategy wanted, what each rule answered and why', () =>
+    visit(browser, {}, async (page) => {
+      await openDecision(page, 'Oversized');
+      const [wanted, rule, outcome, ...more] = await story(page);
+      assert.match(wanted, /^What was wanted (Buy|Sell) 20\.00 EURUSD Asked by ema-cross with a stop-loss at [\d.]+ and a take-profit at [\d.]+\.$/);
+      const why = 'At its stop-loss this order loses \\d+\\.\\d\\d of equity \\d+\\.\\d\\d; .+ Use fewer lots or a closer stop\\.';
+      assert.match(rule, new RegExp(`^Rule Daily loss: Refused ${why}$`));
+      assert.match(outcome, new RegExp(`^What came of it Not sent Daily loss: ${why} Code rule_refused$`));
+      assert.deepEqual(more, [], 'after a refusal no other rule is asked');
+      assert.deepEqual(await faults(page), []);
+      await page.getByRole('link', { name: 'Back to Oversized' }).click();
+      await page.getByRole('heading', { level: 1, name: /^Oversized/ }).waitFor();
+    }));
+
+  test('reads that every rule allowed an order, and what became of it', () =>
+    visit(browser, {}, async (page) => {
+      await openDecision(page, 'Fast');
+      const [wanted, ...answers] = await story(page);
+      const outcome = answers.pop();
+      assert.match(wanted, /^What was wanted (Buy|Sell) 5\.00 EURUSD Asked by ema-cross\.$/);
+      assert.deepEqual(answers, ['Daily loss', 'Max loss', 'Profit target', 'Min days'].map((rule) => `Rule ${rule}: Allowed`));
+      assert.match(outcome, /^What came of it Sent 5\.00 lots Order ord_\w+$/);
+      const order = page.getByRole('region', { name: 'The order' }).getByRole('row', { name: /EURUSD/ });
+      assert.match(await order.innerText(), /5\.00.+ema-cross.+Filled/s);
+      assert.deepEqual(await faults(page), []);
+    }));
+
   test('stops a strategy and starts it again', () =>
     visit(browser, {}, async (page) => {
       await openAccount(page, 'aurora');
@@ -195,6 +276,16 @@ describe('a trader', () => {
       await stopButton(page).waitFor();
     }));
 });
+
+/** Runs in the page: keeps the texts that charts draw, which are nowhere else. */
+function noteWhatIsDrawn() {
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  globalThis.drawn = new Set();
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+    globalThis.drawn.add(text);
+    fillText.call(this, text, ...where);
+  };
+}
 
 /** Whether the whole of it lies on the first screen. */
 async function inView(locator) {
