@@ -176,7 +176,7 @@ describe('a trader', () => {
       await until(page, curveInWords(page));
     }));
 
-  test('is told the equity curve in words', { todo: 'live.js takes the words away with the drawing' }, () =>
+  test('is told the equity curve in words', () =>
     visit(browser, {}, async (page) => {
       await openAccount(page, 'aurora', 'Fast');
       await until(page, page.locator('.chart[data-points]'));

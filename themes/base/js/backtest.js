@@ -33,7 +33,13 @@ function base(host, lib) {
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "short" });
   const hour = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
+  // What the server's drawing says in words is said of the chart in its place.
+  const words = host.querySelector("[role=img]")?.getAttribute("aria-label");
   host.replaceChildren();
+  if (words) {
+    host.role = "img";
+    host.ariaLabel = words;
+  }
   const drawing = lib.createChart(host, {
     autoSize: true,
     // The logo would bring an inline style sheet, which the policy refuses; the page credits the library in words.

@@ -75,7 +75,13 @@ async function chart(host) {
   const short = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
   const amount = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  // What the server's drawing says in words is said of the chart in its place.
+  const words = host.querySelector("[role=img]")?.getAttribute("aria-label");
   host.replaceChildren();
+  if (words) {
+    host.role = "img";
+    host.ariaLabel = words;
+  }
   const drawing = createChart(host, {
     autoSize: true,
     // The logo would bring an inline style sheet, which the policy refuses; the page credits the library in words.
