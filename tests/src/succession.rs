@@ -28,8 +28,12 @@ impl Owner {
 
     /// Asks for a change; answers the status, if there was an answer.
     async fn ask(&self, server: &Running, act: &str, key: &str, body: Option<Value>) -> Option<u16> {
+        self.post(server, &format!("/deployments/{}/{act}", self.deployment), key, body).await
+    }
+
+    async fn post(&self, server: &Running, path: &str, key: &str, body: Option<Value>) -> Option<u16> {
         let client = server.client(HOST).expect("a client");
-        let url = server.url(HOST, &format!("/api/v1/deployments/{}/{act}", self.deployment));
+        let url = server.url(HOST, &format!("/api/v1{path}"));
         let cookie = format!("__Host-marque={}", self.credentials.session);
         let request = client.post(url).header("cookie", cookie).header("idempotency-key", key);
         let request = request.header("x-csrf-token", &self.credentials.csrf);
@@ -70,7 +74,15 @@ async fn an_acknowledged_change_of_version_outlives_the_server() {
     let found = owner.get(&server, "/deployments?limit=200").await;
     let deployments = found["items"].as_array().expect("a list").iter();
     let ema = deployments.clone().find(|d| d["strategy"]["name"] == "ema-cross" && d["status"] == "running");
-    owner.deployment = ema.expect("a running EMA cross")["id"].as_str().expect("an id").to_owned();
+    let ema = ema.expect("a running EMA cross");
+    owner.deployment = ema["id"].as_str().expect("an id").to_owned();
+    // Another strategy runs the new version from the beginning: so it is compiled at each start, and deaths meet the change
+    // and not the compiler.
+    let beside = json!({
+        "account": ema["account"], "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "H1",
+        "settings": { "fast": 5, "slow": 30, "lots": 0.01 },
+    });
+    assert_eq!(owner.post(&server, "/deployments", "beside", Some(beside)).await, Some(200));
     let mut current = owner.versions(&server).await["current"]["version"].as_str().expect("a version").to_owned();
     assert_eq!(current, "0.1.0");
     let mut running = Some(server);
