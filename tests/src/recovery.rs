@@ -7,6 +7,7 @@ use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_
 use marque_testkit::site::Site;
 use std::{
     path::PathBuf,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -58,14 +59,23 @@ fn site(quotes: usize, on: Site) -> Site {
     site.seed().with("MARQUE_FEED_SPEED", "0")
 }
 
-/// Kills the server as often as it is said while it replays, and answers where its shard stood each time.
+/// Kills the server as often as it is said while it replays, and now and then while it starts as well.
 ///
 /// # Panics
 /// When a death came before the desk went on, or after its recording had ended at `end`: such a death tests nothing.
 async fn killed_on_the_way(site: &Site, kills: u64, end: &[u8]) {
     // Times of death from a fixed walk, so that a failure can be repeated.
     let (mut walk, mut stood) = (0x9E37_79B9_u64, Vec::new());
-    for _ in 0..kills {
+    for kill in 0..kills {
+        walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if kill % 4 == 1 {
+            // Before it listens: in the middle of its recovery, or of what it compiles for that.
+            let mut serve = site.marque(&["serve"]);
+            serve.env("MARQUE_LISTEN", "127.0.0.1:0").stdout(Stdio::null()).stderr(Stdio::null());
+            let mut starting = serve.spawn().expect("marque must start");
+            tokio::time::sleep(Duration::from_millis((walk >> 43) % 800)).await;
+            starting.kill().and_then(|()| starting.wait()).expect("it dies");
+        }
         let running = site.serve().await;
         let (store, db) = aurora(site).await;
         let began = Instant::now();
@@ -74,7 +84,6 @@ async fn killed_on_the_way(site: &Site, kills: u64, end: &[u8]) {
             assert!(began.elapsed() < ENDS_WITHIN, "the desk does not go on");
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
-        walk = walk.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis((walk >> 33) % 200)).await;
         running.kill();
         stood = place().await;

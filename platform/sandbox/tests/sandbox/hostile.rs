@@ -297,7 +297,8 @@ fn resident() -> usize {
 fn sixty_four_hostile_guests_at_once_take_no_more_than_their_memory() {
     const GUESTS: usize = 64;
     const MEMORY: usize = 2 << 20;
-    let limits = Limits { memory_bytes: MEMORY, instances: 80, ..Limits::default() };
+    // So many at once may find no processor before a hook's deadline, which other tests are about.
+    let limits = Limits { memory_bytes: MEMORY, instances: 80, hook_deadline_ms: 60_000, ..Limits::default() };
     let sandbox = Arc::new(Sandbox::new(limits).unwrap());
     // Each takes all memory it can get and touches every page, then does its own kind of harm.
     let greedy = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
@@ -323,12 +324,7 @@ fn sixty_four_hostile_guests_at_once_take_no_more_than_their_memory() {
             scope.spawn(move || {
                 let mut strategy = start_in(sandbox, component, "{}", None).unwrap();
                 let fault = strategy.on_bars(bars().run(0..1), &mut Vec::new()).unwrap_err();
-                // Which limit ends it first is the machine's business: so many at once may find no processor before their deadline.
-                let late = |told: &str| told.contains("stopped at its deadline");
-                assert!(
-                    matches!(&fault, Fault::Plugin(_)) || matches!(&fault, Fault::Host(told) if late(told)),
-                    "{fault:?}"
-                );
+                assert!(matches!(fault, Fault::Plugin(_)), "{fault:?}");
                 strategy
             })
         };
