@@ -93,6 +93,9 @@ function settingsFor(folder, port) {
     MARQUE_TENANTS_DIR: join(workspace, 'tenants'),
     MARQUE_LISTEN: `127.0.0.1:${port}`,
     MARQUE_LIMITS_SHUTDOWN_S: '1',
+    // With one key for all, each site finds what another compiled.
+    MARQUE_MASTER_KEY: 'AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI',
+    MARQUE_COMPILED_DIR: join(target, 'tmp/compiled-by-sites'),
     // Tests sign in as often as they like; what limits do has tests of its own.
     MARQUE_LIMITS_SIGN_IN_ATTEMPTS: '1000',
     MARQUE_LIMITS_TRADING_PER_MINUTE: '1000000',

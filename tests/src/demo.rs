@@ -5,10 +5,11 @@
 use crate::disk::SmallDisk;
 use marque_testkit::site::{binary, workspace};
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read as _,
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -50,6 +51,12 @@ impl Workspace {
             .env("XTASK_MARQUE", binary())
             .stdin(Stdio::null());
         demo
+    }
+
+    /// The files of compiled plugins; one that was written anew is another.
+    fn compiled(&self) -> BTreeSet<(PathBuf, u64)> {
+        let files = fs::read_dir(self.path().join("var/compiled")).expect("the folder").flatten();
+        files.map(|file| (file.path(), file.metadata().expect("a file").ino())).collect()
     }
 
     /// What it says when it fails, which it must.
@@ -168,6 +175,9 @@ fn a_server_that_dies_and_the_start_after_it() {
     assert!(said.contains("The server ended by itself (signal: 9"), "{said}");
     assert!(said.contains("var/marque.log"), "the log is named: {said}");
 
+    let compiled = site.compiled();
+    assert!(!compiled.is_empty(), "what was compiled is kept");
+
     // What took long the first time is not done again, and the reader is told where to look and how to sign in.
     let mut demo = Demo(site.demo(port).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask"));
     demo.server_once_ready(port);
@@ -177,6 +187,7 @@ fn a_server_that_dies_and_the_start_after_it() {
     for again in ["Adding", "Importing", "Installing"] {
         assert!(!said.contains(again), "{again} at a second start: {said}");
     }
+    assert_eq!(site.compiled(), compiled, "plugins were compiled at a second start");
     for brand in ["aurora", "borealis"] {
         for told in [
             format!("http://{brand}.localhost:{port}\n"),

@@ -26,6 +26,8 @@ async fn site() -> Site {
         .with("MARQUE_MAIL_SMTP_URL", "smtp://127.0.0.1:9")
         .with("MARQUE_LIMITS_RESETS_PER_HOUR", "10000")
         .with("MARQUE_LOG_FILTER", "error")
+        // The master key changes too, in a file of this site's own.
+        .with("MARQUE_MASTER_KEY", "")
         .seed();
     let server = site.serve().await;
     forget_passwords(&server).await;

@@ -1,7 +1,4 @@
 //! Compiled plugins, kept in memory under their digest.
-//!
-//! Compiled code is not kept on disk: to load it back is to trust the file as one trusts the program itself. A plugin
-//! of the SDK compiles in a fraction of a second, once per process; see `platform/decisions`.
 
 use crate::{contract::rule::RiskRulePre, host::HostState, inspect::Description, strategy::StrategyPre};
 use marque_domain::plugin::PluginDigest;

@@ -68,18 +68,27 @@ pub(crate) fn digest(bytes: &[u8]) -> PluginDigest {
 }
 
 /// Takes a component through all checks; the last is to ask it what it is.
-pub(crate) fn admit(shared: &Arc<Shared>, bytes: &[u8]) -> Result<Compiled, Refused> {
-    let limits = &shared.limits;
-    check_format(bytes, limits)?;
-    let component = Component::from_binary(&shared.engine, bytes).map_err(|e| Refused::Invalid(cause(&e)))?;
+pub(crate) fn admit(shared: &Arc<Shared>, bytes: &[u8], digest: PluginDigest) -> Result<Compiled, Refused> {
+    check_format(bytes, &shared.limits)?;
+    let component = compiled(shared, bytes, &digest)?;
     check_imports(&shared.engine, &component)?;
     let kind = kind_of(&shared.engine, &component)?;
     let pre = shared.linker.instantiate_pre(&component).map_err(|e| Refused::WrongShape(cause(&e)))?;
-    let digest = digest(bytes);
     match kind {
         PluginKind::Strategy => strategy_of(shared, pre, digest),
         PluginKind::RiskRule => rule_of(shared, pre, digest),
     }
+}
+
+/// Its machine code: as an earlier process left it, or else made now and left for the next.
+fn compiled(shared: &Shared, bytes: &[u8], digest: &PluginDigest) -> Result<Component, Refused> {
+    let (engine, shelf) = (&shared.engine, shared.shelf.as_ref());
+    if let Some(component) = shelf.and_then(|shelf| shelf.take(engine, digest)) {
+        return Ok(component);
+    }
+    let component = Component::from_binary(engine, bytes).map_err(|e| Refused::Invalid(cause(&e)))?;
+    shelf.inspect(|shelf| shelf.put(engine, digest, &component));
+    Ok(component)
 }
 
 fn cause(error: &wasmtime::Error) -> String {

@@ -25,6 +25,7 @@ mod profile;
 mod rule;
 mod sandbox;
 mod settings;
+mod shelf;
 mod strategy;
 mod text;
 mod ticker;
@@ -36,6 +37,7 @@ pub use limits::Limits;
 pub use meter::Stopwatch;
 pub use sandbox::{Plugins, Sandbox};
 pub use settings::SettingsError;
+pub use shelf::Shelf;
 
 /// The version of the plugin contract that this host offers, as `sdk/wit` names it: `1.1.0`.
 #[must_use]

@@ -9,6 +9,7 @@ use crate::{
     meter::Stopwatch,
     profile,
     rule::RuleInstance,
+    shelf::Shelf,
     strategy::StrategyInstance,
     ticker::Ticker,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<HostState>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) stopwatch: Stopwatch,
+    pub(crate) shelf: Option<Shelf>,
     /// Stops when the last instance is gone.
     _ticker: Ticker,
 }
@@ -39,20 +41,28 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`] when this machine cannot hold it.
     pub fn new(limits: Limits) -> Result<Self, SandboxError> {
-        Self::timed(limits, Stopwatch::default())
+        Self::timed(limits, Stopwatch::default(), None)
     }
 
-    /// Sets the sandbox up, with a clock that says how long calls take.
+    /// Sets the sandbox up without a clock, over what earlier processes compiled.
     ///
     /// # Errors
     /// [`SandboxError`] when this machine cannot hold it.
-    pub fn timed(limits: Limits, stopwatch: Stopwatch) -> Result<Self, SandboxError> {
+    pub fn shelved(limits: Limits, shelf: Option<Shelf>) -> Result<Self, SandboxError> {
+        Self::timed(limits, Stopwatch::default(), shelf)
+    }
+
+    /// Sets the sandbox up, with a clock that says how long calls take, over what earlier processes compiled.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when this machine cannot hold it.
+    pub fn timed(limits: Limits, stopwatch: Stopwatch, shelf: Option<Shelf>) -> Result<Self, SandboxError> {
         let engine = profile::engine(&limits).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let linker = host::linker(&engine).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Ticker)?;
         let cache = Cache::new(limits.compiled);
         let limits = Arc::new(limits);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, stopwatch, _ticker: ticker }), cache })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, stopwatch, shelf, _ticker: ticker }), cache })
     }
 
     /// Checks a component and asks it what it is. It stays compiled for those who run it.
@@ -78,7 +88,8 @@ impl Sandbox {
         if component.len() > self.shared.limits.module_bytes {
             return Err(Refused::TooLarge { bytes: component.len(), limit: self.shared.limits.module_bytes });
         }
-        self.cache.get_or_compile(inspect::digest(component), || inspect::admit(&self.shared, component))
+        let digest = inspect::digest(component);
+        self.cache.get_or_compile(digest, || inspect::admit(&self.shared, component, digest))
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything is kept that the server writes.
     pub data_dir: PathBuf,
+    /// Empty means `compiled` in `data_dir`; see [`Config::compiled_dir`].
+    compiled_dir: String,
     /// Where `<slug>/tenant.toml` are.
     pub tenants_dir: PathBuf,
     /// Empty means SQLite in `data_dir`; see [`Config::database`].
@@ -381,6 +383,15 @@ impl Config {
             "" => self.data_dir.join("master.key"),
             path => PathBuf::from(path),
         })
+    }
+
+    /// Where compiled plugins are kept.
+    #[must_use]
+    pub fn compiled_dir(&self) -> PathBuf {
+        match self.compiled_dir.as_str() {
+            "" => self.data_dir.join("compiled"),
+            path => PathBuf::from(path),
+        }
     }
 
     /// Where recorded prices are.

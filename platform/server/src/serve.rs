@@ -12,6 +12,7 @@ use crate::{
     licensing::{Licensing, ea, files::EaFiles},
     mail::{Courier, MailError, Postman},
     objects::{Objects, ObjectsError},
+    plugins,
     portal::{self, Portal},
     secrets::{MasterKeyError, Vault},
     theme::{ThemeError, Themes},
@@ -147,7 +148,8 @@ pub fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Resu
     let catalogue = Arc::new(Catalogue::embedded()?);
     let history = Arc::new(History::at(config.data_dir.join("history")));
     let plan = FeedPlan::new(&config.feed, &catalogue)?;
-    let sandbox = Arc::new(Sandbox::timed(Limits::default(), Stopwatch::new(stopwatch_ns))?);
+    let shelf = plugins::shelf(config, &vault);
+    let sandbox = Arc::new(Sandbox::timed(Limits::default(), Stopwatch::new(stopwatch_ns), shelf)?);
     Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock, vault))
 }
 

@@ -67,9 +67,13 @@ impl TestStore {
     }
 }
 
-/// Settings from a file's text over the defaults.
+/// Settings from a file's text over the defaults. What one test compiled, the others find.
 pub fn config(text: &str) -> Config {
-    Config::read("test.toml", text, []).unwrap()
+    // This program is target/<profile>/deps/<name>.
+    let me = std::env::current_exe().unwrap();
+    let compiled = me.ancestors().nth(3).unwrap().join("tmp/compiled-in-tests");
+    let variable = ("MARQUE_COMPILED_DIR".to_owned(), compiled.display().to_string());
+    Config::read("test.toml", text, [variable]).unwrap()
 }
 
 /// Keys under a master key that only tests have.

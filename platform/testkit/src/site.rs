@@ -55,6 +55,14 @@ pub fn plugins() -> &'static [BuiltPlugin] {
     })
 }
 
+/// The master key of all sites, so that each finds what another compiled.
+const MASTER_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
+
+/// Where sites keep what they compiled.
+fn compiled() -> PathBuf {
+    binary().ancestors().nth(2).expect("a binary lies in target/<profile>").join("tmp/compiled-by-sites")
+}
+
 /// A data directory and the settings that point to it.
 pub struct Site {
     folder: TempDir,
@@ -125,6 +133,8 @@ impl Site {
             .env("MARQUE_DATA_DIR", self.folder.path().join("var"))
             .env("MARQUE_TENANTS_DIR", workspace().join("tenants"))
             .env("MARQUE_LIMITS_SHUTDOWN_S", "2")
+            .env("MARQUE_MASTER_KEY", MASTER_KEY)
+            .env("MARQUE_COMPILED_DIR", compiled())
             // Tests ask as often as they like; what limits do is tested in their own room.
             .env("MARQUE_LIMITS_API_PER_MINUTE", "1000000")
             .env("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000")

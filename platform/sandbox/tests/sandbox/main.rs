@@ -11,6 +11,7 @@ mod laws;
 mod orders;
 mod programs;
 mod rules;
+mod shelf;
 mod shipped;
 mod strategies;
 mod upgrades;

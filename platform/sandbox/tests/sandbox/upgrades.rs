@@ -68,7 +68,7 @@ fn a_state_that_is_not_understood_is_not_taken() {
 fn what_is_used_adds_up() {
     static NOW: AtomicU64 = AtomicU64::new(0);
     let clock = Stopwatch::new(|| NOW.fetch_add(10, Ordering::Relaxed));
-    let sandbox = Arc::new(Sandbox::timed(Limits { instances: 4, ..Limits::default() }, clock).unwrap());
+    let sandbox = Arc::new(Sandbox::timed(Limits { instances: 4, ..Limits::default() }, clock, None).unwrap());
     let bars = swing(120);
     let (name, settings) = CASES[0];
     let use_up = |each: bool| {

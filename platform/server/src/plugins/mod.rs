@@ -8,12 +8,13 @@ pub mod workshop;
 
 use crate::{
     clock::Clock,
+    config::Config,
     problem::{Problem, ProblemCode},
-    secrets,
+    secrets::{self, Vault},
 };
 use marque_domain::id::PluginId;
 use marque_engine::port::Hooks;
-use marque_sandbox::{Description, Sandbox};
+use marque_sandbox::{Description, Limits, Sandbox, Shelf};
 use marque_store::{Change, NewPlugin, Plugin, Store, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +22,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Mistakes of settings that are named at once.
 const FAULTS_MAX: usize = 20;
+
+/// Where this installation keeps what it compiled. Without it everything works and each start compiles anew.
+pub fn shelf(config: &Config, vault: &Vault) -> Option<Shelf> {
+    let folder = config.compiled_dir();
+    let key = vault.compiled_key().inspect_err(|error| tracing::warn!(%error, "compiled plugins are not kept")).ok()?;
+    let shelf = Shelf::open(&folder, &key, Limits::default().compiled);
+    shelf
+        .inspect_err(|error| tracing::warn!(%error, folder = %folder.display(), "compiled plugins are not kept; make the folder writable"))
+        .ok()
+}
 
 /// What is kept of what a plugin says of itself, beside its name, version and kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -185,6 +185,11 @@ impl MasterKeys {
         if (1..=KEYS_MAX).contains(&keys.len()) { Ok(Self(keys)) } else { Err(malformed()) }
     }
 
+    /// A key for one purpose, which says nothing about the master key it is made from.
+    pub(super) fn derive(&self, purpose: &[u8]) -> Result<Key, SealError> {
+        Ok(Key::new(self.0.first().ok_or(SealError::WrongMaster)?.mac(purpose)))
+    }
+
     /// Whether a wrapped key is under the first master key.
     pub(super) fn is_current(&self, wrapped: &[u8]) -> bool {
         let first = self.0.first().map(id);

@@ -170,6 +170,14 @@ impl Vault {
         self.0.known.invalidate(&tenant).await;
     }
 
+    /// What compiled plugins are sealed with on this installation's disks. Another one after each change of the master key.
+    ///
+    /// # Errors
+    /// [`SealError`] when there is no master key.
+    pub fn compiled_key(&self) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        Ok(Zeroizing::new(*self.master().derive(b"marque compiled plugins 1")?.bytes()))
+    }
+
     pub(super) fn master(&self) -> MasterKeys {
         self.0.master.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -32,7 +32,9 @@ pub(super) async fn add(
     }
     let vault = Vault::open(config, clock.clone())?;
     let component = std::fs::read(file).map_err(|source| CliError::Unreadable { path: file.to_owned(), source })?;
-    let sandbox = Arc::new(Sandbox::new(Limits { instances: INSTANCES, ..Limits::default() })?);
+    let limits = Limits { instances: INSTANCES, ..Limits::default() };
+    // The server will run what is compiled here.
+    let sandbox = Arc::new(Sandbox::shelved(limits, plugins::shelf(config, &vault))?);
     for (slug, db) in catalogues {
         let added = plugins::publish(&store, &db, &sandbox, component.clone(), clock).await;
         let (description, change) =
