@@ -1,214 +1,21 @@
 //! The tenant matrix: every operation of the OpenAPI document, asked by everybody who must not reach what it names.
 //!
-//! Operations, their ids and their bodies come from the document; who may do what comes from the authorization table.
-//! An operation with an id or a body that has no fixture here fails these tests, so none can be added without.
+//! Who may do what comes from the authorization table; the requests are made in `asked.rs`.
 
 use super::{
-    super::{authorization, document},
-    operations,
+    asked::{Asked, Whose, asked, body, nobodys},
     world::{AURORA, Answer, BOREALIS, Ids, Person, World},
 };
-use crate::identity::{Operation, Reach, Role};
+use crate::{
+    identity::{Reach, Role},
+    secrets::Token,
+};
 use marque_domain::tenant::TenantStatus;
 use poem::http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Ids that nobody has.
-fn nobodys() -> Ids {
-    let id = |prefix: &str| format!("{prefix}_0123456789abc");
-    Ids {
-        account: id("acc"),
-        order: id("ord"),
-        decision: id("dec"),
-        position: id("pos"),
-        deployment: id("dep"),
-        release: id("plg"),
-        author_key: id("aky"),
-        backtest: id("bkt"),
-        ea: id("prd"),
-        ea_version: id("eav"),
-        ea_file: id("eaf"),
-        licence_policy: id("pol"),
-        licence: id("lic"),
-        activation: id("act"),
-    }
-}
-
-/// What stands in a parameter or field of this name: an id of somebody's, or something that is nobody's own.
-enum Fill<'a> {
-    Id(&'a str),
-    Plain(&'static str),
-    /// Left out: it names nobody's row.
-    Nothing,
-}
-
-/// The id that stands in everything of this name.
-fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a str> {
-    match name {
-        "account" => Some(&ids.account),
-        "order" => Some(&ids.order),
-        "decision" => Some(&ids.decision),
-        "position" => Some(&ids.position),
-        "deployment" => Some(&ids.deployment),
-        "release" => Some(&ids.release),
-        "author_key" => Some(&ids.author_key),
-        "backtest" => Some(&ids.backtest),
-        "ea" => Some(&ids.ea),
-        "ea_version" => Some(&ids.ea_version),
-        "ea_file" => Some(&ids.ea_file),
-        "licence_policy" | "policy" => Some(&ids.licence_policy),
-        "licence" => Some(&ids.licence),
-        "activation" => Some(&ids.activation),
-        _ => None,
-    }
-}
-
-fn fill<'a>(name: &str, ids: &'a Ids) -> Fill<'a> {
-    match name {
-        "symbol" => Fill::Plain("EURUSD"),
-        "timeframe" => Fill::Plain("M1"),
-        "name" => Fill::Plain("Matrix.mq5"),
-        // Cursors are tried in a test of their own.
-        "act" | "days" | "instrument" | "side" | "stop_loss" | "cursor" | "limit" | "before" | "state" | "outcome"
-        | "sealed" => Fill::Nothing,
-        other => Fill::Id(
-            id_of(other, ids).unwrap_or_else(|| panic!("{other:?} is not tried here; say whether it is an id")),
-        ),
-    }
-}
-
-/// A valid body of each operation that has one; its ids are filled in by their names.
-fn body(operation: &str) -> Value {
-    match operation {
-        "open_account" => json!({ "name": "Mine" }),
-        "start_backtest" => super::world::backtest_body(),
-        "press_kill_switch" => json!({ "account": "", "mode": "close", "reason": "matrix" }),
-        "release_kill_switch" => json!({ "account": "" }),
-        "move_money" => json!({ "kind": "deposit", "amount": "1.00", "reference": "matrix" }),
-        "publish_release" => json!({ "component": "", "public_key": "", "signature": "", "channel": "stable" }),
-        "refuse_release" | "yank_release" => json!({ "reason": "matrix" }),
-        "suspend_licence" | "revoke_licence" | "yank_ea_version" => json!({ "reason": "matrix" }),
-        "add_ea" => json!({ "code": "matrix", "name": "Matrix" }),
-        "change_ea" => json!({ "name": "Matrix" }),
-        // A file: the text itself is sent.
-        "add_ea_file" => json!("// Matrix\n"),
-        "add_ea_version" => json!({ "version": "9.9", "channel": "stable" }),
-        "add_licence_policy" | "change_licence_policy" => json!({
-            "name": "Matrix", "term": "perpetual", "grace_s": 0, "overage": "strict", "binding": "all", "kinds": "both",
-            "window_s": 0, "cooldown_s": 0, "lease_s": 86_400, "offline_grace_s": 0, "heartbeat_s": 200,
-        }),
-        "issue_licence" => json!({ "policy": "", "owner": "ann@x.example" }),
-        "renew_licence" => json!({ "until": "2040-01-01T00:00:00Z" }),
-        "transfer_licence" => json!({ "owner": "bob@x.example" }),
-        "set_ea_settings" => json!({ "settings": { "lots": 0.1 } }),
-        "add_author_key" => json!({ "name": "matrix", "public_key": "" }),
-        "place_order" => json!({ "instrument": "EURUSD", "side": "buy", "lots": "0.01" }),
-        "upgrade_deployment" | "start_shadow" => json!({ "version": "0.1.0" }),
-        "amend_order" => json!({ "limit_price": "1.0" }),
-        "reduce_position" => json!({ "lots": "0.01" }),
-        "close_position_by" => json!({ "position": "" }),
-        "guard_position" => json!({ "stop_loss": "0.5" }),
-        "create_deployment" => json!({
-            "account": "", "strategy": "ema-cross", "instrument": "EURUSD", "timeframe": "M1",
-            "settings": { "fast": 3, "slow": 8, "lots": 0.1 },
-        }),
-        other => panic!("{other} has no body here; add one"),
-    }
-}
-
-/// An operation, to be asked with anybody's ids.
-#[derive(Debug)]
-struct Asked {
-    method: Method,
-    path: String,
-    id: String,
-    operation: Operation,
-    /// Names of query parameters that are filled.
-    query: Vec<String>,
-    has_body: bool,
-}
-
-/// Every operation of the document; one with an id that may be left out stands here twice.
-fn asked() -> Vec<Asked> {
-    let document: Value = serde_json::from_str(&document()).unwrap();
-    let nobody = nobodys();
-    let mut all = Vec::new();
-    // What nobody need be signed in for is tried in `tokens.rs`.
-    let guarded = operations().into_iter().filter(|(_, _, id)| !authorization::OPEN.contains(&id.as_str()));
-    for (method, path, id) in guarded {
-        let described = &document["paths"][&path][method.to_lowercase()];
-        let parameters = described["parameters"].as_array().cloned().unwrap_or_default();
-        let in_query = parameters.iter().filter(|p| p["in"] == "query");
-        let named = |p: &Value| p["name"].as_str().unwrap().to_owned();
-        let needed: Vec<String> = in_query.clone().filter(|p| p["required"] == true).map(named).collect();
-        let optional = in_query.filter(|p| p["required"] != true).map(named);
-        let optional: Vec<String> = optional.filter(|name| matches!(fill(name, &nobody), Fill::Id(_))).collect();
-        let queries = std::iter::once(needed.clone()).chain(optional.into_iter().map(|name| vec![name]));
-        for query in queries {
-            all.push(Asked {
-                method: method.parse().unwrap(),
-                path: path.clone(),
-                operation: authorization::row(&id).unwrap(),
-                id: id.clone(),
-                query,
-                has_body: described["requestBody"].is_object(),
-            });
-        }
-    }
-    all
-}
-
 impl Asked {
-    fn path(&self, ids: &Ids) -> String {
-        let filled = |name: &str| match fill(name, ids) {
-            Fill::Id(id) => id.to_owned(),
-            Fill::Plain(text) => text.to_owned(),
-            Fill::Nothing => panic!("{name} cannot be left out of {}", self.path),
-        };
-        let segments = self.path.strip_prefix("/api/v1").unwrap().split('/').map(|segment| {
-            let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-            name.map_or_else(|| segment.to_owned(), filled)
-        });
-        let path = segments.collect::<Vec<_>>().join("/");
-        let query: Vec<_> = self.query.iter().map(|name| format!("{name}={}", filled(name))).collect();
-        if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
-    }
-
-    fn body(&self, ids: &Ids) -> Value {
-        if !self.has_body {
-            return Value::Null;
-        }
-        let mut body = body(&self.id);
-        for (name, value) in body.as_object_mut().into_iter().flatten() {
-            if let Some(id) = id_of(name, ids) {
-                *value = json!(id);
-            }
-        }
-        body
-    }
-
-    fn names_an_id(&self) -> bool {
-        self.path(&nobodys()).contains("_0123456789abc") || self.body(&nobodys()).to_string().contains("_0123456789abc")
-    }
-
-    async fn ask(&self, person: &Person<'_>, ids: &Ids) -> Answer {
-        let key = crate::secrets::Token::new().unwrap().expose();
-        let request = person.request(self.method.clone(), &self.path(ids)).header("idempotency-key", key);
-        let body = self.body(ids);
-        let request = match body {
-            Value::Null => request,
-            Value::String(file) => request.header("content-type", "application/octet-stream").body(file),
-            body => request.json(&body),
-        };
-        person.send(request).await.anonymous()
-    }
-
-    /// The status alone: a stream never ends.
-    async fn status(&self, person: &Person<'_>, ids: &Ids) -> u16 {
-        person.request(self.method.clone(), &self.path(ids)).send().await.unwrap().status().as_u16()
-    }
-
     /// Asks for what is not this person's: it is not there, or their role does not reach so far. In both cases the
     /// answer is that for an id which nobody has.
     async fn is_refused(&self, person: &Person<'_>, reach: Reach, ids: &Ids) {
@@ -219,32 +26,62 @@ impl Asked {
     }
 }
 
-/// Everything of a brand that its owner can see, without what moves with prices.
-async fn snapshot(owner: &Person<'_>) -> Value {
-    let list = async |path: String| {
-        let mut items = owner.get(&path).await.ok()["items"].take();
-        for item in items.as_array_mut().unwrap() {
-            for moving in ["equity", "floating"] {
-                item.as_object_mut().unwrap().remove(moving);
-            }
+/// What moves by itself: with prices, with the clock, and with what strategies use up.
+const MOVING: &[&str] = &[
+    "equity",
+    "floating",
+    "free_margin",
+    "margin_level",
+    "used_fuel",
+    "calls",
+    "fuel",
+    "seconds",
+    "distances",
+    "now",
+    "at",
+];
+
+/// Takes away what moves by itself, wherever it stands.
+fn settle(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !MOVING.contains(&name.as_str()));
+            fields.values_mut().for_each(settle);
         }
-        items
-    };
-    let accounts = list("/accounts?limit=200".to_owned()).await;
-    let mut all = vec![
-        list("/deployments?limit=200".to_owned()).await,
-        list("/plugins/releases".to_owned()).await,
-        list("/eas".to_owned()).await,
-        list("/licences?limit=200".to_owned()).await,
-    ];
-    for account in accounts.as_array().unwrap() {
-        let id = account["id"].as_str().unwrap();
-        for rows in ["orders", "positions", "decisions"] {
-            all.push(list(format!("/accounts/{id}/{rows}?limit=200")).await);
-        }
+        Value::Array(items) => items.iter_mut().for_each(settle),
+        _ => {}
     }
-    all.push(accounts);
-    Value::Array(all)
+}
+
+/// What tells of prices, of what strategies do by themselves, or is no JSON.
+fn moves(asked: &Asked) -> bool {
+    let by_itself = [
+        "get_market",
+        "list_bars",
+        "follow_account",
+        "list_equity",
+        "list_distances",
+        "get_usage",
+        "get_deployment_usage",
+    ];
+    by_itself.contains(&asked.id.as_str()) || asked.id.starts_with("export_")
+}
+
+/// Everything that the API shows of a brand to its owner, by every operation that reads: of rows with ids, of these.
+async fn snapshot(owner: &Person<'_>, ids: &Ids) -> Value {
+    let mut all = serde_json::Map::new();
+    for asked in asked().iter().filter(|asked| asked.method == Method::GET && !moves(asked)) {
+        // The audit log itself tells of every refusal.
+        let path = asked.path(Whose::All(ids));
+        if asked.operation.reach(Role::Owner) == Reach::Nothing || path.ends_with(".csv") || path.contains("audit") {
+            continue;
+        }
+        // What is each person's own is not there for the owner either: then it must stay so.
+        let Answer { status, mut body, .. } = owner.get(&path).await.anonymous();
+        settle(&mut body);
+        all.insert(format!("{} {path}", asked.id), json!([status, body]));
+    }
+    Value::Object(all)
 }
 
 /// People of a brand, by every role, and a second trader.
@@ -289,7 +126,7 @@ impl<'a> Brand<'a> {
     /// Everybody of this brand asks for a row of the other's, and of their own brand's as far as the table does not let
     /// them; nothing is told and nothing moves.
     async fn tries(&self, other: &Self, theirs: &Ids, own: &Ids) {
-        let before = [snapshot(self.owner()).await, snapshot(other.owner()).await];
+        let before = [snapshot(self.owner(), own).await, snapshot(other.owner(), theirs).await];
         for asked in asked().iter().filter(|asked| asked.names_an_id()) {
             for (role, person) in &self.people {
                 asked.is_refused(person, asked.operation.reach(*role), theirs).await;
@@ -303,9 +140,26 @@ impl<'a> Brand<'a> {
             }
             // The person of the same address.
             asked.is_refused(&self.ann, asked.operation.reach(Role::Trader), theirs).await;
+            self.mixes(asked, theirs, own).await;
         }
-        let after = [snapshot(self.owner()).await, snapshot(other.owner()).await];
+        let after = [snapshot(self.owner(), own).await, snapshot(other.owner(), theirs).await];
         assert_eq!(after, before, "somebody moved something");
+    }
+
+    /// Whoever may do it to their own rows names one row that is not theirs among those that are: in the path, in the query and in
+    /// the body, each in turn.
+    async fn mixes(&self, asked: &Asked, theirs: &Ids, own: &Ids) {
+        let slots = asked.slots();
+        if slots.len() < 2 {
+            return;
+        }
+        let may = if asked.operation.reach(Role::Trader) == Reach::Own { &self.ann } else { self.owner() };
+        for slot in &slots {
+            let answer = asked.ask_for(may, Whose::But(own, slot, theirs)).await;
+            assert_eq!(answer.refusal(), (404, "not-found"), "{} with another's {slot:?}", asked.id);
+            let nobody = asked.ask_for(may, Whose::But(own, slot, &nobodys())).await;
+            assert_eq!(answer, nobody, "{} tells that the {slot:?} exists", asked.id);
+        }
     }
 
     /// Lists show nobody what is another's.
@@ -384,6 +238,24 @@ async fn strangers_and_sessions() {
         }
     }
 
+    // Programs: a token at another host, one that was ended, one that only renews, and one that nobody gave.
+    let [here, ended, renewed] = [ann.program().await, ann.program().await, ann.program().await];
+    ann.end_program(&ended).await;
+    let nobodys = format!("mqa_{}", Token::new().unwrap().expose());
+    for (who, host, token) in [
+        ("a token of another host", BOREALIS, &here.access),
+        ("a token that was ended", AURORA, &ended.access),
+        ("a token that only renews", AURORA, &renewed.refresh),
+        ("a token that nobody gave", AURORA, &nobodys),
+    ] {
+        let mut program = world.stranger(host);
+        program.bearer = Some(token.clone());
+        for operation in asked() {
+            let answer = operation.ask(&program, &ids).await;
+            assert_eq!(answer.refusal(), (401, "invalid-token"), "{} by {who}", operation.id);
+        }
+    }
+
     // A session without the token of its pages changes nothing.
     let mut forged = world.stranger(AURORA);
     forged.cookie.clone_from(&ann.cookie);
@@ -399,7 +271,7 @@ async fn a_suspended_brand_is_closed_and_loses_nothing() {
     let owner = world.person(AURORA, "owner").await;
     let other = world.person(BOREALIS, "ann").await;
     let ids = ann.trade("D1").await;
-    let before = snapshot(&owner).await;
+    let before = snapshot(&owner, &ids).await;
     world.set_status(AURORA, TenantStatus::Suspended).await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     for operation in asked() {
@@ -410,7 +282,7 @@ async fn a_suspended_brand_is_closed_and_loses_nothing() {
     assert_eq!(other.get("/accounts").await.status, 200, "another brand is open");
     world.set_status(AURORA, TenantStatus::Active).await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    assert_eq!(snapshot(&owner).await, before);
+    assert_eq!(snapshot(&owner, &ids).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

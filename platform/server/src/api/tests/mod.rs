@@ -1,5 +1,6 @@
 //! The API over HTTP: a real server on a loopback port, a real database, real desks with real plugins.
 
+mod asked;
 mod audit;
 mod backtests;
 mod bodies;

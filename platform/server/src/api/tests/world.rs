@@ -120,7 +120,8 @@ impl World {
     /// Someone who is not signed in.
     pub fn stranger(&self, host: &'static str) -> Person<'_> {
         let http = self.server.client(host).build().unwrap();
-        Person { world: self, host, name: "nobody".to_owned(), http, cookie: String::new(), csrf: String::new() }
+        let (cookie, csrf) = (String::new(), String::new());
+        Person { world: self, host, name: "nobody".to_owned(), http, cookie, csrf, bearer: None }
     }
 
     /// Signs a person in.
@@ -469,12 +470,18 @@ pub struct Person<'a> {
     http: reqwest::Client,
     pub cookie: String,
     pub csrf: String,
+    /// The token of a program.
+    pub bearer: Option<String>,
 }
 
 impl Person<'_> {
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = self.world.server.url(self.host, &format!("/api/v1{path}"));
-        self.http.request(method, url).header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
+        let request = self.http.request(method, url);
+        match &self.bearer {
+            Some(token) => request.bearer_auth(token),
+            None => request.header("cookie", &self.cookie).header("x-csrf-token", &self.csrf),
+        }
     }
 
     /// A request for a page, whatever its body will be.
