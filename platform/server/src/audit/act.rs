@@ -64,7 +64,6 @@ acts! {
     SsoUnlinked, "sso-unlinked", "Unlinked a single sign-on identity";
     SsoConnectionAdded, "sso-connection-added", "Added a single sign-on connection";
     SsoConnectionChanged, "sso-connection-changed", "Changed a single sign-on connection";
-    SsoConnectionRemoved, "sso-connection-removed", "Removed a single sign-on connection";
     PersonAdded, "person-added", "Added a person";
     PersonInvited, "person-invited", "Invited a person";
     PersonSuspended, "person-suspended", "Suspended a person";

@@ -191,6 +191,9 @@ fn invalid() -> Problem {
 /// [`ProblemCode::NotFound`] for another's.
 pub async fn cancel(place: &Backtests, who: &SignedIn, whose: Whose, id: BacktestId) -> Result<Backtest, Problem> {
     let cancelled = place.cancel(who.db(), whose, id).await?;
-    who.audit(Act::BacktestCancelled, id.to_string(), Value::Null).await?;
+    // One that had ended before is as it was.
+    if !matches!(cancelled.status, BacktestStatus::Done | BacktestStatus::Failed) {
+        who.audit(Act::BacktestCancelled, id.to_string(), Value::Null).await?;
+    }
     Ok(cancelled)
 }

@@ -25,8 +25,11 @@ pub(super) async fn add(
     let store = open(config).await?;
     let db = tenant::rows(&store, &person.slug).await?;
     let passwords = Passwords::new(&config.limits).map_err(PersonError::from)?;
-    let new =
-        NewPerson { email: person.email, display_name: person.name, password: read_password()?, role: person.role };
+    let password = read_password()?;
+    // As strict as with whoever chooses one on the site.
+    let about = vec![person.email.clone(), person.name.clone(), person.slug.to_string()];
+    passwords.measure(&password, about).await.map_err(PersonError::from)?;
+    let new = NewPerson { email: person.email, display_name: person.name, password, role: person.role };
     let user = create_person(&db, &passwords, new, clock.now()).await?;
     let vault = Vault::open(config, clock.clone())?;
     let details = [("role".to_owned(), user.role.clone().into()), ("email".to_owned(), user.email.clone().into())];

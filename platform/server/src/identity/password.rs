@@ -167,7 +167,12 @@ impl Passwords {
         self.work(move || {
             let parsed = PasswordHash::new(stored.expose()).map_err(|_| PasswordError::Corrupt)?;
             let right = cost.argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok() && known;
-            if right { then(&password, &parsed).map(Some) } else { Ok(None) }
+            if right {
+                return then(&password, &parsed).map(Some);
+            }
+            // A hash from before a recalibration is found wrong sooner than nobody's, which would tell that it is there.
+            cost.beyond(&parsed).map(|rest| rest.hash(password.expose().as_bytes())).transpose()?;
+            Ok(None)
         })
         .await
     }
@@ -234,6 +239,17 @@ impl Cost {
         Ok(Concealed::new(hash.map_err(|_| PasswordError::Failed("no memory"))?.to_string()))
     }
 
+    /// What is left of this cost after a hash that was cheaper. Argon2's time grows with memory times passes (RFC 9106, 3.1);
+    /// never more memory at once than this cost has.
+    fn beyond(self, hash: &PasswordHash) -> Option<Self> {
+        let stored = Params::try_from(hash).ok()?;
+        let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
+        let rest = work(self.memory_kib, self.passes).checked_sub(work(stored.m_cost(), stored.t_cost()))?;
+        let passes = rest.div_ceil(u64::from(self.memory_kib.max(1))).max(1);
+        let rest = Self { memory_kib: u32::try_from(rest / passes).ok()?, passes: u32::try_from(passes).ok()? };
+        (rest.memory_kib >= Params::MIN_M_COST).then_some(rest)
+    }
+
     /// Whether a hash was computed at this cost.
     fn is_of(self, hash: &PasswordHash) -> bool {
         let stored = Params::try_from(hash);
@@ -250,6 +266,25 @@ mod tests {
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn a_cheaper_hash_is_made_up_for() {
+        let today = Cost { memory_kib: 19_456, passes: 2 };
+        for (memory_kib, passes) in
+            [(19_456, 1), (8_192, 1), (8, 1), (4_096, 3), (19_455, 2), (19_456, 2), (65_536, 1), (7_168, 5)]
+        {
+            let stored = Cost { memory_kib, passes }.hash(b"correct horse").unwrap();
+            let rest = today.beyond(&PasswordHash::new(stored.expose()).unwrap());
+            let work = |cost: Cost| u64::from(cost.memory_kib) * u64::from(cost.passes);
+            let done = u64::from(memory_kib) * u64::from(passes) + rest.map_or(0, work);
+            let missing = work(today).saturating_sub(done);
+            assert!(
+                missing < 8 && done <= work(today).max(u64::from(memory_kib) * u64::from(passes)),
+                "{memory_kib} {passes}"
+            );
+            assert!(rest.is_none_or(|rest| rest.memory_kib <= today.memory_kib), "no more memory than a check has");
+        }
     }
 
     #[tokio::test]

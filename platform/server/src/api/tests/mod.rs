@@ -13,6 +13,7 @@ mod once;
 mod pages;
 mod people;
 mod plans;
+mod recorded;
 mod registry;
 mod succession;
 mod tokens;

@@ -45,7 +45,27 @@ fn fill<'a>(name: &str, Whose { ids, person, connection, mail }: &'a Whose) -> &
 /// The fields of a page's form, as far as it cannot do without.
 fn form(path: &str) -> &'static [(&'static str, &'static str)] {
     match path {
-        "/accounts/:account/deploy" => &[("strategy", "ema-cross"), ("instrument", "EURUSD"), ("timeframe", "M1")],
+        "/accounts/new" => &[("name", "Matrix")],
+        "/accounts/:account/deploy" => &[
+            ("strategy", "ema-cross"),
+            ("instrument", "EURUSD"),
+            ("timeframe", "M1"),
+            ("setting.fast", "3"),
+            ("setting.slow", "8"),
+            ("setting.lots", "0.1"),
+        ],
+        "/accounts/:account/order" => {
+            &[("instrument", "EURUSD"), ("side", "buy"), ("kind", "market"), ("lots", "0.01")]
+        }
+        "/positions/:position/reduce" => &[("lots", "0.01")],
+        "/security/tokens" => &[("name", "Matrix"), ("scope.read", "on"), ("days", "7")],
+        "/security/email" => &[("email", "matrix@x.example")],
+        "/admin/eas" => &[("code", "matrix"), ("name", "Matrix")],
+        "/admin/eas/:ea" => &[("name", "Matrix")],
+        "/admin/people/invite" => &[("email", "matrix@x.example"), ("name", "Matrix"), ("role", "support")],
+        "/admin/kill" => &[("what", "tenant"), ("mode", "stop"), ("reason", "matrix")],
+        "/admin/kill/release" => &[("what", "tenant")],
+        "/deployments/:deployment/upgrade" | "/deployments/:deployment/shadow" => &[("version", "0.1.0")],
         "/accounts/:account/kill" => &[("mode", "stop")],
         "/accounts/:account/money" => &[("kind", "deposit"), ("amount", "1"), ("reference", "r")],
         "/admin/licences/:licence/:step" | "/admin/ea-versions/:ea_version/yank" => &[("reason", "matrix")],
@@ -63,11 +83,11 @@ fn query(path: &str) -> &'static str {
 }
 
 /// Somebody's ids, and their own.
-struct Whose {
-    ids: Ids,
-    person: String,
-    connection: String,
-    mail: String,
+pub struct Whose {
+    pub ids: Ids,
+    pub person: String,
+    pub connection: String,
+    pub mail: String,
 }
 
 fn nobodys() -> Whose {
@@ -91,10 +111,14 @@ fn nobodys() -> Whose {
     Whose { ids, person: id("usr"), connection: "nobodys".to_owned(), mail: "1".to_owned() }
 }
 
-async fn ask(person: &Person<'_>, (method, path, _): &PageRow, whose: &Whose) -> (u16, String) {
+pub async fn answer(person: &Person<'_>, (method, path, _): &PageRow, whose: &Whose) -> reqwest::Response {
     let filled: Vec<_> =
         path.split('/').map(|part| if part.starts_with(':') { fill(part, whose) } else { part }).collect();
-    let answer = person.page(method.clone(), &(filled.join("/") + query(path)), form(path)).await;
+    person.page(method.clone(), &(filled.join("/") + query(path)), form(path)).await
+}
+
+async fn ask(person: &Person<'_>, row: &PageRow, whose: &Whose) -> (u16, String) {
+    let answer = answer(person, row, whose).await;
     let id = answer.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned()).unwrap_or_default();
     let status = answer.status().as_u16();
     (status, answer.text().await.unwrap().replace(&id, "").replace(&whose.connection, ""))
@@ -227,4 +251,48 @@ async fn pages_are_for_whom_their_rows_say() {
             assert!(open || status == 403, "{} {} as {role}: {status}", row.0, row.1);
         }
     }
+}
+
+/// Forms that ask who it is, when that was proved long ago.
+const STEP_UP: &[&str] = &[
+    "/security/tokens",
+    "/security/app",
+    "/security/app/remove",
+    "/security/codes",
+    "/passkeys/new",
+    "/security/passkeys/:passkey/name",
+    "/security/passkeys/:passkey/remove",
+    "/security/sso/link/:connection",
+    "/admin/sso/new",
+    "/admin/sso/:connection",
+    "/admin/sso/:connection/enable",
+    "/admin/sso/:connection/disable",
+    "/security/email",
+    "/admin/people/invite",
+    "/admin/people/:person/invite",
+    "/admin/people/:person",
+    "/admin/people/:person/suspend",
+    "/admin/people/:person/reinstate",
+    "/admin/people/:person/reset-factor",
+    "/accounts/:account/money",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_was_left_open_does_nothing_sensitive() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let (connection, mail) = (world.connection(AURORA).await, world.dead_mail(AURORA).await);
+    let whose = Whose { ids: ann.trade("D1").await, person: ann.user().await, connection, mail };
+    let mut asks = Vec::new();
+    for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::POST) {
+        // A session of their own: some of these end it.
+        let owner = world.person(AURORA, "owner").await;
+        world.forget_proof(AURORA, "owner").await;
+        let answer = answer(&owner, row, &whose).await;
+        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
+        if to.starts_with("/confirm?") || answer.text().await.unwrap().contains("step-up-required") {
+            asks.push(row.1.clone());
+        }
+    }
+    assert_eq!(asks, STEP_UP);
 }
