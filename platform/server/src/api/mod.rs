@@ -203,6 +203,22 @@ fn closed_bodies(mut spec: String) -> String {
         let open = format!("\n      \"{body}\": {{\n        \"type\": \"object\",\n");
         let closed = format!("{open}        \"additionalProperties\": false,\n");
         spec = spec.replacen(&open, &closed, 1);
+        let schema = document.pointer(&format!("/components/schemas/{body}")).unwrap_or(&Value::Null);
+        spec = nullable(spec, &closed, schema);
+    }
+    spec
+}
+
+/// What may be left out may be null too, as programs write what they do not have.
+fn nullable(mut spec: String, opening: &str, schema: &Value) -> String {
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name));
+    let properties = schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
+    for name in properties.filter(|name| !required(name)) {
+        let property = format!("\n          \"{name}\": {{\n");
+        let place = spec.find(opening).and_then(|begin| Some(begin + spec.get(begin..)?.find(&property)?));
+        if let Some(place) = place {
+            spec.insert_str(place + property.len(), "            \"nullable\": true,\n");
+        }
     }
     spec
 }
