@@ -208,6 +208,50 @@ describe('security', () => {
       await page.getByRole('alert').getByText('not known here').waitFor();
     }));
 
+  test('who is invited chooses a password, adds an app, loses it, and is let in again by an owner', () =>
+    visit(browser, {}, async (page) => {
+      const ina = { email: 'ina@firm.example', password: 'seventeen sailing herons' };
+      await site.signIn(page, 'borealis', 'owner');
+      await page.goto(site.url('borealis', '/admin/people/invite'));
+      await page.getByLabel('E-mail').fill(ina.email);
+      await page.getByLabel('Name').fill('Ina Invited');
+      await page.getByRole('combobox', { name: 'Role' }).selectOption({ label: 'Support' });
+      await page.getByRole('button', { name: 'Send the invitation' }).click();
+      await page.getByText('Invitation sent').waitFor();
+      const about = page.url();
+
+      const { link } = await site.mail('borealis', ina.email, 'invitation');
+      await page.context().clearCookies();
+      await page.goto(link);
+      await page.getByRole('heading', { name: 'Welcome to Borealis Pro' }).waitFor();
+      assert.deepEqual(await faults(page), [], 'invitation');
+      await page.getByLabel('Password').fill(ina.password);
+      await page.getByRole('button', { name: 'Set the password' }).click();
+      await page.getByRole('link', { name: 'Sign in' }).first().waitFor();
+      await page.goto(link);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      assert.equal(await page.getByLabel('Password').count(), 0, 'a link works once');
+      await password(page, 'borealis', ina);
+      await signedIn(page);
+      const key = await addApp(page);
+      await page.getByLabel('Code').fill(codeOf(key, Date.now() - STEP_S * 1000));
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'Keep these codes' }).waitFor();
+      await page.context().clearCookies();
+      await password(page, 'borealis', ina);
+      await asked(page);
+
+      await page.context().clearCookies();
+      await site.signIn(page, 'borealis', 'owner');
+      await page.goto(about);
+      await page.getByRole('button', { name: 'Take the second factor away' }).click();
+      await page.getByRole('button', { name: 'Take the second factor away' }).waitFor({ state: 'detached' });
+      await page.context().clearCookies();
+      await password(page, 'borealis', ina);
+      await signedIn(page);
+      await page.getByText('Two-step sign-in is off').waitFor();
+    }));
+
   test('confirming asks for the right password and leads back', () =>
     visit(browser, {}, async (page) => {
       const owner = person('aurora', 'owner');

@@ -100,18 +100,24 @@ struct Browser<'a> {
     world: &'a World,
     host: &'static str,
     cookies: Vec<(String, String)>,
+    /// Where the proxy in front says that it is.
+    address: Option<&'static str>,
 }
 
 impl<'a> Browser<'a> {
     fn new(world: &'a World, host: &'static str) -> Self {
-        Self { world, host, cookies: Vec::new() }
+        Self { world, host, cookies: Vec::new(), address: None }
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let server = &self.world.server;
         let client = server.client(self.host).build().unwrap();
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        client.request(method, server.url(self.host, path)).header("cookie", cookies.join("; "))
+        let request = client.request(method, server.url(self.host, path)).header("cookie", cookies.join("; "));
+        match self.address {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        }
     }
 
     fn origin(&self) -> String {

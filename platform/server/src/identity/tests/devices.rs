@@ -1,6 +1,7 @@
 //! Browsers that were not seen before, and what a sign-in from one asks for.
 
 use super::*;
+use crate::mail::{Courier, Postman};
 
 #[tokio::test]
 async fn a_browser_that_was_never_seen_is_told_of_by_mail() {
@@ -65,4 +66,60 @@ async fn an_unusual_sign_in_waits_for_a_code_that_is_mailed() {
     assert_eq!(lands(&known.sign_in("ann@x.example", "aurora password").await), "/me");
     assert_eq!(lands(&strange.sign_in("ann@x.example", "aurora password").await), "/me");
     assert_eq!(codes().await, 1);
+}
+
+#[tokio::test]
+async fn a_new_country_asks_for_the_mailed_code_once() {
+    let world = world("[proxies]\ntrusted = ['127.0.0.0/8']").await;
+    let mails = tempfile::tempdir().unwrap();
+    let courier = Courier::Folder(mails.path().to_owned());
+    let mut postman = Postman::new(world.identity.outbox().clone(), courier, world.store.system());
+    let (germany, brazil, japan, nowhere) = ("81.91.170.1", "200.160.2.3", "203.119.1.1", "192.0.2.1");
+    let lands = |answer: &Response| answer.headers()["location"].to_str().unwrap().to_owned();
+    let mut ann = Browser::new(&world, AURORA);
+    ann.address = Some(germany);
+    assert_eq!(lands(&ann.sign_in("ann@x.example", "aurora password").await), "/me", "the first country of all");
+
+    // The browser is known and nobody guessed; the country alone is enough.
+    ann.address = Some(brazil);
+    let csrf = ann.csrf().await;
+    ann.post("/sign-out", &[("csrf", &csrf)]).await;
+    assert_eq!(lands(&ann.sign_in("ann@x.example", "aurora password").await), "/sign-in/more");
+    assert_eq!(ann.who().await, None, "a password alone opens nothing");
+    world.now.fetch_add(1_000, Ordering::Relaxed);
+    postman.work().await;
+    let letter = only_letter(mails.path());
+    assert!(letter.contains("Brazil"), "it says from where: {letter}");
+    let code = code_in(&letter);
+    let wrong = if code == "000 000" { "000 001" } else { "000 000" };
+    assert_eq!(ann.show(wrong).await.0, 401);
+    assert_eq!(ann.show(&code).await, (303, "/me".to_owned()));
+    assert!(ann.who().await.is_some());
+
+    // Where they were once is theirs; an address of no country says nothing; another country asks again.
+    for (address, to) in [(brazil, "/me"), (germany, "/me"), (nowhere, "/me"), (japan, "/sign-in/more")] {
+        let mut other = Browser::new(&world, AURORA);
+        other.address = Some(address);
+        assert_eq!(lands(&other.sign_in("ann@x.example", "aurora password").await), to, "{address}");
+    }
+    // What waits there opens nothing: they were never in Japan.
+    let mut again = Browser::new(&world, AURORA);
+    again.address = Some(japan);
+    assert_eq!(lands(&again.sign_in("ann@x.example", "aurora password").await), "/sign-in/more");
+}
+
+/// The one letter with a code that was delivered.
+fn only_letter(folder: &std::path::Path) -> String {
+    let files = std::fs::read_dir(folder.join("aurora")).unwrap().map(|file| file.unwrap().path());
+    let codes: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with("-sign-in-code.eml")).collect();
+    assert_eq!(codes.len(), 1, "{codes:?}");
+    std::fs::read_to_string(&codes[0]).unwrap()
+}
+
+/// Three digits, a space and three more, where they stand alone.
+fn code_in(letter: &str) -> String {
+    let words: Vec<&str> = letter.split_whitespace().collect();
+    let is_half = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
+    let pair = words.windows(2).find(|pair| pair.iter().all(|word| is_half(word))).expect("a code");
+    pair.join(" ")
 }

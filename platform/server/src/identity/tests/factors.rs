@@ -125,7 +125,7 @@ impl Browser<'_> {
         assert_eq!(self.who().await, None, "a password alone opens nothing");
     }
 
-    async fn show(&mut self, code: &str) -> (u16, String) {
+    pub(super) async fn show(&mut self, code: &str) -> (u16, String) {
         let csrf = self.csrf().await;
         let answer = self.post("/more", &[("csrf", &csrf), ("code", code)]).await;
         let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
