@@ -65,6 +65,9 @@ function patch({ target, placement, html }) {
   if (target === "stats") mirror();
 }
 
+/** Points of a curve that is shown whole while it grows. */
+const FITS = 200;
+
 /** A chart in place of the server's drawing; the drawing stays when the library does not come. */
 async function chart(host) {
   const { createChart, AreaSeries, LineStyle } = await import(page.dataset.chartLib);
@@ -89,7 +92,7 @@ async function chart(host) {
     localization: { timeFormatter: (time) => `${clock.format(time * 1000)} ${zone}`, priceFormatter: amount.format },
     timeScale: {
       timeVisible: true,
-      rightOffset: 8,
+      rightOffsetPixels: 32,
       tickMarkFormatter: (time, kind) => (kind <= 2 ? day : short).format(time * 1000),
     },
   });
@@ -117,6 +120,11 @@ async function chart(host) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
   series.setData([...points].sort(([a], [b]) => a - b).map(([time, value]) => ({ time, value })));
   drawing.timeScale().fitContent();
+  // A young curve fills the place as it grows, until somebody looks closer.
+  let fits = points.size < FITS;
+  for (const kind of ["wheel", "pointerdown", "touchstart"]) {
+    host.addEventListener(kind, () => (fits = false), { passive: true });
+  }
 
   let last = Math.max(0, ...points.keys());
   let floor = null;
@@ -126,6 +134,8 @@ async function chart(host) {
     if (time < last) series.setData([]);
     last = time;
     series.update({ time, value: equity });
+    fits &&= series.data().length < FITS;
+    if (fits) drawing.timeScale().fitContent();
     if (level === null) return;
     const line = { price: level, color: color("--down"), lineStyle: LineStyle.Dashed, lineWidth: 1, title: "breach" };
     if (floor) floor.applyOptions(line);
