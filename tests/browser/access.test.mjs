@@ -15,7 +15,8 @@ describe('somebody who looks after their access', () => {
   let site, browser, data;
   before(async () => {
     data = mkdtempSync(join(tmpdir(), 'marque-access-'));
-    site = await startSite({ MARQUE_DATA_DIR: data });
+    // What comes from here may say where it is: a proxy stands before a real server.
+    site = await startSite({ MARQUE_DATA_DIR: data, MARQUE_PROXIES_TRUSTED: '["127.0.0.0/8"]' });
     browser = await launch();
   });
   after(async () => {
@@ -78,6 +79,18 @@ describe('somebody who looks after their access', () => {
         await there.goto(site.url('aurora', '/dashboard'));
         await there.getByLabel('Password').waitFor();
       });
+    }));
+
+  test('sees where a browser is and when it was last used', () =>
+    visit(browser, { extraHTTPHeaders: { 'x-forwarded-for': '81.91.170.1' } }, async (page) => {
+      await site.signIn(page, 'aurora', 'owner');
+      await page.goto(site.url('aurora', '/security/sessions'));
+      const row = page.getByRole('row').filter({ hasText: 'This browser' });
+      const cells = await row.locator('td').evaluateAll((cells) => cells.map((cell) => [cell.dataset.label, cell.innerText.trim()]));
+      const shown = Object.fromEntries(cells.filter(([label]) => label));
+      assert.deepEqual([shown.Place, shown.Address], ['Germany', '81.91.170.1']);
+      const year = String(new Date().getFullYear());
+      assert.ok(shown['Last used'].includes(year) || /\d\d:\d\d/.test(shown['Last used']), JSON.stringify(shown));
     }));
 
   test('sees a program that signed in, and signs it out', () =>

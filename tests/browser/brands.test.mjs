@@ -5,8 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const BRANDS = [
-  { slug: 'aurora', name: /Aurora/, other: /Borealis/ },
-  { slug: 'borealis', name: /Borealis/, other: /Aurora/ },
+  { slug: 'aurora', name: /Aurora/, other: /Borealis/, plans: [['Start', 'Free'], ['Plus', '29'], ['Desk', '99']] },
+  { slug: 'borealis', name: /Borealis/, other: /Aurora/, plans: [['Scout', '49'], ['Ranger', '129'], ['Vanguard', '399']] },
 ];
 describe('the front page', () => {
   let site, browser;
@@ -19,7 +19,16 @@ describe('the front page', () => {
     await site?.stop();
   });
 
-  for (const { slug, name, other } of BRANDS) {
+  for (const { slug, name, other, plans } of BRANDS) {
+    test(`${slug} sells its own plans`, () =>
+      visit(browser, {}, async (page) => {
+        await page.goto(site.url(slug));
+        const shown = await page.locator('.plan').evaluateAll((cards) =>
+          cards.map((card) => [card.querySelector('h3').innerText, card.querySelector('.plan-amount').innerText]),
+        );
+        assert.deepEqual(shown, plans);
+      }));
+
     test(`${slug} shows its own name and nobody else's`, () =>
       visit(browser, {}, async (page) => {
         const answer = await page.goto(site.url(slug));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
+import { BRANDS, PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
 
 const STEP_S = 30;
 
@@ -270,13 +270,15 @@ describe('security', () => {
       await page.waitForURL(site.url('aurora', '/dashboard'));
     }));
 
-  for (const [name, options] of [['on a phone', PHONE], ['in the dark', { colorScheme: 'dark' }], ['without script', { javaScriptEnabled: false }]]) {
-    test(`the pages hold ${name}`, () =>
+  const LOOKS = [['on a phone', PHONE], ['in the light', { colorScheme: 'light' }], ['in the dark', { colorScheme: 'dark' }], ['without script', { javaScriptEnabled: false }]];
+  const SSO = ['/admin/sso', '/admin/sso/new?preset=oidc', '/admin/sso/new?preset=google', '/admin/sso/new?preset=apple', '/security/sso'];
+  for (const [slug, name, options] of BRANDS.flatMap((slug) => LOOKS.map(([name, options]) => [slug, name, options]))) {
+    test(`the pages of ${slug} hold ${name}`, () =>
       visit(browser, options, async (page) => {
-        await password(page, 'borealis', person('borealis', 'owner'));
+        await password(page, slug, person(slug, 'owner'));
         await signedIn(page);
-        for (const path of ['/security', '/security/app', '/security/passkeys', '/security/codes', '/confirm']) {
-          assert.equal((await page.goto(site.url('borealis', path))).status(), 200, path);
+        for (const path of ['/security', '/security/app', '/security/passkeys', '/security/codes', '/security/password', '/security/email', '/confirm', ...SSO]) {
+          assert.equal((await page.goto(site.url(slug, path))).status(), 200, path);
           if (options.javaScriptEnabled === false) {
             assert.equal(await page.getByRole('button', { name: /passkey/ }).count(), 0, 'what needs script does not show');
             continue;

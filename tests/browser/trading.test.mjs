@@ -89,6 +89,8 @@ describe('a trader', () => {
         // What moved it can be read, and why.
         await page.locator('#decisions li a').first().waitFor({ timeout: TRADES_WITHIN_MS });
         await page.locator('#orders tbody tr').first().waitFor();
+        const position = page.locator('#positions tbody tr').filter({ hasText: /Buy|Sell/ });
+        await position.first().waitFor({ timeout: TRADES_WITHIN_MS });
       }));
 
     for (const colorScheme of ['light', 'dark']) {

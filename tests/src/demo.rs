@@ -174,6 +174,9 @@ fn a_server_that_dies_and_the_start_after_it() {
     let said = demo.ends();
     assert!(said.contains("The server ended by itself (signal: 9"), "{said}");
     assert!(said.contains("var/marque.log"), "the log is named: {said}");
+    for step in ["Migrating", "Applying tenants/", "Adding", "Seeding people", "Starting the server"] {
+        assert!(said.contains(step), "{step} is not told: {said}");
+    }
 
     let compiled = site.compiled();
     assert!(!compiled.is_empty(), "what was compiled is kept");

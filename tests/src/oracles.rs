@@ -31,12 +31,14 @@ pub struct Left {
     pub positions: Vec<Position>,
     pub decisions: Vec<Decision>,
     pub books: Vec<Vec<(Book, Money)>>,
+    /// Every movement of money, newest first, account by account.
+    pub statements: Vec<String>,
 }
 
 /// Reads it from the database of a site that no server runs on.
 pub async fn left(site: &Site) -> Left {
     let (store, db) = aurora(site).await;
-    let mut left = Left { orders: vec![], positions: vec![], decisions: vec![], books: vec![] };
+    let mut left = Left { orders: vec![], positions: vec![], decisions: vec![], books: vec![], statements: vec![] };
     let mut page = Page::first(200);
     loop {
         let got = db.orders(Whose::Everyone, page).await.expect("orders");
@@ -60,6 +62,13 @@ pub async fn left(site: &Site) -> Left {
     }
     for account in db.accounts(Whose::Everyone, Page::first(50)).await.expect("accounts").items {
         left.books.push(db.balances(Whose::Everyone, account.terms.id).await.expect("balances"));
+        let mut page = Page::first(200);
+        loop {
+            let got = db.statement(Whose::Everyone, account.terms.id, page).await.expect("a statement");
+            left.statements.extend(got.items.iter().map(|line| format!("{:?} {line:?}", account.terms.id)));
+            let Some(next) = got.next else { break };
+            page.after = Some(next);
+        }
     }
     store.close().await.expect("the database closes");
     left

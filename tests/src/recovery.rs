@@ -1,7 +1,7 @@
 //! A recording goes through the real server, its sandboxed plugins and its database: twice gives the same
 //! orders and the same ledger, and so does a server that is killed again and again on the way.
 
-use crate::oracles::{Left, aurora, left};
+use crate::oracles::{Left, aurora, hold, left};
 use marque_domain::time::Millis;
 use marque_market::{catalogue::Catalogue, columns::TickColumns, feed::synthetic_history, history::History};
 use marque_testkit::site::Site;
@@ -126,8 +126,9 @@ async fn a_recording_gives_the_same_orders_and_ledger_twice_and_through_twenty_k
     killed_on_the_way(&killed, KILLS, &place_of(&first).await).await;
     run_to_the_end(&killed).await;
 
-    let (first, second, killed) = (left(&first).await, left(&second).await, left(&killed).await);
+    let (first, second, killed) = (hold(&first).await, hold(&second).await, hold(&killed).await);
     assert!(first.orders.len() > 100, "only {} orders: the test tests nothing", first.orders.len());
+    assert!(first.statements.len() > first.orders.len() / 4, "only {} movements of money", first.statements.len());
     assert!(first.decisions.iter().any(|d| !d.answers.is_empty()), "no rule was asked");
     same(&first, &second);
     same(&first, &killed);
@@ -149,6 +150,10 @@ fn same(a: &Left, b: &Left) {
         (b.orders.len(), b.positions.len(), b.decisions.len())
     );
     assert_eq!(a.books, b.books);
+    for (x, y) in a.statements.iter().zip(&b.statements) {
+        assert_eq!(x, y);
+    }
+    assert_eq!(a.statements.len(), b.statements.len());
 }
 
 /// What a trade is besides its id and its owner, which differ from seeding to seeding.

@@ -184,6 +184,20 @@ fn every_plugin_is_in_the_table_of_rooms() {
 }
 
 #[test]
+fn every_package_has_the_lints_of_the_workspace() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .no_deps()
+        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .unwrap();
+    for package in metadata.workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own, or none", package.name);
+    }
+}
+
+#[test]
 fn a_wrong_arrow_is_found() {
     let graph = |name: &str, normal: &[&str], test: &[&str]| {
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();

@@ -93,3 +93,38 @@ async fn what_an_operator_adds_to_a_catalogue_stands_in_its_audit_log() {
     site.succeeds(&["plugin", "add", "aurora", &file.display().to_string()]);
     assert_eq!(count().await, listed);
 }
+
+#[tokio::test]
+async fn a_log_that_somebody_changed_is_named_and_ends_badly() {
+    const NAME: &str = "a_log_that_somebody_changed_is_named_and_ends_badly";
+    let site = Site::empty();
+    let tenants = marque_testkit::site::workspace().join("tenants").display().to_string();
+    site.succeeds(&["migrate"]);
+    site.succeeds(&["tenant", "apply", &tenants]);
+    site.succeeds(&["plugin", "add", "aurora", &marque_testkit::site::plugins()[0].path.display().to_string()]);
+    let whole = site.succeeds(&["audit", "verify", "aurora"]);
+    assert!(whole.contains("aurora: 2 entries, whole, head "), "{whole}");
+    let head = whole.trim().rsplit(' ').next().expect("a head").to_owned();
+    site.succeeds(&["audit", "verify", "aurora", "--noted", &head]);
+    let other = format!("{}{}", &head[..head.len() - 1], if head.ends_with('0') { '1' } else { '0' });
+    let refused = |args: &[&str], why: &str| {
+        let output = site.run(args);
+        let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{why}: {said}{told}");
+        assert!(said.contains("NOT whole"), "{why}: {said}{told}");
+        said.into_owned()
+    };
+    refused(&["audit", "verify", "aurora", "--noted", &other], "another head was noted");
+
+    // As somebody does who has the file and a tool for it.
+    let sql = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
+               c.executescript(\"DROP TRIGGER audit_entries_no_update; \
+               UPDATE audit_entries SET actor_name = 'nobody' WHERE seq = 2\"); c.commit()";
+    let file = site.data().join("marque.db");
+    let changed = std::process::Command::new("python3").args(["-c", sql]).arg(file).status();
+    if !changed.is_ok_and(|status| status.success()) {
+        return marque_testkit::skipped(NAME, "python3 with sqlite3 changes a row past the server");
+    }
+    let said = refused(&["audit", "verify", "aurora"], "an entry was altered");
+    assert!(said.contains('2'), "the entry is named: {said}");
+}

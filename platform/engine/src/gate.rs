@@ -34,6 +34,14 @@ pub const WORKING_MAX: u32 = 200;
 
 /// An order that passed every limit and rule. Only this module can make one: the field is private, and it
 /// can be written out but not read in.
+///
+/// ```compile_fail,E0423
+/// # use marque_domain::order::Order;
+/// # use marque_engine::gate::Approved;
+/// fn forge(order: Order) -> Approved {
+///     Approved(order)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Approved(Order);
 

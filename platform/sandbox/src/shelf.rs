@@ -9,6 +9,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use marque_domain::plugin::PluginDigest;
+use nix::sys::{stat::futimens, time::TimeSpec};
 use sha2::Sha256;
 use std::{
     fs::{self, OpenOptions},
@@ -16,7 +17,6 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
     time::SystemTime,
 };
 use wasmtime::{Engine, component::Component};
@@ -24,10 +24,14 @@ use wasmtime::{Engine, component::Component};
 type Seal = Hmac<Sha256>;
 
 const SEAL_BYTES: usize = 32;
-/// Larger ones are compiled each time. A component of [`crate::Limits`]'s size stays far below.
-const FILE_BYTES_MAX: u64 = 64 << 20;
-/// How the name of a finished file ends.
+/// Larger ones are compiled each time. A component of [`crate::Limits`]'s size stays below.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// What all files together may take.
+const FOLDER_BYTES_MAX: u64 = 512 << 20;
+/// How a finished file is called: digest, hyphen, set-up, this.
 const SUFFIX: &str = ".code";
+/// Letters before the suffix: 64 of the digest, a hyphen, 16 of the set-up.
+const STEM: usize = 64 + 1 + 16;
 
 /// A folder of compiled plugins, which only this installation's processes can add to.
 pub struct Shelf {
@@ -37,13 +41,14 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// A shelf in a folder, which is made when it is not there, for at most so many plugins; those made longest ago leave first.
+    /// A shelf in a folder, which is made when it is not there, for at most so many plugins; those used longest ago leave first.
     /// The key must be secret and this installation's own: who has it can have anything run outside the sandbox.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be made or nothing can be written into it.
     pub fn open(folder: &Path, key: &[u8; 32], most: usize) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        drop(beside(folder)?);
         // HMAC takes keys of any length; a shorter one is padded to a block with zeros (RFC 2104, 2).
         let seal = Seal::new_from_slice(key).map_err(io::Error::other)?;
         Ok(Self { folder: folder.to_owned(), seal, most: most.max(1) })
@@ -73,7 +78,14 @@ impl Shelf {
     }
 
     fn read(&self, digest: &PluginDigest, setup: u64) -> Option<Opened> {
-        let file = fs::File::open(self.path(digest, setup)).ok()?;
+        // Not one that would make whoever opens it wait.
+        let nonblocking = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(self.path(digest, setup)).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        // The next to leave is what was used longest ago, by the file system's own clock.
+        let _ = futimens(&file, &TimeSpec::UTIME_OMIT, &TimeSpec::UTIME_NOW);
         let mut code = Vec::new();
         file.take(FILE_BYTES_MAX).read_to_end(&mut code).ok()?;
         let body = code.len().checked_sub(SEAL_BYTES)?;
@@ -83,18 +95,13 @@ impl Shelf {
     }
 
     fn write(&self, digest: &PluginDigest, setup: u64, code: &[u8]) -> io::Result<()> {
-        static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let seal = self.sealing(digest, setup, code).finalize().into_bytes();
-        let path = self.path(digest, setup);
         // Beside it and then renamed: whoever reads meanwhile finds one whole file or none.
-        let beside = path.with_extension(format!("{}-{}", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-            file.write_all(code)?;
-            file.write_all(&seal)?;
-            fs::rename(&beside, &path)
-        };
-        write().inspect_err(|_| drop(fs::remove_file(&beside)))
+        let mut beside = beside(&self.folder)?;
+        beside.write_all(code)?;
+        beside.write_all(&seal)?;
+        beside.persist(self.path(digest, setup))?;
+        Ok(())
     }
 
     fn sealing(&self, digest: &PluginDigest, setup: u64, code: &[u8]) -> Seal {
@@ -110,18 +117,38 @@ impl Shelf {
         self.folder.join(format!("{digest}-{setup:016x}{SUFFIX}"))
     }
 
-    /// Removes what was made longest ago, unfinished files among it, until there are no more than may be. Those of an earlier
-    /// version of the compiler go first: nobody makes them anew.
+    /// Removes what was used longest ago until there is no more than may be. What an earlier version of the compiler made goes
+    /// first, since nobody uses it, and what a process that was killed left half written. Other files are not ours.
     fn make_room(&self) {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let age = |file: fs::DirEntry| Some((file.metadata().ok()?.modified().ok()?, file.path()));
-        let mut files: Vec<(SystemTime, PathBuf)> = files.filter_map(age).collect();
+        let about = |file: fs::DirEntry| {
+            let about = file.metadata().ok().filter(|_| is_ours(&file.file_name().to_string_lossy()))?;
+            Some((about.modified().ok()?, about.len(), file.path()))
+        };
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = files.filter_map(about).collect();
         files.sort();
-        for (_, path) in files.iter().take(files.len().saturating_sub(self.most)) {
-            // Another process may have been faster.
-            let _ = fs::remove_file(path);
+        let (mut kept, mut bytes) = (0, 0_u64);
+        for (_, size, path) in files.iter().rev() {
+            (kept, bytes) = (kept + 1, bytes.saturating_add(*size));
+            if kept > self.most || bytes > FOLDER_BYTES_MAX {
+                // Another process may have been faster.
+                let _ = fs::remove_file(path);
+            }
         }
     }
+}
+
+/// How a file is called while it is written.
+const UNFINISHED: &str = "compiling-";
+
+/// A file beside the finished ones that is gone unless it takes the place of one of them. Nobody else can read it.
+fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)
+}
+
+fn is_ours(name: &str) -> bool {
+    let is_stem = |stem: &str| stem.len() == STEM && stem.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    name.starts_with(UNFINISHED) || name.strip_suffix(SUFFIX).is_some_and(is_stem)
 }
 
 /// Code whose seal was right.

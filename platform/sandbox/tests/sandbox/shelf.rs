@@ -77,9 +77,25 @@ fn what_was_not_made_here_is_compiled_anew() {
         assert_ne!(inode(&file), planted, "{what} must not be run");
         assert_eq!(told(folder, KEY, "ema-cross"), "ema-cross", "after {what}");
     }
+    // A pipe would make whoever opens it wait for ever.
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    assert_eq!(told(folder, KEY, "ema-cross"), "ema-cross");
+    assert!(fs::metadata(&file).unwrap().is_file(), "what was in the way is replaced");
     let sealed_by_us = inode(&file);
     assert_eq!(told(folder, [8; 32], "ema-cross"), "ema-cross");
     assert_ne!(inode(&file), sealed_by_us, "what another installation sealed must not be run");
+}
+
+#[test]
+fn another_set_up_has_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    told(folder.path(), KEY, "ema-cross");
+    let limits = Limits { instances: 4, stack_bytes: 256 << 10, memory_bytes: 8 << 20, ..Limits::default() };
+    let other = Sandbox::shelved(limits, Some(Shelf::open(folder.path(), &KEY, 10).unwrap())).unwrap();
+    other.inspect(component("ema-cross")).unwrap();
+    assert_eq!(files(folder.path()).len(), 2);
 }
 
 #[test]
@@ -87,6 +103,9 @@ fn the_oldest_leave_and_a_lost_folder_costs_time_only() {
     let folder = tempfile::tempdir().unwrap();
     let (compiled, names) = (folder.path().join("compiled"), ["ema-cross", "daily-loss", "sma-cross"]);
     let small = sandbox(&compiled, KEY, 2);
+    let (foreign, left) = (compiled.join("somebody-elses"), compiled.join("compiling-left"));
+    fs::write(&foreign, "older than all").unwrap();
+    fs::write(&left, "by a process that was killed").unwrap();
     let mut seen = Vec::new();
     for name in names {
         // The order is that of the file system's clock, which ticks a few hundred times a second.
@@ -99,6 +118,15 @@ fn the_oldest_leave_and_a_lost_folder_costs_time_only() {
         .map(|digest| files(&compiled).iter().any(|path| path.to_string_lossy().contains(digest.as_str())))
         .collect();
     assert_eq!(there, [false, true, true]);
+    assert!(foreign.is_file(), "what is not ours is not removed");
+    assert!(!left.exists(), "what was left half written is");
+    // Whoever uses one keeps it.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    sandbox(&compiled, KEY, 2).inspect(component(names[1])).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    sandbox(&compiled, KEY, 2).inspect(component(names[0])).unwrap();
+    let names: String = files(&compiled).iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    assert!(names.contains(&seen[0]) && names.contains(&seen[1]) && !names.contains(&seen[2]), "{names}");
 
     let lost = sandbox(&compiled, KEY, 2);
     fs::remove_dir_all(&compiled).unwrap();

@@ -250,6 +250,13 @@ fn each_trades_soundly_over_a_recording() {
         for case in [sma_cross(), bos_retest()] {
             let (journal, summary) = go(&case, Recording::Minutes(bars(&euro)), Pace::Runs);
             is_sound(&case, &journal, &summary);
+            let (again, _) = go(&case, Recording::Minutes(bars(&euro)), Pace::Runs);
+            assert!(!journal.records.is_empty());
+            assert_eq!(
+                format!("{:?}", journal.records),
+                format!("{:?}", again.records),
+                "the same events, the same effects"
+            );
         }
     }
     if let Some(metal) = recorded_minutes("xauusd-m1-oanda-2014-05.csv.gz") {

@@ -5,8 +5,8 @@
 use super::{Tag, refused::Refused, text::Text};
 use crate::{
     audit::Recorder,
-    edge::{ClientAddress, Tenant},
-    identity::{AccessTokens, Identity},
+    edge::Tenant,
+    identity::{AccessTokens, Identity, Visit},
     secrets::Secret,
 };
 use poem::web::Data;
@@ -113,15 +113,13 @@ impl Tokens {
     #[oai(path = "/tokens", method = "post", operation_id = "create_tokens")]
     async fn create_tokens(
         &self,
-        tenant: Tenant,
-        client: ClientAddress,
+        visit: Visit,
         Data(identity): Data<&Identity>,
-        Data(recorder): Data<&Recorder>,
         by: Json<Credentials>,
     ) -> Result<Json<TokensAnswer>, Refused> {
         let Credentials { email, password, code } = by.0;
         let (password, code) = (Secret::new(password.0), code.as_ref().map(|code| code.0.as_str()));
-        let tokens = identity.sign_in_program(&tenant, client, recorder, &email.0, password, code).await?;
+        let tokens = identity.sign_in_program(&visit, &email.0, password, code).await?;
         Ok(Json(tokens.into()))
     }
 

@@ -61,6 +61,8 @@ pub struct Passwords {
     cost: Cost,
     /// Hashes and measures made so far, for who watches the load.
     computed: Arc<AtomicU64>,
+    /// Memory times passes of all checks so far, in KiB.
+    effort: Arc<AtomicU64>,
     /// A hash that no password has, checked when there is no such person: the answer takes as long either way.
     nobody: Concealed,
 }
@@ -78,6 +80,7 @@ impl Passwords {
             admitted: permits(limits.passwords.saturating_add(limits.password_queue)),
             nobody: cost.hash(&secrets::random_bytes::<32>()?)?,
             computed: Arc::default(),
+            effort: Arc::default(),
             cost,
         })
     }
@@ -86,6 +89,12 @@ impl Passwords {
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
+    }
+
+    /// What checks have cost since the start: memory times passes, in KiB. For one that fails it says nothing of whose it was.
+    #[must_use]
+    pub fn effort(&self) -> u64 {
+        self.effort.load(Ordering::Relaxed)
     }
 
     /// Whether a password that a person wants may be had; as [`Passwords::choose`], without its hash.
@@ -163,15 +172,19 @@ impl Passwords {
         let stored = stored.filter(|hash| !hash.expose().is_empty());
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let cost = self.cost;
+        let (cost, effort) = (self.cost, Arc::clone(&self.effort));
         self.work(move || {
             let parsed = PasswordHash::new(stored.expose()).map_err(|_| PasswordError::Corrupt)?;
             let right = cost.argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok() && known;
+            effort.fetch_add(Cost::of(&parsed).map_or(0, Cost::work), Ordering::Relaxed);
             if right {
                 return then(&password, &parsed).map(Some);
             }
             // A hash from before a recalibration is found wrong sooner than nobody's, which would tell that it is there.
-            cost.beyond(&parsed).map(|rest| rest.hash(password.expose().as_bytes())).transpose()?;
+            if let Some(rest) = cost.beyond(&parsed) {
+                rest.hash(password.expose().as_bytes())?;
+                effort.fetch_add(rest.work(), Ordering::Relaxed);
+            }
             Ok(None)
         })
         .await
@@ -242,20 +255,26 @@ impl Cost {
     /// What is left of this cost after a hash that was cheaper. Argon2's time grows with memory times passes (RFC 9106, 3.1);
     /// never more memory at once than this cost has.
     fn beyond(self, hash: &PasswordHash) -> Option<Self> {
-        let stored = Params::try_from(hash).ok()?;
-        let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
-        let rest = work(self.memory_kib, self.passes).checked_sub(work(stored.m_cost(), stored.t_cost()))?;
+        let rest = self.work().checked_sub(Self::of(hash)?.work())?;
         let passes = rest.div_ceil(u64::from(self.memory_kib.max(1))).max(1);
         let rest = Self { memory_kib: u32::try_from(rest / passes).ok()?, passes: u32::try_from(passes).ok()? };
         (rest.memory_kib >= Params::MIN_M_COST).then_some(rest)
     }
 
+    /// Memory times passes, in KiB.
+    fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+
+    /// What a hash was computed at; none of one with more lanes than ours.
+    fn of(hash: &PasswordHash) -> Option<Self> {
+        let stored = Params::try_from(hash).ok().filter(|stored| stored.p_cost() == LANES)?;
+        Some(Self { memory_kib: stored.m_cost(), passes: stored.t_cost() })
+    }
+
     /// Whether a hash was computed at this cost.
     fn is_of(self, hash: &PasswordHash) -> bool {
-        let stored = Params::try_from(hash);
-        stored.is_ok_and(|stored| {
-            (stored.m_cost(), stored.t_cost(), stored.p_cost()) == (self.memory_kib, self.passes, LANES)
-        })
+        Self::of(hash) == Some(self)
     }
 }
 
@@ -276,13 +295,10 @@ mod tests {
         {
             let stored = Cost { memory_kib, passes }.hash(b"correct horse").unwrap();
             let rest = today.beyond(&PasswordHash::new(stored.expose()).unwrap());
-            let work = |cost: Cost| u64::from(cost.memory_kib) * u64::from(cost.passes);
-            let done = u64::from(memory_kib) * u64::from(passes) + rest.map_or(0, work);
-            let missing = work(today).saturating_sub(done);
-            assert!(
-                missing < 8 && done <= work(today).max(u64::from(memory_kib) * u64::from(passes)),
-                "{memory_kib} {passes}"
-            );
+            let stored = Cost { memory_kib, passes }.work();
+            let done = stored + rest.map_or(0, Cost::work);
+            let missing = today.work().saturating_sub(done);
+            assert!(missing < 8 && done <= today.work().max(stored), "{memory_kib} {passes}");
             assert!(rest.is_none_or(|rest| rest.memory_kib <= today.memory_kib), "no more memory than a check has");
         }
     }

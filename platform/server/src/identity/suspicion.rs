@@ -1,4 +1,4 @@
-//! Sign-ins that look unlike the person: from a country they were never in, or with a browser that was never seen
+//! Sign-ins that look unlike the person: from a country where none of their browsers was last, or with a browser that was never seen
 //! right after wrong passwords. They need a code that is mailed.
 //!
 //! Only of passwords: a passkey is bound to what its owner holds, another site does its own looking, and a second factor

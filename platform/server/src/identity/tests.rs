@@ -12,6 +12,7 @@ use crate::{
     testing::{NOON, TestServer, TestStore, config, edge, vault},
 };
 use marque_domain::time::{DAY_MS, HOUR_MS, Millis};
+use marque_store::Concealed;
 use poem::{
     EndpointExt as _, Route, get, handler,
     http::{Method, StatusCode},
@@ -315,6 +316,37 @@ async fn guessing_is_slow_and_learns_nothing() {
     assert_eq!(guesser.sign_in("ann@x.example", "aurora password").await.status(), 429);
     world.now.fetch_add(900_000, Ordering::Relaxed);
     assert_eq!(guesser.sign_in("ann@x.example", "aurora password").await.status(), 303);
+}
+
+#[tokio::test]
+async fn who_fails_waits_as_long_whoever_it_is() {
+    let world = world("").await;
+    let tenants = world.store.system().tenants().await.unwrap();
+    let aurora = tenants.iter().find(|tenant| tenant.spec.slug.as_str() == "aurora").unwrap().id;
+    let db = world.store.system().tenant_db(aurora);
+    // One whose hash is from before a recalibration, and one who never had a password.
+    let cheap = super::Cost { memory_kib: 8_192, passes: 1 }.hash(b"cheap password").unwrap();
+    for (email, hash) in [("cheap@x.example", cheap), ("none@x.example", Concealed::new(String::new()))] {
+        let person = NewPerson {
+            email: email.to_owned(),
+            display_name: "Ann".to_owned(),
+            password: Secret::new("for a moment only".to_owned()),
+            role: Role::Trader,
+        };
+        let user = create_person(&db, world.identity.passwords(), person, NOON).await.unwrap();
+        assert!(db.set_password(user.id, &hash, Some(&user.password_hash)).await.unwrap());
+    }
+    let effort = async |email: &str| {
+        let before = world.identity.passwords().effort();
+        assert_eq!(Browser::new(&world, AURORA).sign_in(email, "a wrong guess").await.status(), 401);
+        world.identity.passwords().effort() - before
+    };
+    let usual = effort("ann@x.example").await;
+    assert!(usual > 8_192, "{usual}");
+    for email in ["nobody@x.example", "cheap@x.example", "none@x.example"] {
+        let found = effort(email).await;
+        assert!(found.abs_diff(usual) < 8, "{email}: {found} KiB, and {usual} for others");
+    }
 }
 
 #[tokio::test]

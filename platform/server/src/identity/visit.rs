@@ -36,6 +36,11 @@ impl Visit {
         By { tenant: self.tenant.id, address: self.client, person: Some(email) }
     }
 
+    /// What records acts of this request.
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     /// Records an act in the tenant's audit log.
     pub(super) async fn record(&self, actor: Actor, act: Act, target: &str, details: Value) -> Result<(), Problem> {
         Ok(self.recorder.record(self.tenant.db(), actor, act, target, details).await?)

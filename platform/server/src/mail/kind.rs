@@ -65,7 +65,7 @@ kinds! {
     };
     /// A browser that was not seen before signed in.
     NewDevice, "new-device", {
-        device: "Firefox on Linux", place: "Czechia", address: "192.0.2.7", at: "20 Nov 2026, 12:00 UTC",
+        what: "browser", device: "Firefox on Linux", place: "Czechia", address: "192.0.2.7", at: "20 Nov 2026, 12:00 UTC",
         sessions: "https://sample.example/security/sessions", forgot: "https://sample.example/forgot",
     };
     /// The code that an unusual sign-in asks for.

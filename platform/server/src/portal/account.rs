@@ -154,8 +154,12 @@ pub(super) fn stats(account: &Account, view: &View, clock: &Clock) -> (Stats, Ac
     (stats, now.status.clone())
 }
 
-/// Pips to the stop of the order that the page speaks of.
-const STOP_PIPS: i64 = 20;
+/// Pips to the stop of the order that the page speaks of: twenty, and where the spread is wide more than twice of it, in tens.
+/// A stop within the spread would trigger at once.
+fn stop_pips(spread: Price, pip: Price) -> i64 {
+    let twice = spread.units().saturating_mul(2) / pip.units().max(1);
+    (twice / 10 + 1).saturating_mul(10).max(20)
+}
 
 /// The largest next order in what the account trades, or else in the first instrument that is offered; none while the desk
 /// cannot say.
@@ -164,7 +168,8 @@ pub(super) async fn largest(scene: &Scene, source: &RowSource, desk: &crate::tra
     let traded = source.running().find_map(|d| offered.iter().find(|i| i.id == d.instrument));
     let instrument = traded.or(offered.first())?;
     let quote = *desk.view().quotes.get(&instrument.id)?;
-    let away = Price::from_units(instrument.pip.units().saturating_mul(STOP_PIPS));
+    let pips = stop_pips(quote.ask.saturating_sub(quote.bid), instrument.pip);
+    let away = Price::from_units(instrument.pip.units().saturating_mul(pips));
     let stop = quote.ask.saturating_sub(away);
     let (account, id) = (source.account, instrument.id);
     let found = desk.look(move |shard| shard.largest_order(account, id, Side::Buy, Some(stop))).await.ok()??;
@@ -172,7 +177,7 @@ pub(super) async fn largest(scene: &Scene, source: &RowSource, desk: &crate::tra
     Some(LargestOrder {
         lots: format!("{} lots", found.lots),
         symbol: instrument.symbol.clone(),
-        stop: format!("with a stop {STOP_PIPS} pips away"),
+        stop: format!("with a stop {pips} pips away"),
         bound_by: shrunk.or_else(|| found.bound_by.as_ref().map(ToString::to_string)),
     })
 }
@@ -293,4 +298,16 @@ fn worth(position: &Position, view: &View) -> Option<(Price, Money)> {
 /// Instruments to choose from.
 pub(super) fn instruments(scene: &Scene) -> Vec<marque_domain::instrument::Instrument> {
     requests::tradable(scene.portal.floor())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_stands_clear_of_the_spread() {
+        for (spread, pip, pips) in [(0, 10, 20), (99, 10, 20), (100, 10, 30), (220, 10, 50), (5, 0, 20)] {
+            assert_eq!(stop_pips(Price::from_units(spread), Price::from_units(pip)), pips, "{spread} of {pip}");
+        }
+    }
 }

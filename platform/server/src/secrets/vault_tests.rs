@@ -54,6 +54,20 @@ async fn tenants(store: &Store) -> [TenantDb; 2] {
     [system.tenant_db(ids[0]), system.tenant_db(ids[1])]
 }
 
+#[test]
+fn each_master_key_seals_what_was_compiled_with_a_key_of_its_own() {
+    let key = |masters: &str| {
+        let source = MasterSource::Given(Secret::new(masters.to_owned()));
+        let master = source.read().unwrap();
+        *Vault::with(source, master, Clock::system()).compiled_key().unwrap()
+    };
+    let (one, two) = (format!("{}E", "AQEB".repeat(10) + "AQ"), format!("{}I", "AgIC".repeat(10) + "Ag"));
+    assert_eq!(key(&one), key(&one));
+    assert_ne!(key(&one), key(&two));
+    assert_eq!(key(&format!("{two} {one}")), key(&two), "while it changes, the new one counts");
+    assert_ne!(key(&one), [1; 32], "it is not the master key itself");
+}
+
 /// Every pair of tenant, table, column, row and key version: a value opens in its own place and in no other.
 #[tokio::test]
 async fn no_swapped_ciphertext_opens() {

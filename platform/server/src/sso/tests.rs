@@ -1,7 +1,8 @@
 //! Whole sign-ins through the running pages, with a good issuer and browsers that are not.
 
 use super::{
-    connection::{Join, Settings, place},
+    client::Proof,
+    connection::{Connection, Join, Settings, place},
     is_foreign_form,
     issuer::{CLIENT, Issuer, Lie, SECRET},
 };
@@ -420,6 +421,25 @@ async fn domains_that_must_come_another_way() {
     let mut browser = world.browser(AURORA);
     assert_eq!(browser.post("/sign-in", "/sso/acme/begin", &[]).await.status(), 404);
     assert!(!browser.get("/sign-in").await.text().await.unwrap().contains("/sso/acme/begin"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_preset_is_what_its_issuer_documents() {
+    let world = World::start().await;
+    let keys = world.identity.vault().of(&world.db(AURORA).await).await.unwrap();
+    let (google, apple) = ("https://accounts.google.com", "https://appleid.apple.com");
+    for (preset, issuer, scopes, form_post, signs) in [
+        ("oidc", None, ["email", "profile"], false, false),
+        ("google", Some(google), ["email", "profile"], false, false),
+        ("apple", Some(apple), ["email", "name"], true, true),
+    ] {
+        let row = SsoConnection { preset: preset.to_owned(), ..world.connection(AURORA, 1, "acme").await };
+        let connection = Connection::of(row).unwrap();
+        let client = connection.client(&keys).unwrap();
+        assert_eq!(connection.preset.issuer(), issuer, "{preset}");
+        assert_eq!((client.scopes, client.form_post), (&scopes[..], form_post), "{preset}");
+        assert_eq!(matches!(client.proof, Proof::Signed { .. }), signs, "{preset}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

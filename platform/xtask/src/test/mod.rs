@@ -81,21 +81,21 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut tally = rust::run(&bench, filter.as_slice(), &[])?;
     tally += ea::run(&bench, filter)?;
     tally += browser::run(&bench, filter)?;
-    finish(tally, filter)
+    finish(tally, filter, in_ci())
 }
 
 /// Sets up as for all tests, then runs those that have a size.
 pub fn soak(sizes: &Sizes) -> Result<ExitCode> {
     let bench = set_up()?;
     let (names, variables) = sizes.parts();
-    finish(rust::run(&bench, &names, &variables)?, None)
+    finish(rust::run(&bench, &names, &variables)?, None, in_ci())
 }
 
 fn set_up() -> Result<Bench> {
     setup::disk_space()?;
     setup::node()?;
     setup::wasm_target()?;
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let in_ci = in_ci();
     let components = Components::ensure(in_ci)?;
     let fuzzer = fuzz::ensure(in_ci)?;
     setup::npm(&root::workspace().join("themes"), "page assets")?;
@@ -107,7 +107,12 @@ fn set_up() -> Result<Bench> {
     Ok(Bench { marque, plugins, components, fuzzer, mail_python, s3_python })
 }
 
-fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
+/// Says the sum. In CI a test that did without something has failed.
+fn finish(tally: Tally, filter: Option<&str>, in_ci: bool) -> Result<ExitCode> {
     if tally.ran() == 0 {
         anyhow::bail!(
             "No test ran{}. Give a part of a test's name, or no filter at all.",
@@ -115,5 +120,32 @@ fn finish(tally: Tally, filter: Option<&str>) -> Result<ExitCode> {
         );
     }
     println!("{tally}");
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let did_without = in_ci && tally.skipped > 0;
+    if did_without {
+        eprintln!("error: in CI no test may be skipped; the lines above say what each did without.");
+    }
+    Ok(if tally.failed == 0 && !did_without { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_skipped_fails_in_ci_only() {
+        let of = |passed, failed, skipped, in_ci| {
+            let tally = Tally { passed, failed, skipped };
+            finish(tally, None, in_ci).map(|code| code == ExitCode::SUCCESS).ok()
+        };
+        for (passed, failed, skipped, in_ci, well) in [
+            (3, 0, 0, true, Some(true)),
+            (3, 0, 1, true, Some(false)),
+            (3, 0, 1, false, Some(true)),
+            (3, 1, 0, true, Some(false)),
+            (3, 1, 0, false, Some(false)),
+            (0, 0, 0, true, None),
+        ] {
+            assert_eq!(of(passed, failed, skipped, in_ci), well, "{passed} {failed} {skipped} {in_ci}");
+        }
+    }
 }

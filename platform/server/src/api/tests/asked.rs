@@ -45,7 +45,7 @@ enum Fill<'a> {
 fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a str> {
     match name {
         "account" => Some(&ids.account),
-        "order" => Some(&ids.order),
+        "order" | "oco" => Some(&ids.order),
         "decision" => Some(&ids.decision),
         "position" => Some(&ids.position),
         "deployment" => Some(&ids.deployment),
@@ -102,6 +102,95 @@ impl<'a> Whose<'a> {
     }
 }
 
+/// Fields of bodies that name nobody's row. Every field of every body is an id, or stands here.
+const PLAIN: &[&str] = &[
+    "accounts",
+    "amount",
+    "balance",
+    "binding",
+    "changelog",
+    "channel",
+    "code",
+    "commission_per_lot",
+    "component",
+    "cooldown_s",
+    "ends_at",
+    "expires_at",
+    "from",
+    "grace_s",
+    "heartbeat_s",
+    "instrument",
+    "kind",
+    "kinds",
+    "latency_ms",
+    "lease_s",
+    "leverage",
+    "limit_price",
+    "lots",
+    "machines",
+    "markup",
+    "minimum_version",
+    "mode",
+    "name",
+    "note",
+    "offline_grace_s",
+    "overage",
+    "owner",
+    "plans",
+    "public_key",
+    "reason",
+    "reference",
+    "requests_per_minute",
+    "rules",
+    "search",
+    "settings",
+    "settings_schema",
+    "side",
+    "signature",
+    "since",
+    "slippage",
+    "source",
+    "stop_loss",
+    "stop_price",
+    "stop_trail",
+    "strategy",
+    "summary",
+    "take_profit",
+    "term",
+    "term_s",
+    "time_in_force",
+    "timeframe",
+    "to",
+    "trail",
+    "until",
+    "version",
+    "window_s",
+];
+
+/// Valid bodies of an operation, which name together every id that it may.
+fn bodies(operation: &str) -> Vec<Value> {
+    let more = match operation {
+        "press_kill_switch" => vec![json!({ "deployment": "", "mode": "close", "reason": "matrix" })],
+        "release_kill_switch" => vec![json!({ "deployment": "" })],
+        "place_order" => vec![json!({
+            "instrument": "EURUSD", "side": "buy", "lots": "0.01", "kind": "limit", "limit_price": "0.5", "oco": "",
+        })],
+        _ => Vec::new(),
+    };
+    core::iter::once(body(operation)).chain(more).collect()
+}
+
+/// Looks whether bodies are what the description has: no field that nobody thought of, and every id filled.
+fn check_bodies(operation: &str, schema: &Value, bodies: &[Value]) {
+    let nobody = nobodys();
+    for name in schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
+        let is_id = id_of(name, &nobody).is_some();
+        assert!(is_id || PLAIN.contains(&name.as_str()), "{operation}: say whether {name:?} is an id");
+        let is_filled = bodies.iter().any(|body| body.get(name).is_some());
+        assert!(is_filled || !is_id, "{operation}: no body here has the id {name:?}");
+    }
+}
+
 /// A valid body of each operation that has one; its ids are filled in by their names.
 pub fn body(operation: &str) -> Value {
     match operation {
@@ -150,10 +239,11 @@ pub struct Asked {
     pub operation: Operation,
     /// Names of query parameters that are filled.
     query: Vec<String>,
-    has_body: bool,
+    /// Null where there is none.
+    body: Value,
 }
 
-/// Every operation of the document; one with an id that may be left out stands here twice.
+/// Every operation of the document; one with an id that may be left out stands here more than once.
 pub fn asked() -> Vec<Asked> {
     let document: Value = serde_json::from_str(&document()).unwrap();
     let nobody = nobodys();
@@ -169,14 +259,21 @@ pub fn asked() -> Vec<Asked> {
         let optional = in_query.filter(|p| p["required"] != true).map(named);
         let optional: Vec<String> = optional.filter(|name| matches!(fill(name, &nobody), Fill::Id(_))).collect();
         let queries = std::iter::once(needed.clone()).chain(optional.into_iter().map(|name| vec![name]));
-        for query in queries {
+        let bodies = if described["requestBody"].is_object() { bodies(&id) } else { vec![Value::Null] };
+        for schema in described.pointer("/requestBody/content").and_then(Value::as_object).into_iter().flatten() {
+            let schema = schema.1["schema"]["$ref"].as_str().and_then(|path| document.pointer(&path[1..]));
+            if let Some(schema) = schema {
+                check_bodies(&id, schema, &bodies);
+            }
+        }
+        for (query, body) in queries.flat_map(|query| bodies.iter().map(move |body| (query.clone(), body.clone()))) {
             all.push(Asked {
                 method: method.parse().unwrap(),
                 path: path.clone(),
                 operation: authorization::row(&id).unwrap(),
                 id: id.clone(),
                 query,
-                has_body: described["requestBody"].is_object(),
+                body,
             });
         }
     }
@@ -200,10 +297,7 @@ impl Asked {
     }
 
     fn body(&self, whose: Whose<'_>) -> Value {
-        if !self.has_body {
-            return Value::Null;
-        }
-        let mut body = body(&self.id);
+        let mut body = self.body.clone();
         for (name, value) in body.as_object_mut().into_iter().flatten() {
             if let Some(id) = id_of(name, whose.at(&Slot::Body(name.clone()))) {
                 *value = json!(id);

@@ -199,21 +199,24 @@ impl World {
 
     /// Sets up a single sign-on connection that only this brand has; answers its name in addresses.
     pub async fn connection(&self, host: &str) -> String {
+        let (db, id) = (self.tenant(host).await, 1);
+        let place = secrets::Place::new(secrets::SealedColumn::SsoConnections, id);
+        let secret = vault().of(&db).await.unwrap().seal(&place, b"a secret").unwrap();
         let connection = SsoConnection {
-            id: 1,
+            id,
             slug: "somebodys".to_owned(),
             name: "Somebody's".to_owned(),
             preset: "oidc".to_owned(),
             issuer: "https://issuer.example".to_owned(),
             client_id: "client".to_owned(),
-            secret: vec![1, 2, 3],
+            secret,
             settings: r#"{"join":"anyone"}"#.to_owned(),
             domains: Vec::new(),
             enabled: true,
             created_at: NOON,
             updated_at: NOON,
         };
-        self.tenant(host).await.create_sso_connection(&connection).await.unwrap();
+        db.create_sso_connection(&connection).await.unwrap();
         connection.slug
     }
 

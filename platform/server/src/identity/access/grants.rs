@@ -5,9 +5,12 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Tenant},
     identity::{
-        Identity,
+        Identity, Visit,
         admission::{Method, Proven},
-        factors, session,
+        devices::Stranger,
+        factors,
+        place::Place,
+        session,
     },
     problem::{Problem, ProblemCode},
     secrets::{self, NoRandomness, Secret},
@@ -77,21 +80,21 @@ impl Pair {
 }
 
 impl Identity {
-    /// Signs a program in with its owner's address and password.
+    /// Signs a program in with its owner's address and password. Its owner is told by mail, unless one of the same name is signed
+    /// in from the same address.
     ///
     /// # Errors
     /// [`ProblemCode::WrongCredentials`], one answer for whatever does not fit; [`ProblemCode::CodeRequired`] when a
     /// second proof is asked for and `code` is none; [`ProblemCode::TooManyRequests`].
     pub async fn sign_in_program(
         &self,
-        tenant: &Tenant,
-        client: ClientAddress,
-        recorder: &Recorder,
+        visit: &Visit,
         email: &str,
         password: Secret,
         code: Option<&str>,
     ) -> Result<AccessTokens, Problem> {
-        let user = self.prove_password(tenant, client, recorder, email, password).await?;
+        let (tenant, client, recorder) = (&visit.tenant, visit.client, visit.recorder());
+        let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
         if session::person(tenant.db(), user.id).await?.is_none() {
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         }
@@ -100,17 +103,25 @@ impl Identity {
         let grant = Grant {
             id: GrantId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
             user: user.id,
-            address: client.0.to_string(),
+            address: client.to_string(),
             agent: session::agent_text(&recorder.origin().agent),
             created_at: now,
             last_used_at: now,
             expires_at: now.plus(GRANT_MS),
         };
         let pair = Pair::make(now, grant.expires_at).map_err(|error| Problem::internal(&error))?;
+        let is_same = |other: &Grant| (&other.address, &other.agent) == (&grant.address, &grant.agent);
+        let is_known = tenant.db().grants_of(user.id, now).await?.iter().any(is_same);
         tenant.db().create_grant(&grant, &pair.stored, GRANTS_MAX).await?;
         let actor = Actor::Person { id: user.id, name: user.email };
         recorder.record(tenant.db(), actor, Act::ApiGrantOpened, grant.id.to_string(), Value::Null).await?;
-        tracing::info!(user = %user.id, grant = %grant.id, client = %client.0, "a program signed in");
+        tracing::info!(user = %user.id, grant = %grant.id, %client, "a program signed in");
+        if !is_known {
+            let (country, Grant { agent, address, .. }) = (Place::of(client).code(), &grant);
+            let stranger =
+                Stranger { what: "program", user: user.id, agent, address, country: country.as_deref(), at: now };
+            self.tell(tenant, &visit.host, stranger).await?;
+        }
         Ok(pair.show(&grant, now))
     }
 

@@ -2,11 +2,10 @@
 
 use super::NewPersonalToken;
 use crate::{
-    audit::Recorder,
     clock::Clock,
-    edge::{ClientAddress, Tenant},
     identity::{
-        Csrf, Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, Scope, SignedIn, create_person,
+        Csrf, Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, Scope, SignedIn, Visit, create_person,
+        factors::{self, totp},
         gate::{Pages, may},
     },
     secrets::Secret,
@@ -51,18 +50,16 @@ fn csrf_of(csrf: Csrf) -> String {
 
 #[handler]
 async fn enter(
-    tenant: Tenant,
-    client: ClientAddress,
+    visit: Visit,
     Data(identity): Data<&Identity>,
-    Data(recorder): Data<&Recorder>,
     poem::web::Json(body): poem::web::Json<Value>,
 ) -> poem::Result<poem::web::Json<Value>> {
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let tokens = match body.get("refresh") {
-        Some(_) => identity.renew(&tenant, recorder, &Secret::new(text("refresh"))).await?,
+        Some(_) => identity.renew(&visit.tenant, visit.recorder(), &Secret::new(text("refresh"))).await?,
         None => {
             let password = Secret::new(text("password"));
-            identity.sign_in_program(&tenant, client, recorder, &text("email"), password, None).await?
+            identity.sign_in_program(&visit, &text("email"), password, body["code"].as_str()).await?
         }
     };
     Ok(poem::web::Json(json!({
@@ -86,6 +83,7 @@ struct World {
     server: TestServer,
     store: TestStore,
     now: Arc<AtomicI64>,
+    identity: Identity,
 }
 
 async fn world() -> World {
@@ -114,8 +112,8 @@ async fn world() -> World {
         .at("/api/v1/tokens", post(enter))
         .at("/api/v1/make", post(make_token))
         .nest_no_strip("/", crate::identity::pages(pages, render).into_route());
-    let app = app.with(IdentityLayer::new(identity)).with(edge(&config, &store));
-    World { server: TestServer::start(app).await, store, now }
+    let app = app.with(IdentityLayer::new(identity.clone())).with(edge(&config, &store));
+    World { server: TestServer::start(app).await, store, now, identity }
 }
 
 /// Status and code of a refusal, or the body.
@@ -338,13 +336,65 @@ async fn a_personal_token_is_for_what_it_was_made_for() {
 async fn texts_of_tokens_are_not_stored() {
     let world = world().await;
     let tokens = world.sign_in(AURORA).await;
+    let (session, csrf) = world.browser().await;
+    let headers = [("cookie", session.as_str()), ("x-csrf-token", csrf.as_str())];
+    let (_, personal) = world.send(AURORA, Method::POST, "/api/v1/make", &headers, &json!(["read"])).await;
     let stored = world.store.bytes();
     let holds = |needle: &[u8]| stored.windows(needle.len()).any(|window| window == needle);
-    for name in ["access", "refresh"] {
-        let bare = text(&tokens, name).split_once('_').unwrap().1;
+    for token in [text(&tokens, "access"), text(&tokens, "refresh"), &personal] {
+        let (kind, bare) = token.split_once('_').unwrap();
         let digest = crate::secrets::Token::parse(bare).unwrap().digest();
-        assert!(holds(&digest.0) && !holds(bare.as_bytes()), "{name}");
+        assert!(holds(&digest.0) && !holds(bare.as_bytes()), "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_with_the_password() {
+    let world = world().await;
+    let db = world.db("aurora").await;
+    let user = db.user_by_email(ANN).await.unwrap().unwrap().id;
+    let (keys, before) = (world.identity.vault().of(&db).await.unwrap(), NOON.plus(-MINUTE_MS));
+    totp::begin(&db, &keys, user, before).await.unwrap();
+    let app = totp::waiting(&db, &keys, user).await.unwrap().unwrap();
+    let codes = factors::confirm_app(&db, &keys, user, &app.code_at(before), before).await.unwrap().unwrap();
+
+    let with = |code: &str| json!({ "email": ANN, "password": "aurora password", "code": code });
+    let password = json!({ "email": ANN, "password": "aurora password" });
+    assert_eq!(world.enter(AURORA, &password).await, Err(refused(401, "code-required")));
+    assert_eq!(world.enter(AURORA, &with("000000")).await, Err(refused(401, "code-required")));
+    let code = app.code_at(NOON);
+    let mut wrong = with(&code);
+    wrong["password"] = json!("a wrong guess");
+    assert_eq!(world.enter(AURORA, &wrong).await, Err(refused(401, "wrong-credentials")), "a code alone opens nothing");
+    assert!(world.enter(AURORA, &with(&code)).await.is_ok());
+    assert_eq!(world.enter(AURORA, &with(&code)).await, Err(refused(401, "code-required")), "a code works once");
+    // Long enough for the limits to forget.
+    world.at(15 * MINUTE_MS);
+    assert!(world.enter(AURORA, &with(&codes[0])).await.is_ok(), "a backup code");
+    assert_eq!(world.enter(AURORA, &with(&codes[0])).await, Err(refused(401, "code-required")));
+}
+
+#[tokio::test]
+async fn an_unusual_sign_in_is_confirmed_on_the_site_and_a_new_program_is_told_of() {
+    let world = world().await;
+    let db = world.db("aurora").await;
+    let told = async || {
+        let mails = db.mails(marque_store::MailStatus::Queued, marque_store::Page::default()).await.unwrap();
+        mails.items.iter().filter(|mail| mail.kind == "new-device").count()
+    };
+    let password = json!({ "email": ANN, "password": "aurora password" });
+    assert!(world.enter(AURORA, &password).await.is_ok());
+    assert_eq!(told().await, 1, "a program that was never seen");
+    assert!(world.enter(AURORA, &password).await.is_ok());
+    assert_eq!(told().await, 1, "the same from the same place");
+
+    let guess = json!({ "email": ANN, "password": "a wrong guess" });
+    for _ in 0..3 {
+        assert_eq!(world.enter(AURORA, &guess).await, Err(refused(401, "wrong-credentials")));
+    }
+    // Long enough for the limits to forget; that it failed is remembered for a day.
+    world.at(15 * MINUTE_MS);
+    assert_eq!(world.enter(AURORA, &password).await, Err(refused(403, "step-up-required")));
 }
 
 #[tokio::test]

@@ -232,8 +232,12 @@ impl Limits {
                 all
             }
             Budget::Trading => {
+                let wide = n.trading_per_minute.saturating_mul(SHARED_FACTOR);
                 let own = Policy::new("trading", n.trading_per_minute, MINUTE_S);
-                vec![person(own).unwrap_or_else(|| address(own))]
+                vec![
+                    person(own).unwrap_or_else(|| address(own)),
+                    address(Policy::new("trading-address", wide, MINUTE_S)),
+                ]
             }
         }
     }

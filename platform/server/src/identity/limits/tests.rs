@@ -117,7 +117,7 @@ async fn each_budget_has_its_numbers_and_says_them() {
         (Budget::Reset, by("203.0.113.3", "a"), 3, "\"reset\";q=3;w=3600, \"reset-address\";q=30;w=3600"),
         (Budget::Api, by("203.0.113.4", "a"), 100, "\"api\";q=100;w=60, \"api-address\";q=1000;w=60"),
         (Budget::Api, anonymous, 100, "\"api\";q=100;w=60, \"api-address\";q=1000;w=60"),
-        (Budget::Trading, by("203.0.113.5", "a"), 30, "\"trading\";q=30;w=60"),
+        (Budget::Trading, by("203.0.113.5", "a"), 30, "\"trading\";q=30;w=60, \"trading-address\";q=300;w=60"),
     ];
     for (name, limits) in both("each_budget_has_its_numbers").await {
         for (budget, by, quota, policy) in table {
