@@ -3,7 +3,10 @@
 //! Pages come from their own table (`Pages`), so that a page whose path names something that has no fixture here fails
 //! these tests.
 
-use super::world::{AURORA, BOREALIS, Ids, PASSWORD, Person, World};
+use super::{
+    asked,
+    world::{AURORA, BOREALIS, Ids, PASSWORD, Person, World},
+};
 use crate::{
     identity::{
         Operation, Reach, Role,
@@ -96,24 +99,8 @@ pub struct Whose {
 }
 
 fn nobodys() -> Whose {
-    let id = |prefix: &str| format!("{prefix}_0123456789abc");
-    let ids = Ids {
-        account: id("acc"),
-        order: id("ord"),
-        decision: id("dec"),
-        position: id("pos"),
-        deployment: id("dep"),
-        release: id("plg"),
-        author_key: id("aky"),
-        backtest: id("bkt"),
-        ea: id("prd"),
-        ea_version: id("eav"),
-        ea_file: id("eaf"),
-        licence_policy: id("pol"),
-        licence: id("lic"),
-        activation: id("act"),
-    };
-    Whose { ids, person: id("usr"), connection: "nobodys".to_owned(), mail: "1".to_owned() }
+    let person = "usr_0123456789abc".to_owned();
+    Whose { ids: asked::nobodys(), person, connection: "nobodys".to_owned(), mail: "1".to_owned() }
 }
 
 pub async fn answer(person: &Person<'_>, (method, path, _): &PageRow, whose: &Whose) -> reqwest::Response {
