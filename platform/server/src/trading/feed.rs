@@ -151,9 +151,65 @@ impl Maker {
     /// A market that runs with the wall clock does not show what it missed while the server was down.
     fn catch_up(&self, source: &mut Source, now: Millis) {
         if let Source::Synthetic(synthetic) = source
-            && self.plan.pace.speed == Speed::REAL
+            && self.follows_the_clock()
         {
             synthetic.skip_to(self.clock.now().max(now.plus(1)));
         }
+    }
+
+    /// From which time on the wait for the first quote counts, at a desk whose market time is `now`. Where the market runs
+    /// with the wall clock it went on while the server was down: nobody waits for that time again.
+    pub fn waits_from(&self, now: Millis) -> Millis {
+        if self.follows_the_clock() { self.clock.now().max(now) } else { now }
+    }
+
+    fn follows_the_clock(&self) -> bool {
+        self.plan.synthetic && self.plan.pace.speed == Speed::REAL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use marque_domain::time::HOUR_MS;
+
+    const STOPPED: Millis = Millis(1_796_000_000_000);
+
+    /// The made-up market at a speed, in a server that starts an hour after its last quote.
+    fn an_hour_later(speed: f64) -> (Maker, Source) {
+        let catalogue = Arc::new(Catalogue::embedded().unwrap());
+        let symbols = vec!["EURUSD".to_owned()];
+        let feed = Feed { kind: FeedKind::Synthetic, symbols, speed, repeat: false, seed: 7 };
+        // The made-up market has no need of one.
+        let history = Arc::new(History::at(""));
+        let plan = FeedPlan::new(&feed, &catalogue).unwrap();
+        let before = Maker::new(plan.clone(), Arc::clone(&catalogue), Arc::clone(&history), Clock::from_fn(|| STOPPED));
+        let cursor = before.make(None, Millis(0)).unwrap().cursor();
+        let maker = Maker::new(plan, catalogue, history, Clock::from_fn(|| STOPPED.plus(HOUR_MS)));
+        let source = maker.make(Some(&cursor), STOPPED).unwrap();
+        (maker, source)
+    }
+
+    fn first_wait(maker: &Maker, source: &mut Source) -> (Millis, Duration) {
+        let first = source.next().unwrap().unwrap().at;
+        (first, maker.pace().wait(maker.waits_from(STOPPED), first))
+    }
+
+    #[test]
+    fn a_market_of_the_wall_clock_went_on_while_the_server_was_down() {
+        let (maker, mut source) = an_hour_later(1.0);
+        let (first, wait) = first_wait(&maker, &mut source);
+        let into = first.since(STOPPED.plus(HOUR_MS));
+        assert!((0..10_000).contains(&into), "{into}");
+        assert_eq!(wait, Duration::from_millis(into.unsigned_abs()).min(WAIT_MAX));
+    }
+
+    #[test]
+    fn a_faster_market_goes_on_where_it_was() {
+        let (maker, mut source) = an_hour_later(60.0);
+        let (first, wait) = first_wait(&maker, &mut source);
+        let into = first.since(STOPPED);
+        assert!((0..10_000).contains(&into), "{into}");
+        assert_eq!(wait, Duration::from_millis(into.unsigned_abs()) / 60);
     }
 }

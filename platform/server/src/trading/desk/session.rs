@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
         if let Some(command) = parts.runtime.block_on(operator::before_trading(&parts.system))? {
             session.command_of("marque kill", command)?;
         }
-        session.pull(now)?;
+        session.pull(parts.source.waits_from(now))?;
         if now == Millis(0) {
             // A new desk has a market time before it takes its first command.
             session.due = moment;
