@@ -217,9 +217,7 @@ impl Movements {
     ) -> Result<Json<Line>, Refused> {
         let id = caller.account(caller.who.may(Operation::MoveMoney)?, &account.0).await?.terms.id;
         let movement = wanted.0.movement()?;
-        if caller.who.session().is_ok() {
-            caller.who.recently_proved(caller.app.0.clock.now())?;
-        }
+        caller.who.recently_proved_in_browser(caller.app.0.clock.now())?;
         let made = movements::make(caller.asked(), caller.db(), id, movement).await?;
         Ok(Json(made.into()))
     }

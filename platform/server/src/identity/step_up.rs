@@ -32,6 +32,14 @@ impl SignedIn {
         let detail = "Sign in again, or confirm at /confirm with your password, a code or a passkey, then repeat this.";
         Err(Problem::new(ProblemCode::StepUpRequired, detail))
     }
+
+    /// The same of a browser. A program was given its token for what its scopes say, and nobody sits before it.
+    ///
+    /// # Errors
+    /// [`ProblemCode::StepUpRequired`] when not.
+    pub fn recently_proved_in_browser(&self, now: Millis) -> Result<(), Problem> {
+        if self.session().is_ok() { self.recently_proved(now) } else { Ok(()) }
+    }
 }
 
 /// What somebody confirms with.

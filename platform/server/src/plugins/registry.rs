@@ -206,6 +206,10 @@ fn reason(text: &str) -> Result<&str, Problem> {
 pub async fn decide(who: &SignedIn, id: PluginId, refused: Option<&str>, clock: &Clock) -> Result<Release, Problem> {
     who.may(Operation::ApprovePlugin)?;
     let refused = refused.map(reason).transpose()?;
+    if refused.is_none() {
+        // Whoever found a browser that was left open must not let their own code run for everybody.
+        who.recently_proved_in_browser(clock.now())?;
+    }
     let decided = who.db().decide_release(id, refused, clock.now()).await;
     let release = decided.map_err(|error| moved(error, "Only a pending release can be decided on."))?;
     let act = if refused.is_some() { Act::PluginRefused } else { Act::PluginApproved };

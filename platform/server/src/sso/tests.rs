@@ -7,16 +7,23 @@ use super::{
     issuer::{CLIENT, Issuer, Lie, SECRET},
 };
 use crate::{
+    audit::{Origin, Recorder},
     clock::Clock,
-    identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
+    edge::{HostName, Resolver},
+    identity::{
+        Identity, IdentityLayer, NewPerson, Role,
+        admission::{Method as Way, Proven},
+        create_person,
+    },
     portal::Portal,
+    problem::ProblemCode,
     secrets::{Secret, Vault},
     serve,
     testing::{NOON, TestServer, TestStore, config, edge},
     theme::Themes,
 };
 use marque_domain::time::{MINUTE_MS, Millis};
-use marque_store::{SsoConnection, TenantDb};
+use marque_store::{SsoConnection, TenantDb, User};
 use poem::{EndpointExt as _, http::Method};
 use reqwest::Response;
 use serde_json::json;
@@ -94,6 +101,16 @@ impl World {
             created_at: NOON,
             updated_at: NOON,
         }
+    }
+
+    /// Whether somebody who proved who they are in this way may come in.
+    async fn admits(&self, host: &str, user: User, method: Way) -> Result<(), ProblemCode> {
+        let resolver = Resolver::new(self.store.system(), &config("").limits);
+        let tenant = resolver.tenant(&HostName::parse(host).unwrap()).await.unwrap();
+        let clock = Clock::from_fn(|| NOON);
+        let recorder = Recorder::new(self.identity.vault().clone(), clock, Origin::default());
+        let proven = Proven { user, method, recorder: &recorder, next: "/" };
+        self.identity.admit(&tenant, proven).await.map(drop).map_err(|problem| problem.code)
     }
 
     fn browser(&self, host: &'static str) -> Browser<'_> {
@@ -409,7 +426,19 @@ async fn domains_that_must_come_another_way() {
     assert_eq!(right, told("nobody@HERE.example", "a wrong guess").await);
     assert_eq!(right, told("owner@here.example", "a wrong guess").await);
     assert_eq!(told("ann@x.example", "a wrong guess").await.0, 401, "other domains are not affected");
+    // A passkey of theirs opens as little.
+    let ways = [Way::Password, Way::Passkey, Way::Sso];
+    let opens = async |email: &str| {
+        let user = db.user_by_email(email).await.unwrap().unwrap();
+        let mut opened = Vec::new();
+        for way in ways {
+            opened.push(world.admits(AURORA, user.clone(), way).await);
+        }
+        opened
+    };
+    assert_eq!(opens("ann@here.example").await, [Err(ProblemCode::SsoRefused), Err(ProblemCode::SsoRefused), Ok(())]);
     // An owner keeps the key to the house.
+    assert_eq!(opens("owner@here.example").await, [Ok(()); 3]);
     assert_eq!(world.browser(AURORA).by_password("owner@here.example").await.status(), 303);
     // The other connection does not open for them either; the right one does.
     world.issuer.lies(Lie { claims: |c| c["email"] = json!("new@here.example"), ..Lie::NONE });

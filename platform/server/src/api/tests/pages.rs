@@ -279,6 +279,7 @@ const STEP_UP: &[&str] = &[
     "/admin/people/:person/reinstate",
     "/admin/people/:person/reset-factor",
     "/accounts/:account/money",
+    "/releases/:release/approve",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
