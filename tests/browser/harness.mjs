@@ -29,8 +29,8 @@ export const BRANDS = ['aurora', 'borealis'];
 /** The context of a small phone. */
 export const PHONE = { viewport: { width: 375, height: 667 }, hasTouch: true, isMobile: true };
 
-/** A seeded server on a free port, with the demo's people, who can be signed in by brand and role; `stop()` ends it and removes
-    its data. */
+/** A seeded server on a free port, with the demo's people, who can be signed in by brand and role; its data lie in `data`
+    until `stop()` ends it and removes them. */
 export async function startSite(settings = {}) {
   if (!existsSync(marque)) {
     throw new Error(`There is no server at ${marque}. Run \`cargo xtask test\`, or \`cargo build -p marque-server\` first.`);
@@ -69,7 +69,7 @@ export async function startSite(settings = {}) {
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByRole('button', { name: 'Sign out' }).waitFor();
   };
-  return { port, people, person, signIn, stop, mail, url };
+  return { port, data: join(folder, 'var'), people, person, signIn, stop, mail, url };
 }
 
 /** The newest mail of a kind to an address, once it is there: its raw text and the first link in it. */

