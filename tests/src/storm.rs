@@ -210,7 +210,10 @@ async fn storm(site: Site) {
         "{kills} kills: {answered} answers in hand, {orders} orders, {unknown} cut off; ready again within {} ms",
         slowest.as_millis()
     );
-    assert!(answered > 10 && orders > 5, "{answered} answers, {orders} orders: the test tests nothing; refused: {refused}");
+    assert!(
+        answered > 10 && orders > 5,
+        "{answered} answers, {orders} orders: the test tests nothing; refused: {refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
