@@ -2,6 +2,7 @@
 //! loopback port, and raw requests to it.
 
 use crate::{
+    audit::Act,
     clock::Clock,
     config::Config,
     edge::{Edge, ErrorPages, Readiness, Resolver},
@@ -11,7 +12,7 @@ use crate::{
     tenants,
 };
 use marque_domain::time::Millis;
-use marque_store::{Store, SystemDb};
+use marque_store::{AuditEntry, Store, SystemDb, TenantDb};
 use poem::{Endpoint, EndpointExt as _, Server, listener::TcpAcceptor};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -74,6 +75,23 @@ pub fn config(text: &str) -> Config {
     let compiled = me.ancestors().nth(3).unwrap().join("tmp/compiled-in-tests");
     let variable = ("MARQUE_COMPILED_DIR".to_owned(), compiled.display().to_string());
     Config::read("test.toml", text, [variable]).unwrap()
+}
+
+/// The acts in a tenant's audit log, oldest first.
+pub async fn acts(db: &TenantDb) -> Vec<String> {
+    log(db).await.into_iter().map(|entry| entry.act).collect()
+}
+
+/// Who did an act and to what, each time that it was recorded, oldest first: `person ann@x.example: ord_…`.
+pub async fn recorded(db: &TenantDb, act: Act) -> Vec<String> {
+    let entries = log(db).await.into_iter().filter(|entry| entry.act == act.code());
+    entries.map(|entry| format!("{} {}: {}", entry.actor_kind, entry.actor_name, entry.target)).collect()
+}
+
+async fn log(db: &TenantDb) -> Vec<AuditEntry> {
+    let mut entries = Vec::new();
+    db.walk_audit(|row| entries.push(row.entry)).await.unwrap();
+    entries
 }
 
 /// Keys under a master key that only tests have.

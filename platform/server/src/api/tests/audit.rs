@@ -2,9 +2,10 @@
 
 use super::world::{AURORA, BOREALIS, World};
 use crate::{
-    audit::{Noted, verify},
+    audit::{Act, Noted, verify},
     testing::vault,
 };
+use poem::http::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +55,12 @@ async fn a_day_stands_in_the_log() {
     assert!(!theirs.to_string().contains("ann@x.example"), "{theirs}");
     let ann = world.person(AURORA, "ann").await;
     assert_eq!(ann.get("/audit").await.refusal().0, 403);
+
+    // Who takes the log away stands in it; who may not, does not.
+    for (who, status) in [(&ann, 403), (&owner, 200)] {
+        assert_eq!(who.page(Method::GET, "/admin/audit.csv", &[]).await.status().as_u16(), status, "{}", who.name);
+    }
+    assert_eq!(world.recorded(AURORA, Act::AuditExported).await, ["person owner@x.example: "]);
 
     let system = world.store.system();
     for tenant in system.tenants().await.unwrap() {

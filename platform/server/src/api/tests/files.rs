@@ -1,6 +1,7 @@
 //! Files of Expert Advisors over HTTP: a vendor uploads, a trader downloads, and everybody else does not.
 
 use super::world::{AURORA, Answer, BOREALIS, Person, World};
+use crate::audit::Act;
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -81,9 +82,10 @@ async fn a_vendor_uploads_and_a_trader_downloads() {
     assert_eq!(owner.post(&format!("/ea-files/{id}/remove"), &Value::Null).await.refusal(), (404, "not-found"));
     assert_eq!(stranger.page(Method::GET, path, &[]).await.status(), 410);
 
-    let acts = world.acts(AURORA).await;
-    let count = |act: &str| acts.iter().filter(|(known, target)| known == act && target == id).count();
-    assert_eq!((count("ea-file-added"), count("ea-file-downloaded"), count("ea-file-removed")), (1, 2, 1));
+    for (act, times) in [(Act::EaFileAdded, 1), (Act::EaFileDownloaded, 2), (Act::EaFileRemoved, 1)] {
+        let recorded = world.recorded(AURORA, act).await;
+        assert_eq!(recorded.iter().filter(|entry| entry.ends_with(id)).count(), times, "{act}: {recorded:?}");
+    }
 }
 
 /// A form as a browser sends it, in parts: the token first.

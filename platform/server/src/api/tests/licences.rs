@@ -1,16 +1,21 @@
 //! Expert Advisors and licences: what a vendor does, what an owner sees, and what is recorded of it.
 
 use super::world::{AURORA, BOREALIS, Person, World};
+use crate::audit::Act;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-/// A licence of ann's, made by the owner.
-async fn issued(owner: &Person<'_>, ea: &str) -> Value {
-    let terms = json!({
-        "name": "Monthly", "term": "subscription", "term_s": 2_678_400, "grace_s": 0, "machines": 1, "accounts": 1,
+fn terms(machines: u32) -> Value {
+    json!({
+        "name": "Monthly", "term": "subscription", "term_s": 2_678_400, "grace_s": 0, "machines": machines, "accounts": 1,
         "overage": "strict", "binding": "all", "kinds": "both", "window_s": 600, "cooldown_s": 0, "lease_s": 86_400,
         "offline_grace_s": 259_200, "heartbeat_s": 200, "requests_per_minute": 30,
-    });
+    })
+}
+
+/// A licence of ann's, made by the owner.
+async fn issued(owner: &Person<'_>, ea: &str) -> Value {
+    let terms = terms(1);
     let policy = owner.post(&format!("/eas/{ea}/policies"), &terms).await.ok();
     assert_eq!(policy["terms"], terms, "what was sent comes back");
     owner.post("/licences", &json!({ "policy": policy["id"], "owner": "ann@x.example" })).await.ok()
@@ -67,7 +72,7 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     let yank = format!("/ea-versions/{}/yank", version["id"].as_str().unwrap());
     assert!(owner.post(&yank, &why).await.ok()["yanked_at"].is_string());
 
-    let acts: Vec<String> = world.acts(AURORA).await.into_iter().map(|(act, _)| act).collect();
+    let acts = world.acts(AURORA).await;
     for act in [
         "ea-product-added",
         "ea-version-added",
@@ -88,6 +93,22 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_changed_for_every_licence_under_it() {
+    let world = World::start().await;
+    let [_, _, policy, ..] = world.licence(AURORA, "ann").await;
+    let (owner, ann) = (world.person(AURORA, "owner").await, world.person(AURORA, "ann").await);
+    let path = format!("/licence-policies/{policy}");
+    assert_eq!(ann.post(&path, &terms(2)).await.refusal(), (403, "forbidden"));
+    let mut nameless = terms(2);
+    nameless["name"] = json!("");
+    assert_eq!(owner.post(&path, &nameless).await.refusal(), (422, "invalid"));
+    assert_eq!(world.recorded(AURORA, Act::LicencePolicyChanged).await, [""; 0]);
+    assert_eq!(owner.post(&path, &terms(2)).await.ok()["terms"], terms(2));
+    let recorded = world.recorded(AURORA, Act::LicencePolicyChanged).await;
+    assert_eq!(recorded, [format!("person owner@x.example: {policy}")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_shows_what_its_reader_may_see() {
     let world = World::start().await;
     let [.., licence, _] = world.licence(AURORA, "ann").await;
@@ -100,6 +121,10 @@ async fn a_table_shows_what_its_reader_may_see() {
     assert!(owners.starts_with("licence,product,policy,owner,state,") && owners.lines().count() == 2, "{owners}");
     assert!(owners.contains(&licence) && owners.contains("ann@x.example"));
     assert_eq!(table("bob").await.lines().count(), 1, "another's licence is not in it");
+    let stranger = world.stranger(AURORA);
+    assert_eq!(stranger.get("/licences.csv").await.status, 401);
+    let recorded = world.recorded(AURORA, Act::LicencesExported).await;
+    assert_eq!(recorded, ["owner", "bob"].map(|name| format!("person {name}@x.example: licences")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

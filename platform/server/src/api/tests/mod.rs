@@ -4,6 +4,7 @@ mod asked;
 mod audit;
 mod backtests;
 mod bodies;
+mod factors;
 mod files;
 mod licences;
 mod limits;

@@ -1,7 +1,7 @@
 //! Money that the brand moves, races included, and the kill switch: as a trader, a broker and the operator.
 
 use super::world::{AURORA, Person, World};
-use crate::secrets;
+use crate::{audit::Act, secrets};
 use futures_util::future::join_all;
 use marque_domain::kill::{KillMode, KillScope};
 use marque_store::{KillAct, KillRequest};
@@ -41,7 +41,7 @@ async fn of_a_hundred_withdrawals_at_once_exactly_one_is_made() {
     assert_eq!((&lines[1]["kind"], &lines[1]["balance"]), (&json!("deposit"), &json!("100000.00")));
     let books = world.books(AURORA).await;
     assert_eq!(books.faults, []);
-    assert!(world.acts(AURORA).await.iter().any(|(act, _)| act == "money-moved"));
+    assert!(world.acts(AURORA).await.iter().any(|act| act == "money-moved"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,6 +82,11 @@ async fn a_reference_is_made_once_and_a_proof_is_asked_for() {
     let file = ann.page(Method::GET, &format!("/accounts/{account}/statement.csv"), &[]).await;
     assert!(file.headers()["content-type"].to_str().unwrap().starts_with("text/csv"));
     assert!(file.text().await.unwrap().contains("Deposit,250.00,100250.00,USD,wire-1,a test"));
+    let other = world.person(AURORA, "bob").await;
+    let refused = other.page(Method::GET, &format!("/accounts/{account}/statement.csv"), &[]).await;
+    assert_eq!(refused.status(), 404);
+    let recorded = world.recorded(AURORA, Act::StatementExported).await;
+    assert_eq!(recorded, [format!("person ann@x.example: {account}")], "who took it away, and no other");
 }
 
 async fn outcome(person: &Person<'_>, account: &str) -> Value {
@@ -124,7 +129,7 @@ async fn a_switch_stops_closes_and_stays_on_until_it_is_released() {
     risk.post(release, &json!({ "account": ids.account })).await.ok();
     assert_eq!(outcome(&ann, &ids.account).await["outcome"], "approved", "release restores");
     let acts = world.acts(AURORA).await;
-    assert!(["kill-pressed", "kill-released"].iter().all(|act| acts.iter().any(|(known, _)| known == act)), "{acts:?}");
+    assert!(["kill-pressed", "kill-released"].iter().all(|act| acts.iter().any(|known| known == act)), "{acts:?}");
 
     // The same from the page, with one tap.
     let page = ann.page(Method::POST, &format!("/accounts/{}/kill", ids.account), &[("mode", "stop")]).await;

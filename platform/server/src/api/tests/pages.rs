@@ -215,7 +215,7 @@ async fn what_is_personal_is_nobody_elses() {
     for form in names.into_iter().chain(ends) {
         assert_eq!(ann.page(Method::POST, form, &[("name", "Renamed")]).await.status(), 303, "{form}");
     }
-    let acts: Vec<String> = world.acts(AURORA).await.into_iter().map(|(act, _)| act).collect();
+    let acts = world.acts(AURORA).await;
     for act in ["session-ended", "api-grant-revoked", "personal-token-revoked", "passkey-renamed", "passkey-removed"] {
         assert_eq!(acts.iter().filter(|found| *found == act).count(), 1, "{act} in {acts:?}");
     }

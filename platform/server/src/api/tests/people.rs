@@ -1,7 +1,7 @@
 //! What those who run a brand decide about its people, by the forms of their pages.
 
 use super::world::{AURORA, BOREALIS, Person, World};
-use crate::identity::Role;
+use crate::{audit::Act, identity::Role};
 use poem::http::Method;
 
 async fn send(who: &Person<'_>, whom: &str, what: &str, form: &[(&str, &str)]) -> u16 {
@@ -25,14 +25,9 @@ async fn who_is_shut_out_is_out_at_once_and_can_be_let_in_again() {
     assert_eq!(send(&owner, &id, "/reinstate", &[]).await, 303);
     assert_eq!(bob.get("/accounts").await.status, 401, "what ended does not come back");
     assert_eq!(world.try_sign_in(AURORA, "bob").await, 303);
-    let acts = world.acts(AURORA).await;
-    assert_eq!(
-        acts.iter()
-            .filter(|(act, target)| *target == id && act.starts_with("person-"))
-            .map(|(act, _)| act.as_str())
-            .collect::<Vec<_>>(),
-        ["person-restored", "person-suspended"]
-    );
+    for act in [Act::PersonSuspended, Act::PersonRestored] {
+        assert_eq!(world.recorded(AURORA, act).await, [format!("person owner@x.example: {id}")], "{act}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +64,11 @@ async fn nobody_decides_about_whom_they_do_not_govern() {
         assert_eq!(send(&admin, &ids[0].1, "", form).await, 422);
     }
     assert_eq!(world.people(AURORA).await, before, "nothing moved");
+    assert_eq!(world.recorded(AURORA, Act::RoleChanged).await, [""; 0]);
     assert_eq!(send(&admin, &ids[0].1, "", &[("role", "risk"), ("plan", "plus")]).await, 303);
+    for act in [Act::RoleChanged, Act::PlanChanged] {
+        assert_eq!(world.recorded(AURORA, act).await, [format!("person admin@x.example: {}", ids[0].1)], "{act}");
+    }
     let ann = world.people(AURORA).await.into_iter().find(|user| user.id.to_string() == ids[0].1).unwrap();
     assert_eq!((ann.role.as_str(), ann.plan.as_deref()), ("risk", Some("plus")));
 }
@@ -139,6 +138,5 @@ async fn somebody_is_asked_in_once_and_comes_in_by_their_own_password_alone() {
     assert_eq!(send(&admin, "invite", "", &above).await, 403);
     let split = [("email", "b@x.example"), ("name", "B\r\nBcc: c@x.example"), ("role", "trader"), ("plan", "")];
     assert_eq!(send(&owner, "invite", "", &split).await, 422);
-    let invited = world.acts(AURORA).await.into_iter().filter(|(act, _)| act == "person-invited").count();
-    assert_eq!(invited, 2);
+    assert_eq!(world.recorded(AURORA, Act::PersonInvited).await.len(), 2);
 }

@@ -1,7 +1,10 @@
 //! From an author's component to a trader's deployment: the gate, signatures, approval, channels, withdrawal.
 
 use super::world::{AURORA, BOREALIS, Person, World, components};
-use crate::plugins::signature::{AuthorKey, Statement};
+use crate::{
+    audit::Act,
+    plugins::signature::{AuthorKey, Statement},
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -119,7 +122,7 @@ async fn from_an_author_to_a_trader() {
     let refused = author.post("/plugins/releases", &signed(&key, "gap-fades", "3.0.0", "stable")).await;
     assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!("/public_key")));
 
-    let acts: Vec<String> = world.acts(AURORA).await.into_iter().map(|(act, _)| act).collect();
+    let acts = world.acts(AURORA).await;
     for wanted in ["author-key-added", "plugin-published", "plugin-approved", "plugin-yanked", "author-key-revoked"] {
         assert!(acts.iter().any(|act| act == wanted), "{wanted} is not recorded");
     }
@@ -188,4 +191,6 @@ async fn a_refused_release_stays_out_and_says_why() {
     for what in ["approve", "refuse", "yank"] {
         assert_eq!(act(&admin, &id, what).await.refusal(), (409, "conflict"), "{what}");
     }
+    assert_eq!(world.recorded(AURORA, Act::PluginRefused).await, [format!("person admin@x.example: {id}")]);
+    assert_eq!(world.recorded(AURORA, Act::PluginApproved).await, [""; 0]);
 }

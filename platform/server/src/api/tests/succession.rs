@@ -80,7 +80,7 @@ async fn a_version_takes_over_goes_back_and_runs_beside() {
     ann.post(&path("shadow/drop"), &Value::Null).await.ok();
     assert_eq!(ann.get(&path("shadow")).await.ok()["shadow"]["ended"], "dropped");
 
-    let acts: Vec<String> = world.acts(AURORA).await.into_iter().map(|(act, _)| act).collect();
+    let acts = world.acts(AURORA).await;
     for act in ["strategy-upgraded", "strategy-rolled-back", "shadow-started", "shadow-promoted", "shadow-ended"] {
         assert!(acts.iter().any(|found| found == act), "{act} in {acts:?}");
     }

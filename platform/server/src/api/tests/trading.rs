@@ -1,6 +1,7 @@
 //! A trader's day.
 
 use super::world::{AURORA, World};
+use crate::audit::Act;
 use futures_util::StreamExt as _;
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -109,6 +110,10 @@ async fn orders_that_wait_are_changed_paired_and_withdrawn() {
     assert_eq!(ann.get(&format!("/orders/{first}")).await.ok()["state"], "cancelled");
     let again = ann.post(&format!("/orders/{first}/cancel"), &Value::Null).await.ok();
     assert_eq!(again["denial"]["code"], "order_not_working");
+    for act in [Act::OrderChanged, Act::OrderCancelled] {
+        let recorded = world.recorded(AURORA, act).await;
+        assert_eq!(recorded, [format!("person ann@x.example: {first}")], "{act}, and nothing of what was refused");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

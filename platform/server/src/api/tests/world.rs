@@ -2,6 +2,7 @@
 
 use crate::{
     api,
+    audit::Act,
     clock::Clock,
     identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
     licensing::{
@@ -13,7 +14,7 @@ use crate::{
     portal::Portal,
     secrets::{self, Secret},
     serve, tenants,
-    testing::{NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
+    testing::{self, NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
     theme::Themes,
     trading::{self, Floor, requests},
 };
@@ -23,8 +24,8 @@ use marque_domain::{
     tenant::TenantStatus,
 };
 use marque_store::{
-    AuditFilter, AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail,
-    Release, Seat, SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
+    AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release, Seat,
+    SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
 };
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
@@ -191,10 +192,14 @@ impl World {
         page.items
     }
 
-    /// What was recorded at a brand and about what, newest first.
-    pub async fn acts(&self, host: &str) -> Vec<(String, String)> {
-        let rows = self.tenant(host).await.audit(&AuditFilter::default(), Page::first(200)).await.unwrap();
-        rows.items.into_iter().map(|row| (row.entry.act, row.entry.target)).collect()
+    /// What was recorded at a brand, oldest first.
+    pub async fn acts(&self, host: &str) -> Vec<String> {
+        testing::acts(&self.tenant(host).await).await
+    }
+
+    /// Who did an act at a brand and to what, each time.
+    pub async fn recorded(&self, host: &str, act: Act) -> Vec<String> {
+        testing::recorded(&self.tenant(host).await, act).await
     }
 
     /// Sets up a single sign-on connection that only this brand has; answers its name in addresses.
