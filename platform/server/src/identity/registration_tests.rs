@@ -1,20 +1,23 @@
 //! Registration, confirmation and reset: what works once, what ends what, and that nothing tells who has an account.
 
-use super::{Identity, NewPerson, Registration, Role, Visit, create_person};
+use super::{
+    Identity, NewPerson, Registration, Role, Visit, create_person,
+    one_time::{self, TokenKind},
+};
 use crate::{
-    audit::{self, Recorder},
+    audit::{self, Act, Recorder},
     clock::Clock,
     edge::{HostName, Resolver, Tenant},
     mail::{Courier, Postman},
     problem::{Problem, ProblemCode},
     secrets::{Secret, Token},
-    testing::{NOON, TestStore, config, vault},
+    testing::{self, NOON, TestStore, config, vault},
 };
 use marque_domain::{
     id::{SessionId, UserId},
     time::{DAY_MS, HOUR_MS, Millis},
 };
-use marque_store::{AuditFilter, Page, User};
+use marque_store::User;
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
@@ -112,10 +115,13 @@ impl World {
         self.identity.passwords().verify(Secret::new(password.to_owned()), stored).await.unwrap()
     }
 
+    /// What was recorded, oldest first.
     async fn acts(&self) -> Vec<String> {
-        let page = Page::first(200);
-        let rows = self.visit.tenant.db().audit(&AuditFilter::default(), page).await.unwrap().items;
-        rows.into_iter().map(|row| row.entry.act).collect()
+        testing::acts(self.visit.tenant.db()).await
+    }
+
+    async fn recorded(&self, act: Act) -> Vec<String> {
+        testing::recorded(self.visit.tenant.db(), act).await
     }
 
     /// What the server did meanwhile: hashes, audit entries, mails queued, bytes of tokens' rows are another matter.
@@ -152,11 +158,12 @@ async fn who_registers_confirms_the_address_once() {
     let outcomes = futures_util::future::join_all(tries).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "it works once");
     assert!(world.person("new@x.example").await.unwrap().email_verified_at.is_some());
-    assert_eq!(world.acts().await, ["email-verified", "registered"]);
+    assert_eq!(world.acts().await, ["registered", "email-verified"]);
 
     // Another link is for who has not confirmed yet.
     world.identity.resend_verification(&world.visit, person.id).await.unwrap();
     assert!(world.letters().await.is_empty());
+    assert_eq!(world.recorded(Act::VerificationSent).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -169,6 +176,7 @@ async fn a_link_to_confirm_an_address_ends() {
     let person = world.person("new@x.example").await.unwrap();
     world.identity.resend_verification(&world.visit, person.id).await.unwrap();
     let second = world.letters().await.remove(0).token.unwrap();
+    assert_eq!(world.recorded(Act::VerificationSent).await, ["person new@x.example: new@x.example"]);
     // The address changes before the link is opened: it confirms the old one, which is no longer theirs.
     world.visit.tenant.db().change_email(person.id, "newer@x.example", world.now()).await.unwrap();
     assert_eq!(code(world.identity.verify_email(&world.visit, &second).await), ProblemCode::LinkEnded);
@@ -191,6 +199,8 @@ async fn registering_a_taken_address_does_the_same_work() {
     assert_eq!((new[0].kind.as_str(), taken[0].kind.as_str()), ("verify-email", "already-registered"));
     assert!(taken[0].to.contains("ann@x.example") && new[0].token.is_some() && taken[0].token.is_some());
     assert_eq!(world.person("ann@x.example").await.unwrap(), ann, "nothing of hers changed");
+    let repeated = ["nobody ann@x.example: ann@x.example"];
+    assert_eq!(world.recorded(Act::RegistrationRepeated).await, repeated, "whoever it was");
 
     // Refusals too come before anything is looked up.
     for email in ["ann@x.example", "new2@x.example"] {
@@ -202,6 +212,7 @@ async fn registering_a_taken_address_does_the_same_work() {
     }
     let refused = world.register("not an address", GOOD).await.expect_err("no address");
     assert_eq!(refused.errors[0].field, "email");
+    assert_eq!(world.recorded(Act::RegistrationRepeated).await, repeated);
 }
 
 #[tokio::test]
@@ -267,7 +278,7 @@ async fn a_forgotten_password_is_replaced_once_and_ends_what_it_opened() {
     let again = world.identity.reset_password(&world.visit, &other, Secret::new(GOOD.to_owned())).await;
     assert_eq!(code(again), ProblemCode::LinkEnded, "the other link ended too");
     assert_eq!(world.letters().await[0].kind, "password-changed");
-    assert_eq!(world.acts().await, ["password-reset", "password-reset-asked", "password-reset-asked"]);
+    assert_eq!(world.acts().await, ["password-reset-asked", "password-reset-asked", "password-reset"]);
 }
 
 #[tokio::test]
@@ -284,6 +295,23 @@ async fn a_link_to_reset_lasts_an_hour_and_confirms_the_address() {
     let token = world.letters().await.remove(0).token.unwrap();
     world.identity.reset_password(&world.visit, &token, Secret::new(BETTER.to_owned())).await.unwrap();
     assert!(world.person("new@x.example").await.unwrap().email_verified_at.is_some(), "the link came by mail");
+}
+
+#[tokio::test]
+async fn who_is_invited_accepts_once_by_choosing_a_password() {
+    let world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    let db = world.visit.tenant.db();
+    let token = one_time::issue(db, TokenKind::Invitation, ann.id, &(), world.now()).await.unwrap();
+    let choose = async |password: &str| {
+        world.identity.reset_password(&world.visit, &token, Secret::new(password.to_owned())).await
+    };
+    assert_eq!(code(choose("password1").await), ProblemCode::Invalid);
+    assert_eq!(world.acts().await, [""; 0]);
+    choose(BETTER).await.unwrap();
+    assert_eq!(code(choose(GOOD).await), ProblemCode::LinkEnded);
+    assert_eq!(world.recorded(Act::InvitationAccepted).await, ["person ann@x.example: ann@x.example"]);
+    assert_eq!(world.acts().await, ["invitation-accepted"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::{
     issuer::{CLIENT, Issuer, Lie, SECRET},
 };
 use crate::{
-    audit::{Origin, Recorder},
+    audit::{Act, Origin, Recorder},
     clock::Clock,
     edge::{HostName, Resolver},
     identity::{
@@ -19,7 +19,7 @@ use crate::{
     problem::ProblemCode,
     secrets::{Secret, Vault},
     serve,
-    testing::{NOON, TestServer, TestStore, config, edge},
+    testing::{self, NOON, TestServer, TestStore, config, edge},
     theme::Themes,
 };
 use marque_domain::time::{MINUTE_MS, Millis};
@@ -101,6 +101,11 @@ impl World {
             created_at: NOON,
             updated_at: NOON,
         }
+    }
+
+    /// Who did an act at a brand and to what, each time.
+    async fn recorded(&self, host: &str, act: Act) -> Vec<String> {
+        testing::recorded(&self.db(host).await, act).await
     }
 
     /// Whether somebody who proved who they are in this way may come in.
@@ -239,6 +244,8 @@ async fn somebody_new_comes_and_is_known_the_next_time() {
     assert_eq!((user.display_name.as_str(), user.role.as_str()), ("Ann Lee", "trader"));
     assert!(user.email_verified_at.is_some() && user.password_hash.expose().is_empty());
     assert_eq!(db.user_by_email("changed@x.example").await.unwrap(), None, "an address finds and makes nobody");
+    let added = world.recorded(AURORA, Act::PersonAdded).await;
+    assert_eq!(added, ["system single sign-on acme: ann@x.example"], "once, and by no person");
     // No password is theirs, not even none.
     let answer =
         world.browser(AURORA).post("/sign-in", "/sign-in", &[("email", "ann@x.example"), ("password", "")]).await;
@@ -369,6 +376,7 @@ async fn linking_is_for_who_began_it() {
     ann.cookies = mine;
     let db = world.db(AURORA).await;
     assert_eq!(db.sso_identity(&world.issuer.url, "ann-at-the-issuer").await.unwrap(), None);
+    assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, [""; 0]);
 
     let back = ann.begin("/security/sso", "/security/sso/link/acme", "acme").await;
     let answer = ann.get(&back).await;
@@ -401,6 +409,9 @@ async fn linking_is_for_who_began_it() {
     assert_eq!(newcomer.by_sso("acme").await.status(), 303);
     let fields = [fields[0], ("subject", "newcomer")];
     refused(newcomer.post("/security/sso", "/security/sso/unlink", &fields).await, 409, "only way in").await;
+    assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, ["person ann@here.example: acme"]);
+    let unlinked = format!("person ann@here.example: {}", world.issuer.url);
+    assert_eq!(world.recorded(AURORA, Act::SsoUnlinked).await, [unlinked]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -496,6 +507,8 @@ async fn only_who_runs_the_brand_sets_it_up_and_secrets_stay_inside() {
     assert!(!answer.text().await.unwrap().contains("a-very-secret-secret"), "not even in a form that is shown again");
     assert_eq!(owner.post(page, "/admin/sso/new", &fields).await.status(), 303);
     assert_eq!(owner.post(page, "/admin/sso/new", &fields).await.status(), 422, "the short name is taken");
+    let added = world.recorded(AURORA, Act::SsoConnectionAdded).await;
+    assert_eq!(added, ["person owner@here.example: third"]);
     for path in ["/admin/sso", "/admin/sso/third"] {
         let text = owner.get(path).await.text().await.unwrap();
         assert!(text.contains("Third") && !text.contains("a-very-secret-secret"), "{path}");

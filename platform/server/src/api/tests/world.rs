@@ -24,8 +24,8 @@ use marque_domain::{
     tenant::TenantStatus,
 };
 use marque_store::{
-    AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release, Seat,
-    SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
+    AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release,
+    Seat, SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
 };
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 use super::NewPersonalToken;
 use crate::{
+    audit::Act,
     clock::Clock,
     identity::{
         Csrf, Identity, IdentityLayer, NewPerson, Operation, RenderSignIn, Role, Scope, SignedIn, Visit, create_person,
@@ -9,7 +10,7 @@ use crate::{
         gate::{Pages, may},
     },
     secrets::Secret,
-    testing::{NOON, TestServer, TestStore, config, edge, vault},
+    testing::{NOON, TestServer, TestStore, config, edge, recorded, vault},
 };
 use marque_domain::time::{DAY_MS, MINUTE_MS, Millis};
 use marque_store::TenantDb;
@@ -245,6 +246,13 @@ async fn a_refresh_token_used_twice_ends_everything_that_came_of_it() {
     let after = world.enter(AURORA, &json!({ "refresh": winners[0]["refresh"] })).await;
     assert_eq!(after, Err(refused(401, "invalid-token")));
     assert_eq!(world.me(&other["access"]).await.0, 200, "another program of hers goes on");
+    // One of them ended it; to the others it was over.
+    let db = world.db("aurora").await;
+    let opened = recorded(&db, Act::ApiGrantOpened).await;
+    let reused = recorded(&db, Act::ApiTokenReused).await;
+    assert_eq!((opened.len(), reused.len()), (2, 1), "{reused:?}");
+    let grant = reused[0].strip_prefix(&format!("nobody {ANN}: ")).expect("whoever showed it need not be her");
+    assert_eq!(opened.iter().filter(|entry| **entry == format!("person {ANN}: {grant}")).count(), 1, "{opened:?}");
 }
 
 #[tokio::test]
@@ -362,6 +370,7 @@ async fn a_second_factor_is_asked_for_with_the_password() {
     let password = json!({ "email": ANN, "password": "aurora password" });
     assert_eq!(world.enter(AURORA, &password).await, Err(refused(401, "code-required")));
     assert_eq!(world.enter(AURORA, &with("000000")).await, Err(refused(401, "code-required")));
+    assert_eq!(recorded(&db, Act::ApiGrantOpened).await, [""; 0]);
     let code = app.code_at(NOON);
     let mut wrong = with(&code);
     wrong["password"] = json!("a wrong guess");
@@ -372,6 +381,7 @@ async fn a_second_factor_is_asked_for_with_the_password() {
     world.at(15 * MINUTE_MS);
     assert!(world.enter(AURORA, &with(&codes[0])).await.is_ok(), "a backup code");
     assert_eq!(world.enter(AURORA, &with(&codes[0])).await, Err(refused(401, "code-required")));
+    assert_eq!(recorded(&db, Act::ApiGrantOpened).await.len(), 2);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    audit::Recorder,
+    audit::{Act, Recorder},
     edge::Tenant,
     identity::{
         Visit,
@@ -13,6 +13,7 @@ use crate::{
     },
     problem::Problem,
     secrets::Token,
+    testing::recorded,
 };
 use marque_domain::{id::UserId, time::MINUTE_MS};
 use marque_store::{TenantDb, User, UserStatus};
@@ -208,6 +209,9 @@ async fn a_backup_code_works_once() {
     assert_eq!(here.show(&ann.codes[3].to_uppercase()).await, ok());
     here.begin().await;
     assert_eq!(here.show(&ann.codes[3]).await.0, 401);
+    let by_her = format!("person {EMAIL}: {}", ann.user);
+    assert_eq!(recorded(&ann.db, Act::BackupCodeUsed).await, [by_her.as_str()], "not the one that was refused");
+    assert_eq!(recorded(&ann.db, Act::SignInChallenged).await, [by_her.as_str(); 2], "each password asked for more");
     assert_eq!(here.show(&ann.codes[4]).await, ok());
     assert_eq!(ann.db.second_factors(ann.user).await.unwrap().backup_codes, 8);
     let stored = world.store.bytes();

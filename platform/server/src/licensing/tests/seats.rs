@@ -1,6 +1,7 @@
 //! The last seat, seats that are silent, reports that come twice.
 
 use super::{super::manage::PolicyWish, world::*};
+use crate::{audit::Act, testing::recorded};
 use marque_domain::licence::State;
 use marque_store::{LicenceChange, LicenceEventKind, Page};
 use serde_json::json;
@@ -60,6 +61,11 @@ async fn a_seat_that_was_given_back_is_free_at_once() {
     let kinds: Vec<LicenceEventKind> = events.iter().rev().map(|event| event.kind).collect();
     use LicenceEventKind as K;
     assert_eq!(kinds, [K::Activated, K::Released, K::Activated]);
+    assert_eq!(recorded(&licence.db, Act::EaReleased).await.len(), 1);
+    let taken = recorded(&licence.db, Act::EaActivated).await;
+    assert_eq!(taken.len(), 2, "and nothing of who found no seat: {taken:?}");
+    let latest = licence.db.seats(licence.id).await.unwrap().pop().unwrap();
+    assert!(taken[1].starts_with("system EA gold-rush ") && taken[1].ends_with(&latest.id.to_string()), "{taken:?}");
 }
 
 #[tokio::test]
