@@ -192,6 +192,13 @@ describe('security', () => {
       await page.goto(site.url('borealis', '/sign-in'));
       await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
       await page.getByRole('alert').getByText('not known here').waitFor();
+
+      // Whoever runs the brand reads who added it.
+      await site.signIn(page, 'borealis', 'owner');
+      await page.goto(site.url('borealis', `/admin/audit?${new URLSearchParams({ act: 'passkey-added', person: trader.email })}`));
+      const entries = page.getByRole('region', { name: 'What was done' }).locator('tbody tr');
+      assert.equal(await entries.count(), 1);
+      assert.match(await entries.innerText(), /Added a passkey.*My laptop/s);
     }));
 
   test('who is invited chooses a password, adds an app, loses it, and is let in again by an owner', () =>

@@ -1,6 +1,6 @@
 //! Expert Advisors, compiled from their MQL sources, against the real server: what `ea/test` plays against its stand-in.
 
-use crate::visitor::demo_password;
+use crate::{oracles::recorded, visitor::demo_password};
 use marque_testkit::site::{Running, Site, workspace};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -109,4 +109,6 @@ async fn keys_are_rotated_and_retired_by_command() {
     assert!(site.succeeds(&["ea-key", "rotate", "aurora", "--seats"]).contains("0 seats"));
     assert!(site.succeeds(&["ea-key", "list", "aurora"]).lines().count() == 2);
     assert!(server.stop().success());
+    let verbs = ["rotate", "retire", "rotate"].map(|verb| format!("system marque ea-key {verb}: "));
+    assert_eq!(recorded(&site, "ea-keys-rotated").await, verbs, "and nothing of what was refused");
 }

@@ -10,7 +10,7 @@ use marque_domain::{
     oracle,
     order::{Order, Position},
 };
-use marque_store::{Page, Store, TenantDb, Whose};
+use marque_store::{AuditFilter, AuditRow, Page, Store, TenantDb, Whose};
 use marque_testkit::site::Site;
 
 /// The database of a site, and the part of it that is Aurora's.
@@ -22,6 +22,16 @@ pub async fn aurora(site: &Site) -> (Store, TenantDb) {
         store.system("read a test site").tenant_by_host("aurora.localhost").await.expect("a lookup").expect("aurora");
     let db = store.system("read a test site").tenant_db(tenant.id);
     (store, db)
+}
+
+/// Who did an act at Aurora and to what, as its audit log has it, newest first: `system marque plugin add: …`.
+pub async fn recorded(site: &Site, act: &str) -> Vec<String> {
+    let (store, db) = aurora(site).await;
+    let filter = AuditFilter { act: Some(act.to_owned()), ..AuditFilter::default() };
+    let rows = db.audit(&filter, Page::first(100)).await.expect("the log").items;
+    store.close().await.expect("the database closes");
+    let told = |AuditRow { entry, .. }| format!("{} {}: {}", entry.actor_kind, entry.actor_name, entry.target);
+    rows.into_iter().map(told).collect()
 }
 
 /// All that trading left behind: what a person, a regulator or a court would compare.

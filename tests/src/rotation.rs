@@ -1,6 +1,9 @@
 //! Keys are changed by a command that is killed again and again: nothing that is sealed is lost, and the next run goes on.
 
-use crate::visitor::{between, cookies};
+use crate::{
+    oracles::recorded,
+    visitor::{between, cookies},
+};
 use marque_testkit::site::{Running, Site};
 use std::{
     io::{BufRead as _, BufReader},
@@ -100,6 +103,10 @@ async fn a_change_of_keys_that_is_killed_loses_nothing() {
     // Every secret is opened once more, each at its own place.
     let said = site.succeeds(&["keys", "rotate", "aurora"]);
     assert!(resealed(&said) >= MAILS && !said.contains("cannot be opened"), "{said}");
+    // Each run that came to its end stands in the log: of the first kind, of the master key, and this one.
+    let rotations = recorded(&site, "keys-rotated").await;
+    assert!(rotations.len() >= 3, "{rotations:?}");
+    assert!(rotations.iter().all(|entry| entry == "system marque keys rotate: "), "{rotations:?}");
     let verdict = site.succeeds(&["audit", "verify", "aurora"]);
     assert!(verdict.contains("aurora"), "{verdict}");
     let server = site.serve().await;

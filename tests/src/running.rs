@@ -1,7 +1,6 @@
 //! What anybody can see of the running binary.
 
-use crate::oracles::aurora;
-use marque_store::{AuditFilter, Page};
+use crate::oracles::recorded;
 use marque_testkit::site::Site;
 
 #[tokio::test]
@@ -30,8 +29,8 @@ async fn it_stops_when_asked_and_starts_again_after_a_kill() {
     site.serve().await;
 }
 
-#[test]
-fn applying_the_tenants_twice_changes_nothing() {
+#[tokio::test]
+async fn applying_the_tenants_twice_changes_nothing() {
     let site = Site::seeded();
     let tenants = marque_testkit::site::workspace().join("tenants").display().to_string();
     let before = site.succeeds(&["tenant", "list"]);
@@ -40,6 +39,7 @@ fn applying_the_tenants_twice_changes_nothing() {
     for slug in ["aurora", "borealis"] {
         assert!(before.contains(slug), "{slug} is not in:\n{before}");
     }
+    assert_eq!(recorded(&site, "tenant-applied").await, ["system marque tenant apply: aurora"]);
 }
 
 #[test]
@@ -78,13 +78,7 @@ fn a_wrong_setting_ends_the_start_with_a_sentence() {
 #[tokio::test]
 async fn what_an_operator_adds_to_a_catalogue_stands_in_its_audit_log() {
     let site = Site::seeded();
-    let count = async || {
-        let (store, db) = aurora(&site).await;
-        let filter = AuditFilter { act: Some("plugin-added".to_owned()), ..AuditFilter::default() };
-        let added = db.audit(&filter, Page::first(100)).await.expect("the log").items.len();
-        store.close().await.expect("the database closes");
-        added
-    };
+    let count = async || recorded(&site, "plugin-added").await.len();
     let listed = site.succeeds(&["plugin", "list", "aurora"]).lines().count();
     assert!(listed > 10, "only {listed} plugins");
     assert_eq!(count().await, listed);

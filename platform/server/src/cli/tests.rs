@@ -1,7 +1,9 @@
 //! Commands as an operator types them.
 
 use super::{Cli, CliError};
+use crate::{audit::Act, testing};
 use clap::{CommandFactory as _, Parser as _};
+use marque_store::Store;
 use std::path::Path;
 
 /// A folder with settings that keep everything inside it.
@@ -19,6 +21,14 @@ async fn run(site: &Path, args: &[&str]) -> Result<String, CliError> {
     let mut out = Vec::new();
     Cli::try_parse_from(given.iter().chain(args)).expect("arguments").run(&mut out).await?;
     Ok(String::from_utf8(out).unwrap())
+}
+
+/// Who did an act at Aurora and to what, as the log has it.
+async fn recorded(site: &Path, act: Act) -> Vec<String> {
+    let url = format!("sqlite:{}", site.join("var/marque.db").display());
+    let system = Store::connect(&url).await.unwrap().system("tests");
+    let aurora = system.tenant_by_host("aurora.localhost").await.unwrap().unwrap();
+    testing::recorded(&system.tenant_db(aurora.id), act).await
 }
 
 #[test]
@@ -156,6 +166,7 @@ async fn a_test_a_certificate_and_whether_it_holds() {
     let files = ["--certificate", &certificate, "--signed-by", "aurora", "--trades", &trades, "--html", &page];
     let told = run(site.path(), &[&base[..], &span, &settings, &files].concat()).await.unwrap();
     assert!(told.contains("Net profit") && told.contains("Sharpe"), "{told}");
+    let signed = recorded(site.path(), Act::BacktestSigned).await;
     assert!(std::fs::read_to_string(&page).unwrap().contains("<svg"));
     assert!(std::fs::read_to_string(&trades).unwrap().lines().count() > 5);
     let sweep = [&base[..], &span, &settings, &["--grid", "fast=3,5", "--grid", "slow=8,13"]].concat();
@@ -164,6 +175,8 @@ async fn a_test_a_certificate_and_whether_it_holds() {
 
     let read = std::fs::read_to_string(&certificate).unwrap();
     let parsed: serde_json::Value = serde_json::from_str(&read).unwrap();
+    let backtest = parsed["statement"]["backtest"].as_str().unwrap();
+    assert_eq!(signed, [format!("system marque backtest run: {backtest}")]);
     let keys = serde_json::json!({ "keys": [{ "key": parsed["key"], "since": "2026-11-10T00:00:00.000Z" }] });
     std::fs::write(at("keys.json"), keys.to_string()).unwrap();
     let keys = at("keys.json");

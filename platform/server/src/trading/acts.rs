@@ -267,3 +267,7 @@ fn position_details(position: &Position) -> (String, Value) {
     });
     (position.id.to_string(), details)
 }
+
+#[cfg(test)]
+#[path = "acts_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! Backtests as somebody starts and reads them, through the real sandbox.
 
 use super::world::{AURORA, Person, World, backtest_body};
-use crate::{backtest::certificate::Certificate, signing::PublishedKeys};
+use crate::{audit::Act, backtest::certificate::Certificate, signing::PublishedKeys};
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -170,6 +170,8 @@ async fn one_waits_at_a_time_on_a_small_plan_and_can_be_cancelled() {
     let done = finished(&ann, &backtest_body()).await;
     let cancelled = ann.post(&format!("/backtests/{}/cancel", done["id"].as_str().unwrap()), &Value::Null).await.ok();
     assert_eq!(cancelled["status"], "done");
+    let recorded = world.recorded(AURORA, Act::BacktestCancelled).await;
+    assert_eq!(recorded, [format!("person ann@x.example: {}", started["id"].as_str().unwrap())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Money that the brand moves, races included, and the kill switch: as a trader, a broker and the operator.
 
-use super::world::{AURORA, Person, World};
+use super::world::{AURORA, PASSWORD, Person, World};
 use crate::{audit::Act, secrets};
 use futures_util::future::join_all;
 use marque_domain::kill::{KillMode, KillScope};
@@ -75,6 +75,15 @@ async fn a_reference_is_made_once_and_a_proof_is_asked_for() {
     let page = admin.page(Method::POST, &format!("/accounts/{account}/money"), &form).await;
     assert_eq!(page.status(), 303, "it leads to where one confirms who one is");
     assert_eq!(ann.get(&format!("/accounts/{account}")).await.ok()["balance"], "100250.00");
+
+    for (password, status) in [("somebody else's", 401), (PASSWORD, 303)] {
+        let answer = admin.page(Method::POST, "/confirm", &[("password", password)]).await;
+        assert_eq!(answer.status().as_u16(), status, "{password}");
+    }
+    let by_admin = format!("person admin@x.example: {}", admin.user().await);
+    for act in [Act::StepUpFailed, Act::StepUp] {
+        assert_eq!(world.recorded(AURORA, act).await, [by_admin.as_str()], "{act}");
+    }
 
     // Its owner reads it, as a page and as a file.
     let page = ann.page(Method::GET, &format!("/accounts/{account}/money"), &[]).await.text().await.unwrap();
