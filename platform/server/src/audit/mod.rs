@@ -205,4 +205,6 @@ fn object(details: Value) -> Map<String, Value> {
 }
 
 #[cfg(test)]
+mod asserted;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! A second factor as its owner sets it up on the pages and as an owner of the brand takes it away, and what is recorded.
+//! A second factor as somebody sets it up on the pages and as an owner takes it away, and what is recorded of it.
 
 use super::world::{AURORA, World};
 use crate::{audit::Act, identity::factors::totp, testing::vault};
