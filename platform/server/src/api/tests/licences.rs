@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 fn terms(machines: u32) -> Value {
     json!({
         "name": "Monthly", "term": "subscription", "term_s": 2_678_400, "grace_s": 0, "machines": machines,
-        "accounts": 1, "overage": "strict", "binding": "all", "kinds": "both", "window_s": 600, "cooldown_s": 0, "lease_s": 86_400,
-        "offline_grace_s": 259_200, "heartbeat_s": 200, "requests_per_minute": 30,
+        "accounts": 1, "overage": "strict", "binding": "all", "kinds": "both", "window_s": 600, "cooldown_s": 0,
+        "lease_s": 86_400, "offline_grace_s": 259_200, "heartbeat_s": 200, "requests_per_minute": 30,
     })
 }
 
