@@ -211,16 +211,16 @@ impl Backtests {
         Ok(true)
     }
 
-    /// Asks for a backtest's end.
+    /// Asks for a backtest's end. Answers it as it is then, and whether this asked first.
     ///
     /// # Errors
     /// As [`TenantDb::cancel_backtest`].
-    pub async fn cancel(&self, db: &TenantDb, whose: Whose, id: BacktestId) -> Result<Backtest, Problem> {
-        let backtest = db.cancel_backtest(whose, id, self.0.clock.now()).await?;
+    pub async fn cancel(&self, db: &TenantDb, whose: Whose, id: BacktestId) -> Result<(Backtest, bool), Problem> {
+        let asked = db.cancel_backtest(whose, id, self.0.clock.now()).await?;
         if let Some(gauge) = self.gauge(db.tenant(), id) {
             gauge.stop.store(true, Ordering::Relaxed);
         }
-        Ok(backtest)
+        Ok(asked)
     }
 
     /// Thousandths that are done of a backtest, as near as this server knows.

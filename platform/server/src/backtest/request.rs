@@ -190,9 +190,9 @@ fn invalid() -> Problem {
 /// # Errors
 /// [`ProblemCode::NotFound`] for another's.
 pub async fn cancel(place: &Backtests, who: &SignedIn, whose: Whose, id: BacktestId) -> Result<Backtest, Problem> {
-    let cancelled = place.cancel(who.db(), whose, id).await?;
-    // One that had ended before is as it was.
-    if !matches!(cancelled.status, BacktestStatus::Done | BacktestStatus::Failed) {
+    let (cancelled, first) = place.cancel(who.db(), whose, id).await?;
+    // One that had ended before, or was asked to, is as it was.
+    if first {
         who.audit(Act::BacktestCancelled, id.to_string(), Value::Null).await?;
     }
     Ok(cancelled)

@@ -85,7 +85,7 @@ impl Proven<'_> {
     }
 
     /// Notes in the audit log what became of them.
-    async fn note(&self, tenant: &Tenant, act: Act, details: Value) -> Result<(), Problem> {
+    pub(super) async fn note(&self, tenant: &Tenant, act: Act, details: Value) -> Result<(), Problem> {
         let actor = Actor::Person { id: self.user.id, name: self.user.email.clone() };
         Ok(self.recorder.record(tenant.db(), actor, act, self.user.id.to_string(), details).await?)
     }
@@ -106,7 +106,7 @@ pub enum Demand {
 
 impl Demand {
     /// What the audit log calls it.
-    const fn name(&self) -> &'static str {
+    pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::SecondFactor => "second-factor",
             Self::MailedCode { .. } => "mailed-code",
@@ -276,12 +276,7 @@ impl Identity {
         let met = match (demand, proof) {
             (Demand::SecondFactor, Proof::Passkey(whose)) => whose == Some(user.id),
             (Demand::SecondFactor, Proof::Code(code)) => {
-                let keys = self.vault().of(tenant.db()).await?;
-                let which = factors::redeem(tenant.db(), &keys, user.id, code, now).await?;
-                if which == Some(factors::Code::Backup) {
-                    proven.note(tenant, Act::BackupCodeUsed, json!({})).await?;
-                }
-                which.is_some()
+                self.take_code(tenant, proven.recorder, user, code, now).await?
             }
             (Demand::MailedCode { mac }, Proof::Code(code)) => self.is_mailed(tenant, user, mac, code).await?,
             (Demand::MailedCode { .. }, Proof::Passkey(_)) => false,
@@ -290,6 +285,25 @@ impl Identity {
             tenant.db().forget_proof_tries(user.id).await?;
         }
         Ok(met)
+    }
+
+    /// Whether this is a code of the person's app, or a backup code, that was not used. It is used up by this. A backup code
+    /// is noted, wherever it was asked for.
+    pub(super) async fn take_code(
+        &self,
+        tenant: &Tenant,
+        recorder: &Recorder,
+        user: &User,
+        code: &str,
+        now: Millis,
+    ) -> Result<bool, Problem> {
+        let (db, keys) = (tenant.db(), self.vault().of(tenant.db()).await?);
+        let which = factors::redeem(db, &keys, user.id, code, now).await?;
+        if which == Some(factors::Code::Backup) {
+            let actor = Actor::Person { id: user.id, name: user.email.clone() };
+            recorder.record(db, actor, Act::BackupCodeUsed, user.id.to_string(), json!({})).await?;
+        }
+        Ok(which.is_some())
     }
 
     /// Counts a second proof of a person before it is looked at.

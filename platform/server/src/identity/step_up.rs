@@ -2,7 +2,7 @@
 //!
 //! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it.
 
-use super::{Identity, factors, signed_in::SignedIn};
+use super::{Identity, signed_in::SignedIn};
 use crate::{
     problem::{Problem, ProblemCode},
     secrets::Secret,
@@ -62,12 +62,11 @@ impl Identity {
         let user = db.user(who.user).await?;
         self.count_proof_try(&who.tenant, &user, now).await?;
         let right = match proof {
-            Confirmation::Password(password) => self.0.passwords.verify(password, Some(user.password_hash)).await?,
-            Confirmation::Passkey(whose) => whose == Some(user.id),
-            Confirmation::Code(code) => {
-                let keys = self.vault().of(db).await?;
-                factors::redeem(db, &keys, user.id, code, now).await?.is_some()
+            Confirmation::Password(password) => {
+                self.0.passwords.verify(password, Some(user.password_hash.clone())).await?
             }
+            Confirmation::Passkey(whose) => whose == Some(user.id),
+            Confirmation::Code(code) => self.take_code(&who.tenant, &who.recorder, &user, code, now).await?,
         };
         if right {
             db.forget_proof_tries(user.id).await?;

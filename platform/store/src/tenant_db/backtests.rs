@@ -186,15 +186,25 @@ impl TenantDb {
     }
 
     /// Asks for a backtest's end: one that waits is cancelled at once, one that runs soon. One that has ended is left as it
-    /// is.
+    /// is. Answers the backtest as it is then, and whether this asked first: of many at once one did.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when `whose` has none with this id, [`StoreError::Unavailable`].
-    pub async fn cancel_backtest(&self, whose: Whose, id: BacktestId, now: Millis) -> Result<Backtest, StoreError> {
+    pub async fn cancel_backtest(
+        &self,
+        whose: Whose,
+        id: BacktestId,
+        now: Millis,
+    ) -> Result<(Backtest, bool), StoreError> {
         self.backtest(whose, id).await?;
         let tx = self.write().await?;
-        let asked = tx.update::<Entity>().filter(C::Id.eq(id.0)).col_expr(C::CancelAsked, Expr::val(1_i64));
-        tx.run_update(asked).await?;
+        let asked = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(id.0))
+            .filter(C::Status.is_in([Status::Queued.name(), Status::Running.name()]))
+            .filter(C::CancelAsked.eq(0_i64))
+            .col_expr(C::CancelAsked, Expr::val(1_i64));
+        let first = tx.run_update(asked).await? > 0;
         let waiting = tx
             .update::<Entity>()
             .filter(C::Id.eq(id.0))
@@ -203,7 +213,7 @@ impl TenantDb {
             .col_expr(C::FinishedAt, Expr::val(now.0));
         tx.run_update(waiting).await?;
         tx.commit().await?;
-        self.backtest(whose, id).await
+        Ok((self.backtest(whose, id).await?, first))
     }
 
     /// Forgets a person's oldest finished backtests beyond the newest `kept`. Answers how many.

@@ -140,20 +140,25 @@ impl TenantDb {
         Ok(gone)
     }
 
-    /// Takes all second factors of a person away: somebody lost theirs and was recognised otherwise. Answers
-    /// whether there were any.
+    /// Takes all second factors of a person away, with an app that waits for its first code: somebody lost theirs and was
+    /// recognised otherwise. Answers whether there were any in force; without one nothing changes.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_second_factors(&self, user: UserId) -> Result<bool, StoreError> {
         let tx = self.write().await?;
-        let app = tx.delete::<authenticators::Entity>().filter(authenticators::Column::UserId.eq(user.0));
+        let app = || tx.delete::<authenticators::Entity>().filter(authenticators::Column::UserId.eq(user.0));
+        let in_force = app().filter(authenticators::Column::ConfirmedAt.is_not_null());
         let keys = tx.delete::<passkeys::Entity>().filter(passkeys::Column::UserId.eq(user.0));
         let codes = tx.delete::<backup_codes::Entity>().filter(backup_codes::Column::UserId.eq(user.0));
-        let gone = tx.run_delete(app).await? + tx.run_delete(keys).await?;
+        if tx.run_delete(in_force).await? + tx.run_delete(keys).await? == 0 {
+            tx.end().await;
+            return Ok(false);
+        }
+        tx.run_delete(app()).await?;
         tx.run_delete(codes).await?;
         tx.commit().await?;
-        Ok(gone > 0)
+        Ok(true)
     }
 
     /// Gives a person new backup codes in place of all former ones.

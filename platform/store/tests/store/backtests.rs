@@ -103,12 +103,15 @@ async fn a_cancelled_one_ends(bench: Bench) {
     let db = bench.db(AURORA);
     let user = 1;
     assert!(db.add_backtest(&backtest(6, user), 10).await.unwrap());
-    let waiting = db.cancel_backtest(Whose::User(UserId(user)), BacktestId(6), NOW).await.unwrap();
-    assert_eq!((waiting.status, waiting.finished_at), (Status::Cancelled, Some(NOW)));
+    let cancel = async |id| db.cancel_backtest(Whose::User(UserId(user)), id, NOW).await.unwrap();
+    let (waiting, first) = cancel(BacktestId(6)).await;
+    assert_eq!((waiting.status, waiting.finished_at, first), (Status::Cancelled, Some(NOW), true));
+    assert!(!cancel(BacktestId(6)).await.1, "it was cancelled before");
     assert!(!db.claim_backtest(BacktestId(6), NOW, NOW.plus(1_000_000)).await.unwrap());
     let running = taken(&db, 7, user).await;
-    let asked = db.cancel_backtest(Whose::Everyone, running.id, NOW).await.unwrap();
-    assert_eq!((asked.status, asked.cancel_asked), (Status::Running, true));
+    let (asked, first) = cancel(running.id).await;
+    assert_eq!((asked.status, asked.cancel_asked, first), (Status::Running, true, true));
+    assert!(!cancel(running.id).await.1, "its end was asked for before");
     assert!(db.note_backtest(running.id, 1, 1, NOW).await.unwrap(), "its runner hears of it");
 }
 

@@ -134,6 +134,8 @@ async fn an_authenticator_is_in_force_after_its_first_code(bench: Bench) {
     db.begin_authenticator(&app(ANN, 5)).await.unwrap();
     assert!(!db.second_factors(ANN).await.unwrap().are_on());
     assert!(!db.use_step(ANN, 100).await.unwrap(), "one that waits proves nothing");
+    assert!(!db.delete_second_factors(ANN).await.unwrap(), "nor is it one that could be taken away");
+    assert!(db.authenticator(ANN).await.unwrap().is_some());
     db.begin_authenticator(&app(ANN, 6)).await.unwrap();
     assert!(!db.confirm_authenticator(ANN, Millis(5), 100, NOW, &[]).await.unwrap(), "the first gave way");
     assert!(db.confirm_authenticator(ANN, Millis(6), 100, NOW, &codes(1)).await.unwrap());

@@ -165,6 +165,7 @@ async fn one_waits_at_a_time_on_a_small_plan_and_can_be_cancelled() {
     let path = format!("/backtests/{}", started["id"].as_str().unwrap());
     ann.post(&format!("{path}/cancel"), &Value::Null).await.ok();
     let ended = ann.until(&path, |found| found["status"] == "cancelled").await;
+    assert_eq!(ann.post(&format!("{path}/cancel"), &Value::Null).await.ok()["status"], "cancelled", "and stays it");
     assert!(ended["figures"].is_null());
     // There is room again; what has ended stays as it is.
     let done = finished(&ann, &backtest_body()).await;

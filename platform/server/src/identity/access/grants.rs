@@ -6,9 +6,8 @@ use crate::{
     edge::{ClientAddress, Tenant},
     identity::{
         Identity, Visit,
-        admission::{Method, Proven},
+        admission::{Demand, Method, Proven},
         devices::Stranger,
-        factors,
         place::Place,
         session,
     },
@@ -19,8 +18,8 @@ use marque_domain::{
     id::{GrantId, UserId},
     time::{DAY_MS, MINUTE_MS, Millis},
 };
-use marque_store::{Grant, GrantToken, NewGrantTokens, Rotation, TokenHash, User};
-use serde_json::Value;
+use marque_store::{Grant, GrantToken, NewGrantTokens, Rotation, TokenHash};
+use serde_json::{Value, json};
 
 /// How long an access token opens the API.
 const ACCESS_MS: i64 = 10 * MINUTE_MS;
@@ -95,11 +94,14 @@ impl Identity {
     ) -> Result<AccessTokens, Problem> {
         let (tenant, client, recorder) = (&visit.tenant, visit.client, visit.recorder());
         let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
-        if session::person(tenant.db(), user.id).await?.is_none() {
+        let proven = Proven { user, method: Method::Password, recorder, next: "" };
+        if session::person(tenant.db(), proven.user.id).await?.is_none() {
+            failed(tenant, &proven, "suspended").await?;
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         }
         let now = self.0.clock.now();
-        let user = self.check_code(tenant, recorder, user, code, now).await?;
+        self.check_code(tenant, &proven, code, now).await?;
+        let user = proven.user;
         let grant = Grant {
             id: GrantId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
             user: user.id,
@@ -130,28 +132,31 @@ impl Identity {
     async fn check_code(
         &self,
         tenant: &Tenant,
-        recorder: &Recorder,
-        user: User,
+        proven: &Proven<'_>,
         code: Option<&str>,
         now: Millis,
-    ) -> Result<User, Problem> {
+    ) -> Result<(), Problem> {
+        let user = &proven.user;
         if !tenant.db().second_factors(user.id).await?.are_on() {
-            let proven = Proven { user, method: Method::Password, recorder, next: "" };
-            if self.is_unusual(tenant, &proven).await? {
+            if self.is_unusual(tenant, proven).await? {
+                failed(tenant, proven, "unusual").await?;
                 let detail = "This sign-in looks unusual. Sign in on the site from here once, then try again.";
                 return Err(Problem::new(ProblemCode::StepUpRequired, detail));
             }
-            return Ok(proven.user);
+            return Ok(());
         }
         let asked = |detail| Err(Problem::new(ProblemCode::CodeRequired, detail));
-        let Some(code) = code else { return asked("Send a code of the app, or a backup code, as `code`.") };
-        self.count_proof_try(tenant, &user, now).await?;
-        let keys = self.vault().of(tenant.db()).await?;
-        if factors::redeem(tenant.db(), &keys, user.id, code, now).await?.is_none() {
+        let demand = Demand::SecondFactor.name();
+        let Some(code) = code else {
+            proven.note(tenant, Act::SignInChallenged, json!({ "by": proven.method.name(), "for": [demand] })).await?;
+            return asked("Send a code of the app, or a backup code, as `code`.");
+        };
+        self.count_proof_try(tenant, user, now).await?;
+        if !self.take_code(tenant, proven.recorder, user, code, now).await? {
+            failed(tenant, proven, demand).await?;
             return asked("This code is not right or was used; send the next one.");
         }
-        tenant.db().forget_proof_tries(user.id).await?;
-        Ok(user)
+        Ok(tenant.db().forget_proof_tries(user.id).await?)
     }
 
     /// Exchanges a refresh token for new tokens.
@@ -192,6 +197,11 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Records that somebody with the right password was not let in.
+async fn failed(tenant: &Tenant, proven: &Proven<'_>, reason: &str) -> Result<(), Problem> {
+    proven.note(tenant, Act::SignInFailed, json!({ "by": proven.method.name(), "reason": reason })).await
 }
 
 /// Records what became of a grant, in the name of whom it speaks for.

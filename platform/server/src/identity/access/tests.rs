@@ -12,8 +12,11 @@ use crate::{
     secrets::Secret,
     testing::{NOON, TestServer, TestStore, config, edge, recorded, vault},
 };
-use marque_domain::time::{DAY_MS, MINUTE_MS, Millis};
-use marque_store::TenantDb;
+use marque_domain::{
+    id::UserId,
+    time::{DAY_MS, MINUTE_MS, Millis},
+};
+use marque_store::{TenantDb, User, UserStatus};
 use poem::{EndpointExt as _, Route, get, handler, http::Method, post, web::Data};
 use serde_json::{Value, json};
 use std::sync::{
@@ -382,6 +385,26 @@ async fn a_second_factor_is_asked_for_with_the_password() {
     assert!(world.enter(AURORA, &with(&codes[0])).await.is_ok(), "a backup code");
     assert_eq!(world.enter(AURORA, &with(&codes[0])).await, Err(refused(401, "code-required")));
     assert_eq!(recorded(&db, Act::ApiGrantOpened).await.len(), 2);
+    // What a page would note of the same is noted here.
+    let by_her = format!("person {ANN}: {user}");
+    assert_eq!(recorded(&db, Act::BackupCodeUsed).await, [by_her.as_str()]);
+    assert_eq!(recorded(&db, Act::SignInChallenged).await, [by_her.as_str()], "the password alone");
+    let mut failed = recorded(&db, Act::SignInFailed).await;
+    failed.sort();
+    let guess = format!("nobody {ANN}: ");
+    assert_eq!(failed, [guess.as_str(), &by_her, &by_her, &by_her], "a wrong password, a wrong code and two used ones");
+}
+
+#[tokio::test]
+async fn a_suspended_person_reads_what_everybody_does_and_the_log_knows() {
+    let world = world().await;
+    let db = world.db("aurora").await;
+    let ann = db.user_by_email(ANN).await.unwrap().unwrap();
+    let gone = User { id: UserId(77), email: "gone@x.example".to_owned(), status: UserStatus::Suspended, ..ann };
+    db.create_user(&gone).await.unwrap();
+    let password = json!({ "email": gone.email, "password": "aurora password" });
+    assert_eq!(world.enter(AURORA, &password).await, Err(refused(401, "wrong-credentials")));
+    assert_eq!(recorded(&db, Act::SignInFailed).await, [format!("person {}: {}", gone.email, gone.id)]);
 }
 
 #[tokio::test]
@@ -404,7 +427,9 @@ async fn an_unusual_sign_in_is_confirmed_on_the_site_and_a_new_program_is_told_o
     }
     // Long enough for the limits to forget; that it failed is remembered for a day.
     world.at(15 * MINUTE_MS);
+    let before = recorded(&db, Act::SignInFailed).await.len();
     assert_eq!(world.enter(AURORA, &password).await, Err(refused(403, "step-up-required")));
+    assert_eq!(recorded(&db, Act::SignInFailed).await.len(), before + 1, "that it was refused is noted");
 }
 
 #[tokio::test]

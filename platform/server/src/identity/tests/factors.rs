@@ -214,6 +214,12 @@ async fn a_backup_code_works_once() {
     assert_eq!(recorded(&ann.db, Act::SignInChallenged).await, [by_her.as_str(); 2], "each password asked for more");
     assert_eq!(here.show(&ann.codes[4]).await, ok());
     assert_eq!(ann.db.second_factors(ann.user).await.unwrap().backup_codes, 8);
+    let csrf = here.csrf().await;
+    for right in ["true", "false"] {
+        let answer = here.post("/prove", &[("csrf", &csrf), ("code", &ann.codes[6])]).await;
+        assert_eq!(answer.text().await.unwrap(), right, "to confirm with it uses it up");
+    }
+    assert_eq!(recorded(&ann.db, Act::BackupCodeUsed).await, [by_her.as_str(); 3], "two to sign in, one to confirm");
     let stored = world.store.bytes();
     let bare = ann.codes[5].replace('-', "");
     assert!(!stored.windows(bare.len()).any(|window| window == bare.as_bytes()), "a code is not stored");
