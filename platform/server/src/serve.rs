@@ -277,8 +277,8 @@ mod tests {
     #[tokio::test]
     async fn the_page_of_an_unknown_host_has_its_looks_and_nothing_more() {
         let (store, config) = (TestStore::with_demo(&[]).await, config(""));
-        let themes = Arc::new(Themes::load().unwrap());
         let identity = Identity::new(&config, Clock::system(), vault()).unwrap();
+        let themes = Arc::clone(identity.outbox().themes());
         let (pages, neutral) = (portal::error_pages(Arc::clone(&themes)), neutral_files(themes));
         let app = outer_layers(&config, &store.store, identity, (Route::new(), Route::new()), pages, neutral);
         let server = TestServer::start(app).await;

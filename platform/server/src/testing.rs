@@ -150,7 +150,9 @@ impl TestServer {
     pub fn client(&self, host: &str) -> reqwest::ClientBuilder {
         // As `main` does; another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder().resolve(host, self.address).redirect(reqwest::redirect::Policy::none()).no_proxy()
+        let client = reqwest::Client::builder().resolve(host, self.address).no_proxy();
+        // Nothing here speaks TLS: to read the system's certificates for each client would cost more than the tests.
+        client.redirect(reqwest::redirect::Policy::none()).tls_certs_only([])
     }
 
     /// The address of a path at a host.

@@ -9,7 +9,7 @@ use std::path::Path;
 /// A folder with settings that keep everything inside it.
 fn site() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let tenants = crate::testing::demo_dir();
+    let tenants = testing::demo_dir();
     let text = format!("data_dir = {:?}\ntenants_dir = {tenants:?}\n", dir.path().join("var"));
     std::fs::write(dir.path().join("marque.toml"), text).unwrap();
     dir

@@ -20,7 +20,6 @@ use crate::{
     secrets::{Secret, Vault},
     serve,
     testing::{self, NOON, TestServer, TestStore, config, edge},
-    theme::Themes,
 };
 use marque_domain::time::{MINUTE_MS, Millis};
 use marque_store::{SsoConnection, TenantDb, User};
@@ -57,7 +56,7 @@ impl World {
         let vault = Vault::for_tests(clock.clone());
         let identity = Identity::new(&config, clock.clone(), vault.clone()).unwrap();
         let floor = Arc::new(serve::floor(&config, &store.store, clock.clone(), vault).unwrap());
-        let portal = Portal::new(Arc::new(Themes::load().unwrap()), floor, clock);
+        let portal = Portal::new(Arc::clone(identity.outbox().themes()), floor, clock);
         let app = portal.routes().with(IdentityLayer::new(identity.clone())).with(edge(&config, &store));
         let server = TestServer::start(app).await;
         let world = Self { server, store, identity, now, issuer, _data: data };

@@ -6,8 +6,8 @@ use super::{
     error::Fault,
     manifest::Manifest,
 };
-use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason};
-use std::{borrow::Cow, collections::BTreeMap};
+use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, Template};
+use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
 
 /// Themes by name, with the assets of all.
 type Compiled = (BTreeMap<String, Theme>, Assets);
@@ -19,10 +19,11 @@ pub fn compile(files: &Files) -> Result<Compiled, Vec<Fault>> {
     for (path, bytes) in files.iter().filter(|(path, _)| !is_source(path)) {
         assets.add(path, bytes.clone());
     }
-    let mut faults = Vec::new();
+    let (templates, mut faults) = templates(files, &manifests);
     let mut themes = BTreeMap::new();
     for (name, manifest) in &manifests {
-        match chain(name, &manifests).and_then(|chain| build(name, &chain, &manifests, files, &mut assets)) {
+        let sources = Sources { manifests: &manifests, templates: &templates, files };
+        match chain(name, &manifests).and_then(|chain| build(name, &chain, &sources, &mut assets)) {
             Ok(registry) => drop(themes.insert(name.clone(), Theme { manifest: manifest.clone(), registry })),
             Err(found) => faults.extend(found),
         }
@@ -68,37 +69,58 @@ fn chain<'a>(name: &'a str, manifests: &'a BTreeMap<String, Manifest>) -> Result
     Ok(chain)
 }
 
+/// What themes are built from.
+struct Sources<'a> {
+    manifests: &'a BTreeMap<String, Manifest>,
+    templates: &'a Templates<'a>,
+    files: &'a Files,
+}
+
+/// A template's name and what it is, by its file.
+type Templates<'a> = BTreeMap<&'a str, (String, Template)>;
+
+/// A theme's folders of templates, and what the names of those inside begin with.
+const FOLDERS: [(&str, &str); 2] = [("templates/", ""), ("mail/", "mail/")];
+
+/// Every template of every theme, compiled once however many inherit it; and what is wrong with those that are none.
+fn templates<'a>(files: &'a Files, manifests: &BTreeMap<String, Manifest>) -> (Templates<'a>, Vec<Fault>) {
+    let (mut templates, mut faults) = (Templates::new(), Vec::new());
+    for (path, bytes) in files {
+        let named = |(theme, inside): (&str, &str)| {
+            let inside = inside.strip_suffix(".hbs").filter(|_| manifests.contains_key(theme))?;
+            FOLDERS.iter().find_map(|(folder, kind)| Some(format!("{kind}{}", inside.strip_prefix(folder)?)))
+        };
+        let Some(name) = path.split_once('/').and_then(named) else { continue };
+        // A file ends in a line break, which would stand as a space after a part in the middle of a sentence.
+        let text = String::from_utf8_lossy(bytes);
+        match Template::compile_with_name(text.trim_end(), name.clone()) {
+            Ok(template) => drop(templates.insert(path, (name, template))),
+            Err(error) => faults.push(Fault::new(path, format!("{error}."), "Correct the template.")),
+        }
+    }
+    (templates, faults)
+}
+
 fn build(
     name: &str,
     chain: &[&str],
-    manifests: &BTreeMap<String, Manifest>,
-    files: &Files,
+    sources: &Sources<'_>,
     assets: &mut Assets,
 ) -> Result<Handlebars<'static>, Vec<Fault>> {
-    let css = style_sheet(chain, manifests, files)?;
+    let css = style_sheet(chain, sources.manifests, sources.files)?;
     assets.add(&format!("{name}/theme.css"), Cow::Owned(assets.resolve_css(&css).into_bytes()));
 
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_helper("asset", Box::new(AssetHelper { urls: urls(chain, assets) }));
-    let mut faults = Vec::new();
     // The root theme comes first, so that a later theme's template of the same name replaces its.
-    let folders =
-        chain.iter().flat_map(|theme| [(format!("{theme}/templates/"), ""), (format!("{theme}/mail/"), "mail/")]);
-    for (folder, kind) in folders {
-        for (path, bytes) in files.range(folder.clone()..).take_while(|(path, _)| path.starts_with(&folder)) {
-            let Some(template) = path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".hbs")) else {
-                continue;
-            };
-            let template = &format!("{kind}{template}");
-            // A file ends in a line break, which would stand as a space after a part in the middle of a sentence.
-            let text = String::from_utf8_lossy(bytes);
-            if let Err(error) = registry.register_template_string(template, text.trim_end()) {
-                faults.push(Fault::new(path, format!("{error}."), "Correct the template."));
-            }
-        }
+    for theme in chain {
+        let folder = format!("{theme}/");
+        let from_here = (Bound::Included(folder.as_str()), Bound::Unbounded);
+        let inside = sources.templates.range::<str, _>(from_here).take_while(|(path, _)| path.starts_with(&folder));
+        inside.for_each(|(_, (name, template))| registry.register_template(name, template.clone()));
     }
-    if faults.is_empty() { Ok(registry) } else { Err(faults) }
+    Ok(registry)
 }
 
 /// The style sheets of a theme and of those it inherits from, root first.

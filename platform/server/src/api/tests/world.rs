@@ -4,7 +4,7 @@ use crate::{
     api,
     audit::Act,
     clock::Clock,
-    identity::{Identity, IdentityLayer, NewPerson, Role, create_person},
+    identity::{Identity, IdentityLayer, Role},
     licensing::{
         files::{EaFiles, NewFile},
         manage::{self, NewLicence, NewProduct, NewVersion, PolicyWish},
@@ -15,7 +15,6 @@ use crate::{
     secrets::{self, Secret},
     serve, tenants,
     testing::{self, NOON, THEMES, TestServer, TestStore, config, demo_dir, edge, vault},
-    theme::Themes,
     trading::{self, Floor, requests},
 };
 use marque_domain::{
@@ -25,7 +24,7 @@ use marque_domain::{
 };
 use marque_store::{
     AuthorKey, LicenceFilter, LicenceRow, MailStatus, NewPlugin, Page, Passkey, PeopleFilter, QueuedMail, Release,
-    Seat, SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, Whose,
+    Seat, SeatSalt, SeatTaken, SsoConnection, TenantDb, Usage, User, UserStatus, Whose,
 };
 use poem::{EndpointExt as _, Route, http::Method};
 use serde_json::{Value, json};
@@ -77,27 +76,35 @@ impl World {
         let clock = Clock::from_fn(move || NOON.plus(i64::try_from(started.elapsed().as_millis()).unwrap()));
         let floor = Arc::new(serve::floor(&config, &store.store, clock.clone(), vault()).unwrap());
         let identity = Identity::new(&config, clock.clone(), vault()).unwrap();
+        // One for all of them: to make each one's takes longer than most tests do.
+        let password_hash = identity.passwords().hash(Secret::new(PASSWORD.to_owned())).await.unwrap();
         for tenant in store.system().tenants().await.unwrap() {
             let db = store.system().tenant_db(tenant.id);
             for component in components() {
                 let bytes = std::fs::read(component).unwrap();
                 plugins::publish(&store.store, &db, floor.sandbox(), bytes, &clock).await.unwrap();
             }
+            let definition: tenants::Definition = serde_json::from_str(&tenant.spec.definition).unwrap();
             let roles = Role::ALL.iter().filter(|role| **role != Role::Trader).map(|role| (role.name(), *role));
             for (name, role) in [("ann", Role::Trader), ("bob", Role::Trader)].into_iter().chain(roles) {
-                let person = NewPerson {
+                let user = User {
+                    id: UserId(secrets::new_id(clock.now()).unwrap()),
                     email: format!("{name}@x.example"),
                     display_name: name.to_owned(),
-                    password: Secret::new(PASSWORD.to_owned()),
-                    role,
+                    password_hash: password_hash.clone(),
+                    role: role.name().to_owned(),
+                    created_at: clock.now(),
+                    email_verified_at: Some(clock.now()),
+                    status: UserStatus::Active,
+                    // The largest: what a smaller one refuses is a test of its own.
+                    plan: definition.plans.last().map(|plan| plan.code.clone()),
+                    failures: 0,
+                    failed_at: None,
                 };
-                let user = create_person(&db, identity.passwords(), person, clock.now()).await.unwrap();
-                // The largest plan: what a smaller one refuses is a test of its own.
-                let definition: tenants::Definition = serde_json::from_str(&tenant.spec.definition).unwrap();
-                db.set_plan(user.id, definition.plans.last().map(|plan| plan.code.as_str())).await.unwrap();
+                db.create_user(&user).await.unwrap();
             }
         }
-        let themes = Arc::new(Themes::load().unwrap());
+        let themes = Arc::clone(identity.outbox().themes());
         let files = EaFiles::new(Objects::open(&config).unwrap(), vault(), clock.clone(), &config.limits);
         let portal = Portal::new(themes, Arc::clone(&floor), clock.clone());
         let mut tasks = tokio::task::JoinSet::new();
