@@ -21,6 +21,8 @@ const HOST: &str = "aurora.localhost";
 /// How often the server is killed, and more often for a run on demand: `cargo xtask soak --kills 1000`.
 const KILLS: u64 = 10;
 const KILLS_SETTING: &str = "XTASK_SOAK_KILLS";
+/// How long the market may take to its first price: a recording is quoted every few seconds at the least.
+const PRICE_COMES: Duration = Duration::from_secs(60);
 /// Who trades at once.
 const CLIENTS: usize = 4;
 
@@ -49,7 +51,9 @@ impl Trader {
         let mut trader = Self { cookie, csrf, account: String::new(), next: AtomicUsize::new(0) };
         let accounts = trader.get(server, "/api/v1/accounts").await;
         trader.account = accounts.pointer("/items/0/id").and_then(Value::as_str).expect("an account").to_owned();
+        let begun = Instant::now();
         while !trader.sees_a_price(server).await {
+            assert!(begun.elapsed() < PRICE_COMES, "EURUSD has no price {PRICE_COMES:?} after the server listens");
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
         trader
