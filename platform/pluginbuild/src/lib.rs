@@ -199,7 +199,7 @@ fn encode(plugin: &BuiltPlugin, module: &Path) -> Result<(), BuildError> {
     let component = ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .map_err(|cause| BuildError::Encode { name: plugin.name.clone(), cause: format!("{cause:#}") })?;
     put(&plugin.path, &component)
 }

@@ -101,7 +101,7 @@ fn try_encode(mut module: Vec<u8>, world: &str, contract: &str) -> Option<Vec<u8
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join(contract);
     let (package, _) = resolve.push_dir(contract).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).ok()?.encode().ok()
 }
 
