@@ -165,6 +165,10 @@ codes! {
         "Restored from its own snapshot, the strategy goes on differently.",
         "After a restart, a failover or an upgrade it would trade otherwise than without.",
         "Keep all state in the type that is serialised: no statics, no thread-locals, no fields with #[serde(skip)].";
+    SnapshotActs, "snapshot-acts", Fatal,
+        "Asked for its state, the strategy goes on differently.",
+        "When it is asked is the platform's affair: live, in a backtest and before an upgrade it would trade otherwise.",
+        "Let `snapshot` read and nothing else: it must not count, trim or clear what a later decision depends on.";
     Impure, "impure", Fatal,
         "The rule's answer depends on what it was asked before.",
         "A rule is a pure function of its settings and the account: only then can a verdict be checked by anybody.",

@@ -31,6 +31,8 @@ use std::{
 const SEED: u64 = 0x6D61_7271_7565;
 /// Calls after which a strategy is restored from its snapshot.
 const RENEW_CALLS: u32 = 37;
+/// Calls after which one is asked for its snapshot in vain.
+const ASK_CALLS: u32 = 3;
 /// Places at which history is cut off: some at decisions, where a look ahead pays, the others spread.
 const CUTS_AT_DECISIONS: usize = 8;
 const CUTS_SPREAD: [usize; 3] = [4, 2, 1];
@@ -118,11 +120,16 @@ impl Trial<'_> {
                 return;
             }
         }
-        let renewed = self.go(market, market::QUOTES, Pace::Steps, Treatment::Renewed(RENEW_CALLS));
-        let lost = difference(&live.decisions, &renewed.decisions, i64::MAX);
-        let fault = renewed.fault.as_ref().map(|fault| told(fault, &renewed.log));
-        if let Some(detail) = fault.or(lost) {
-            report.find(Code::StateLost, detail);
+        let states =
+            [(Treatment::Asked(ASK_CALLS), Code::SnapshotActs), (Treatment::Renewed(RENEW_CALLS), Code::StateLost)];
+        for (treatment, code) in states {
+            let other = self.go(market, market::QUOTES, Pace::Steps, treatment);
+            let differs = difference(&live.decisions, &other.decisions, i64::MAX);
+            let fault = other.fault.as_ref().map(|fault| told(fault, &other.log));
+            if let Some(detail) = fault.or(differs) {
+                report.find(code, detail);
+                return;
+            }
         }
     }
 

@@ -86,6 +86,18 @@ pub(super) enum Treatment {
     Kept,
     /// After so many calls a strategy is thrown away and restored from its snapshot; a rule is made anew for every call.
     Renewed(u32),
+    /// After so many calls a strategy is asked for its snapshot, which nobody looks at.
+    Asked(u32),
+}
+
+impl Treatment {
+    /// Whether it is time for what is done now and then.
+    const fn is_due(self, calls: u32) -> bool {
+        match self {
+            Self::Kept => false,
+            Self::Renewed(every) | Self::Asked(every) => every <= 1 || calls.is_multiple_of(every),
+        }
+    }
 }
 
 /// The engine's host in a trial: the component under watch, and a trader of its own for rules.
@@ -166,17 +178,18 @@ impl WatchedStrategy {
         Ok(())
     }
 
-    /// Throws the instance away and goes on from its snapshot, when it is time.
-    fn renew(&mut self) -> Result<(), Fault> {
+    /// What the trial does to the instance between two calls, when it is time.
+    fn treat(&mut self) -> Result<(), Fault> {
         self.calls += 1;
-        let Treatment::Renewed(every) = self.watch.treatment else { return Ok(()) };
-        if !self.calls.is_multiple_of(every.max(1)) {
+        if !self.watch.treatment.is_due(self.calls) {
             return Ok(());
         }
-        let Some(mut old) = self.inner.take() else { return Ok(()) };
-        let saved = old.snapshot()?;
-        drop(old);
-        self.start(Some(&saved))
+        let saved = self.inner.as_mut().map_or(Ok(Vec::new()), Strategy::snapshot)?;
+        if let Treatment::Renewed(_) = self.watch.treatment {
+            self.inner = None;
+            self.start(Some(&saved))?;
+        }
+        Ok(())
     }
 
     /// One call under watch: `work` answers up to which market time events are handled.
@@ -188,7 +201,7 @@ impl WatchedStrategy {
         events: impl FnOnce(&T) -> u64,
     ) -> Result<T, Fault> {
         let (before, diary) = (actions.len(), Arc::clone(&self.watch.diary));
-        let answer = self.renew().and_then(|()| {
+        let answer = self.treat().and_then(|()| {
             let instance = self.inner.as_mut().ok_or_else(|| Fault::Host("The instance is gone.".to_owned()))?;
             let (used, began) = (instance.fuel_used(), Instant::now());
             let (answer, until) = work(instance, actions)?;

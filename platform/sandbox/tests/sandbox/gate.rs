@@ -100,6 +100,18 @@ fn state_that_no_snapshot_carries_is_found() {
 }
 
 #[test]
+fn a_snapshot_that_changes_what_is_done_later_is_found() {
+    // It acts at every rise while it was asked for its state an even number of times.
+    let moody = "
+        (local.set 3 (i32.and (i32.eqz (i32.and (global.get $calls) (i32.const 1))) (i64.gt_s
+            (i64.load (i32.add (local.get 1) (i32.mul (i32.mul (local.get 0) (i32.const 4)) (i32.const 8))))
+            (i64.load (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 8)))))))";
+    let counts = format!("(global.set $calls (i32.add (global.get $calls) (i32.const 1))) {FORGETS}");
+    let report = is_refused(&strategy(moody, &counts), Code::SnapshotActs);
+    assert!(report.findings[0].detail.contains("Decision"), "{report}");
+}
+
+#[test]
 fn a_rule_that_remembers_is_found() {
     let remembers = "
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
