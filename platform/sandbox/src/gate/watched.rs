@@ -303,7 +303,7 @@ impl WatchedRule {
     ) -> Result<T, Fault> {
         let diary = Arc::clone(&self.watch.diary);
         let fresh = match self.watch.treatment {
-            Treatment::Kept => Ok(()),
+            Treatment::Kept | Treatment::Asked(_) => Ok(()),
             Treatment::Renewed(_) => self.watch.start_rule(&self.settings).map(|new| self.inner = new),
         };
         let (used, began) = (self.inner.fuel_used(), Instant::now());
