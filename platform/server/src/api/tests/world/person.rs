@@ -1,6 +1,7 @@
 //! Somebody who calls the API and opens pages, and what their trades leave.
 
 use super::World;
+use crate::secrets;
 use poem::http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
