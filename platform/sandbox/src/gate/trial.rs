@@ -107,6 +107,10 @@ impl Trial<'_> {
         if live.decisions.is_empty() {
             report.find(Code::NeverActed, "");
         }
+        // First of all: in runs and after a cut it is asked at other times too, and one that minds would look like one that peeks.
+        if !self.keeps_its_ways(market, live, Treatment::Asked(ASK_CALLS), Code::SnapshotActs, report) {
+            return;
+        }
         // In runs it is handed what comes later as well; step by step it was not.
         let runs = self.go(market, market::QUOTES, Pace::Runs, Treatment::Kept);
         if let Some(detail) = ended_otherwise(live, &runs) {
@@ -120,17 +124,27 @@ impl Trial<'_> {
                 return;
             }
         }
-        let states =
-            [(Treatment::Asked(ASK_CALLS), Code::SnapshotActs), (Treatment::Renewed(RENEW_CALLS), Code::StateLost)];
-        for (treatment, code) in states {
-            let other = self.go(market, market::QUOTES, Pace::Steps, treatment);
-            let differs = difference(&live.decisions, &other.decisions, i64::MAX);
-            let fault = other.fault.as_ref().map(|fault| told(fault, &other.log));
-            if let Some(detail) = fault.or(differs) {
-                report.find(code, detail);
-                return;
-            }
+        self.keeps_its_ways(market, live, Treatment::Renewed(RENEW_CALLS), Code::StateLost, report);
+    }
+
+    /// Whether a strategy decides as it did before, however it is treated; when it does not, that is a finding.
+    fn keeps_its_ways(
+        &self,
+        market: &Market,
+        live: &Diary,
+        treatment: Treatment,
+        code: Code,
+        report: &mut Report,
+    ) -> bool {
+        let other = self.go(market, market::QUOTES, Pace::Steps, treatment);
+        let differs = difference(&live.decisions, &other.decisions, i64::MAX);
+        let fault = other.fault.as_ref().map(|fault| told(fault, &other.log));
+        let detail = fault.or(differs);
+        let same = detail.is_none();
+        if let Some(detail) = detail {
+            report.find(code, detail);
         }
+        same
     }
 
     /// Goes through the first `quotes` quotes of the market once.
