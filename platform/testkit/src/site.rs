@@ -127,20 +127,26 @@ impl Site {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARQUE_")) {
             command.env_remove(name);
         }
+        command.current_dir(self.folder.path()).args(args).envs(self.settings()).stdin(Stdio::null());
         command
-            .current_dir(self.folder.path())
-            .args(args)
-            .env("MARQUE_DATA_DIR", self.folder.path().join("var"))
-            .env("MARQUE_TENANTS_DIR", workspace().join("tenants"))
-            .env("MARQUE_LIMITS_SHUTDOWN_S", "2")
-            .env("MARQUE_MASTER_KEY", MASTER_KEY)
-            .env("MARQUE_COMPILED_DIR", compiled())
+    }
+
+    /// The settings of all its commands, by the names of their variables; a later one of a name counts.
+    pub fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        let text = |path: PathBuf| path.display().to_string();
+        [
+            ("MARQUE_DATA_DIR", text(self.data())),
+            ("MARQUE_TENANTS_DIR", text(workspace().join("tenants"))),
+            ("MARQUE_LIMITS_SHUTDOWN_S", "2".to_owned()),
+            ("MARQUE_MASTER_KEY", MASTER_KEY.to_owned()),
+            ("MARQUE_COMPILED_DIR", text(compiled())),
             // Tests ask as often as they like; what limits do is tested in their own room.
-            .env("MARQUE_LIMITS_API_PER_MINUTE", "1000000")
-            .env("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000")
-            .envs(self.variables.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::null());
-        command
+            ("MARQUE_LIMITS_API_PER_MINUTE", "1000000".to_owned()),
+            ("MARQUE_LIMITS_TRADING_PER_MINUTE", "1000000".to_owned()),
+        ]
+        .into_iter()
+        .chain(self.variables.iter().cloned())
+        .map(|(name, value)| (name.to_owned(), value))
     }
 
     /// Runs a command to its end.

@@ -129,8 +129,8 @@ pub(super) struct House {
 impl House {
     pub fn new(runtime: &Runtime, url: Option<String>) -> Result<Self> {
         let mut site = Site::empty().with("MARQUE_LOG_FILTER", "error");
-        if let Some(url) = &url {
-            site = site.with("MARQUE_DATABASE_URL", url.clone());
+        if let Some(url) = url {
+            site = site.with("MARQUE_DATABASE_URL", url);
         }
         site.succeeds(&["migrate"]);
         site.succeeds(&["tenant", "apply", &site::workspace().join("tenants").display().to_string()]);
@@ -143,9 +143,7 @@ impl House {
         if !add.wait()?.success() {
             bail!("the person could not be added");
         }
-        let data = ("MARQUE_DATA_DIR".to_owned(), site.data().display().to_string());
-        let url = url.map(|url| ("MARQUE_DATABASE_URL".to_owned(), url));
-        let config = Config::read("bench", "", core::iter::once(data).chain(url))?;
+        let config = Config::read("bench", "", site.settings())?;
         let (floor, desk, db) = runtime.block_on(open(&config))?;
         Ok(Self { config, floor, desk, db, _site: site })
     }
@@ -208,32 +206,36 @@ async fn open(config: &Config) -> Result<(Arc<Floor>, Arc<Desk>, TenantDb)> {
 
 /// Opens a position, closes it, and again, while orders are counted.
 async fn trader(desk: Arc<Desk>, account: AccountId, began: Instant) -> Result<Vec<f64>> {
-    let (mut taken, mut held) = (Vec::new(), None::<PositionId>);
+    let (mut taken, mut held) = (Vec::new(), None);
     while began.elapsed() < COUNTED * 2 {
-        let intent = match held {
-            Some(position) => Intent::Close { position },
-            None => Intent::Open {
-                instrument: InstrumentId(1),
-                side: Side::Buy,
-                lots: Lots::from_units(1_000_000),
-                stop_loss: None,
-                take_profit: None,
-            },
-        };
         let asked = Instant::now();
-        let records = desk.command(Command::Want { account, intent }, asker()).await?;
-        let filled = records.iter().find_map(|record| match record {
-            Record::PositionOpened(position) => Some(Some(position.id)),
-            Record::PositionClosed(_) => Some(None),
-            _ => None,
-        });
-        let Some(now_held) = filled else { bail!("an order was not filled: {:?}", records.last()) };
-        held = now_held;
+        held = order(&desk, account, held).await?;
         if began.elapsed() >= COUNTED {
             taken.push(asked.elapsed().as_secs_f64() * 1e9);
         }
     }
     Ok(taken)
+}
+
+/// Closes the position that is held or opens one, until that is filled; answers what is held then.
+async fn order(desk: &Desk, account: AccountId, held: Option<PositionId>) -> Result<Option<PositionId>> {
+    let intent = match held {
+        Some(position) => Intent::Close { position },
+        None => Intent::Open {
+            instrument: InstrumentId(1),
+            side: Side::Buy,
+            lots: Lots::from_units(1_000_000),
+            stop_loss: None,
+            take_profit: None,
+        },
+    };
+    let records = desk.command(Command::Want { account, intent }, asker()).await?;
+    let filled = records.iter().find_map(|record| match record {
+        Record::PositionOpened(position) => Some(Some(position.id)),
+        Record::PositionClosed(_) => Some(None),
+        _ => None,
+    });
+    filled.with_context(|| format!("an order was not filled: {:?}", records.last()))
 }
 
 /// Commits entries of records and nothing else, to a shard of its own.
@@ -305,4 +307,22 @@ pub(super) async fn bare_rows_per_second(url: &str) -> Result<f64> {
         }
     }
     Ok(written as f64 / began.elapsed().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_filled_in_the_house_that_is_measured() {
+        let runtime = Runtime::new().unwrap();
+        let house = House::new(&runtime, None).unwrap();
+        runtime.block_on(async {
+            house.open_accounts(1).await.unwrap();
+            let held = order(&house.desk, AccountId(1), None).await.unwrap();
+            assert!(held.is_some(), "the first order opens a position");
+            assert_eq!(order(&house.desk, AccountId(1), held).await.unwrap(), None, "the second one closes it");
+            house.floor.close().await;
+        });
+    }
 }

@@ -94,12 +94,7 @@ impl Estate {
         let ticks = site.data().join("ticks.csv");
         fs::write(&ticks, "ts,bid,ask\n2014-05-01T00:00:00Z,1.3861,1.3862\n2014-05-01T00:00:01Z,1.3862,1.3863\n")?;
         site.succeeds(&["data", "import", "--instrument", "EURUSD", &ticks.display().to_string()]);
-        let data = ("MARQUE_DATA_DIR".to_owned(), site.data().display().to_string());
-        let url = match &database {
-            Database::Sqlite => None,
-            Database::Postgres { url, .. } => Some(("MARQUE_DATABASE_URL".to_owned(), url.clone())),
-        };
-        let config = Config::read("bench", "", core::iter::once(data).chain(url))?;
+        let config = Config::read("bench", "", site.settings())?;
         let store = Store::connect(config.database().expose()).await?;
         let mut stored = store.system("bench").tenants().await?;
         stored.sort_by_key(|tenant| tenant.spec.hosts.first().cloned());
