@@ -8,11 +8,16 @@ use crate::{
     edge::{Edge, ErrorPages, Readiness, Resolver},
     licensing::files::EaFiles,
     objects::Objects,
-    secrets::Vault,
+    secrets::{Token, Vault},
     tenants,
 };
-use marque_domain::time::Millis;
-use marque_store::{AuditEntry, Store, SystemDb, TenantDb};
+use marque_domain::{
+    id::{GrantId, PersonalTokenId, UserId},
+    time::{DAY_MS, Millis},
+};
+use marque_store::{
+    AuditEntry, Grant, GrantToken, NewGrantTokens, PersonalToken, Store, SystemDb, TenantDb, TokenHash,
+};
 use poem::{Endpoint, EndpointExt as _, Server, listener::TcpAcceptor};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -92,6 +97,63 @@ async fn log(db: &TenantDb) -> Vec<AuditEntry> {
     let mut entries = Vec::new();
     db.walk_audit(|row| entries.push(row.entry)).await.unwrap();
     entries
+}
+
+/// A program that a person signed in with, and a personal token of theirs.
+pub async fn programs(db: &TenantDb, user: UserId, now: Millis) {
+    let (end, hash) = (now.plus(DAY_MS), |kind: u8| {
+        let mut hash = [kind; 32];
+        hash[..8].copy_from_slice(&user.0.to_be_bytes());
+        TokenHash(hash)
+    });
+    let grant = Grant {
+        id: GrantId(user.0),
+        user,
+        address: String::new(),
+        agent: String::new(),
+        created_at: now,
+        last_used_at: now,
+        expires_at: end,
+    };
+    let token = |kind: u8| GrantToken { id: user.0 + i64::from(kind), hash: hash(kind), expires_at: end };
+    db.create_grant(&grant, &NewGrantTokens { access: token(1), refresh: token(2) }, 9).await.unwrap();
+    let personal = PersonalToken {
+        id: PersonalTokenId(user.0),
+        user,
+        name: "bot".to_owned(),
+        scopes: "read".to_owned(),
+        created_at: now,
+        expires_at: end,
+        last_used_at: None,
+    };
+    assert!(db.create_personal_token(&personal, hash(3), 9).await.unwrap());
+}
+
+/// A letter as it lies in a folder of mails.
+pub struct Letter {
+    /// Its [`MailKind`](crate::mail::MailKind)'s name.
+    pub kind: String,
+    /// To whom.
+    pub to: String,
+    /// The first link that carries a token.
+    pub token: Option<Token>,
+}
+
+/// Takes the letters to a brand's people out of a folder of mails, oldest first.
+pub fn take_letters(folder: &Path, brand: &str) -> Vec<Letter> {
+    let Ok(files) = std::fs::read_dir(folder.join(brand)) else { return Vec::new() };
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let letters = paths.iter().map(|path| {
+        let text = std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
+        std::fs::remove_file(path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let after = |mark: &str| text.split(mark).nth(1).map(str::to_owned);
+        let to = after("\r\nTo: ").unwrap().lines().next().unwrap().to_owned();
+        let token = after("?token=").and_then(|rest| Token::parse(rest.get(..43)?));
+        Letter { kind: name.split_once('-').unwrap().1.to_owned(), to, token }
+    });
+    letters.collect()
 }
 
 /// Keys under a master key that only tests have.

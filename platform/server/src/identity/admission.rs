@@ -181,7 +181,11 @@ impl Identity {
     /// [`ProblemCode::Suspended`] when the brand has shut them out, [`ProblemCode::SsoRefused`] when they must come by
     /// another site; that the database does not answer.
     pub async fn admit(&self, tenant: &Tenant, proven: Proven<'_>) -> Result<Admission, Problem> {
-        self.check_way(tenant, &proven.user, proven.method).await?;
+        if let Err(other_way) = self.check_way(tenant, &proven.user, proven.method).await {
+            let details = json!({ "by": proven.method.name(), "reason": "other-way" });
+            proven.note(tenant, Act::SignInFailed, details).await?;
+            return Err(other_way);
+        }
         let demands = self.demands(tenant, &proven).await?;
         self.proceed(tenant, proven, demands).await
     }

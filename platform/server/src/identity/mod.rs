@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod admission;
+mod adoption;
 pub mod agent;
 mod contact;
 pub(crate) mod cookies;
@@ -39,6 +40,7 @@ mod visit;
 mod way;
 
 pub use access::{AccessTokens, MadeToken, NewPersonalToken};
+pub(crate) use adoption::PAGE as ADOPTION;
 pub(crate) use cookies::value as cookie;
 pub use csrf::Csrf;
 pub use invitation::Invitation;

@@ -57,6 +57,8 @@ pub struct Passwords {
     running: Arc<Semaphore>,
     /// Checks under way or waiting.
     admitted: Arc<Semaphore>,
+    /// Passwords that are measured for who registers: in a line of their own, so that they keep nobody from signing in.
+    measuring: Arc<Semaphore>,
     /// What a hash costs now.
     cost: Cost,
     /// Hashes and measures made so far, for who watches the load.
@@ -78,6 +80,7 @@ impl Passwords {
         Ok(Self {
             running: permits(limits.passwords),
             admitted: permits(limits.passwords.saturating_add(limits.password_queue)),
+            measuring: permits(limits.passwords.saturating_add(limits.password_queue).div_ceil(2)),
             nobody: cost.hash(&secrets::random_bytes::<32>()?)?,
             computed: Arc::default(),
             effort: Arc::default(),
@@ -104,7 +107,15 @@ impl Passwords {
     pub async fn measure(&self, password: &Secret, about: Vec<String>) -> Result<(), PasswordError> {
         check_length(password)?;
         let password = password.clone();
-        self.work(move || refuse_weak(password.expose(), &about)).await
+        let line = self.measuring.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let computed = Arc::clone(&self.computed);
+        let done = tokio::task::spawn_blocking(move || {
+            let result = refuse_weak(password.expose(), &about);
+            computed.fetch_add(1, Ordering::Relaxed);
+            drop(line);
+            result
+        });
+        done.await.map_err(|_| PasswordError::Failed("its thread ended"))?
     }
 
     /// The PHC string of a password that a person chose. `about` is what an attacker would try first: their name and

@@ -49,6 +49,7 @@ impl Identity {
         }
         let about = vec![name.clone(), email.clone(), visit.tenant.definition.name.clone()];
         // Measured first: who looks for a good password must not use up their tries. Hashed last: it is dear.
+        parts.limits.spend(Budget::Measure, visit.by(&email), now).await?;
         parts.passwords.measure(&form.password, about).await?;
         parts.limits.spend(Budget::Registration, visit.by(&email), now).await?;
         let user = User {
@@ -130,6 +131,7 @@ impl Identity {
         if email == user.email {
             return Err(invalid("email", "this is the address of your account already"));
         }
+        self.check_leaving(visit, &user).await?;
         self.0.limits.spend(Budget::Reset, visit.by(&email), now).await?;
         let (token, row) =
             one_time::prepare(TokenKind::ChangeEmail, user.id, &AboutEmail { email: email.clone() }, now)?;
@@ -161,7 +163,10 @@ impl Identity {
             return Err(link_ended());
         };
         let AboutEmail { email } = found.data()?;
-        let former = db.user(found.user).await?.email;
+        let user = db.user(found.user).await?;
+        // A connection may claim the domain since.
+        self.check_leaving(visit, &user).await?;
+        let former = user.email;
         match db.change_email(found.user, &email, now).await {
             Err(StoreError::Conflict(_)) => {
                 let detail = "An account of this site has this address by now. Choose another one.";
@@ -172,7 +177,20 @@ impl Identity {
         let former_links = [TokenKind::VerifyEmail, TokenKind::ResetPassword, TokenKind::ChangeEmail];
         one_time::revoke(db, found.user, &former_links).await?;
         let actor = Actor::Person { id: found.user, name: email.clone() };
-        visit.record(actor, Act::EmailChanged, &email, json!({ "former": former })).await
+        visit.record(actor, Act::EmailChanged, &email, json!({ "former": former })).await?;
+        let note = Mail::new(MailKind::EmailReplaced, &former, &user.display_name)
+            .with("email", email)
+            .with("at", crate::mail::instant(&visit.tenant.definition, now));
+        self.0.outbox.queue(&visit.tenant, note).await?;
+        Ok(())
+    }
+
+    /// Whose domain must come by another site keeps its address: with another they would come as they like.
+    async fn check_leaving(&self, visit: &Visit, user: &User) -> Result<(), Problem> {
+        if !self.must_come_by_another_site(&visit.tenant, user).await? {
+            return Ok(());
+        }
+        Err(invalid("email", "people with your address keep it here: ask the people who run this site"))
     }
 
     /// The mail that shows whose an address is.

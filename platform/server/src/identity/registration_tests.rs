@@ -11,7 +11,7 @@ use crate::{
     mail::{Courier, Postman},
     problem::{Problem, ProblemCode},
     secrets::{Secret, Token},
-    testing::{self, NOON, TestStore, config, vault},
+    testing::{self, Letter, NOON, TestStore, config, vault},
 };
 use marque_domain::{
     id::{SessionId, UserId},
@@ -35,14 +35,6 @@ struct World {
     elsewhere: Tenant,
     now: Arc<AtomicI64>,
     mails: tempfile::TempDir,
-}
-
-/// A letter as it lies in the folder.
-struct Letter {
-    kind: String,
-    to: String,
-    /// The first link that carries a token.
-    token: Option<Token>,
 }
 
 impl World {
@@ -87,19 +79,7 @@ impl World {
     async fn letters(&mut self) -> Vec<Letter> {
         self.now.fetch_add(61_000, Ordering::Relaxed);
         self.postman.work().await;
-        let folder = self.mails.path().join("aurora");
-        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        paths.sort();
-        let letters = paths.iter().map(|path| {
-            let text = std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
-            std::fs::remove_file(path).unwrap();
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            let after = |mark: &str| text.split(mark).nth(1).map(str::to_owned);
-            let to = after("\r\nTo: ").unwrap().lines().next().unwrap().to_owned();
-            let token = after("?token=").and_then(|rest| Token::parse(rest.get(..43)?));
-            Letter { kind: name.split_once('-').unwrap().1.to_owned(), to, token }
-        });
-        letters.collect()
+        testing::take_letters(self.mails.path(), "aurora")
     }
 
     fn now(&self) -> Millis {
@@ -258,7 +238,7 @@ async fn a_forgotten_password_is_replaced_once_and_ends_what_it_opened() {
     for id in [1, 2] {
         db.create_session(&session(id, ann.id, world.now())).await.unwrap();
     }
-    programs(&db, ann.id, world.now()).await;
+    testing::programs(&db, ann.id, world.now()).await;
     world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
     world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
     let mut letters = world.letters().await;
@@ -322,7 +302,7 @@ async fn a_changed_password_keeps_this_session_only() {
     for id in [1, 2, 3] {
         db.create_session(&session(id, ann.id, world.now())).await.unwrap();
     }
-    programs(&db, ann.id, world.now()).await;
+    testing::programs(&db, ann.id, world.now()).await;
     let change = async |password: &str| {
         let password = Secret::new(password.to_owned());
         world.identity.change_password(&world.visit, ann.id, SessionId(2), password).await
@@ -378,6 +358,9 @@ async fn an_address_changes_when_mail_reaches_it() {
     assert_eq!(code(world.identity.confirm_email_change(&world.visit, &token).await), ProblemCode::LinkEnded);
     let late = world.identity.reset_password(&world.visit, &reset, Secret::new(BETTER.to_owned())).await;
     assert_eq!(code(late), ProblemCode::LinkEnded);
+    let letters = world.letters().await;
+    assert_eq!((letters.len(), letters[0].kind.as_str()), (1, "email-replaced"), "and the former address is told");
+    assert!(letters[0].to.contains("ann@x.example"));
 
     // An address that somebody has is answered the same; only its owner hears of it.
     world.identity.ask_email_change(&world.visit, ann.id, "bob@x.example").await.unwrap();
@@ -385,6 +368,59 @@ async fn an_address_changes_when_mail_reaches_it() {
     assert_eq!(letters.len(), 2);
     let told = letters.iter().find(|letter| letter.kind == "email-taken").unwrap();
     assert!(told.to.contains("bob@x.example") && told.token.is_none());
+}
+
+/// Whoever was in the account may have asked for another address: a new password takes that back too.
+#[tokio::test]
+async fn a_new_password_ends_a_change_of_address() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    for by_mail in [true, false] {
+        world.identity.ask_email_change(&world.visit, ann.id, "thief@x.example").await.unwrap();
+        let theirs = world.letters().await.into_iter().find(|letter| letter.kind == "confirm-email").unwrap();
+        if by_mail {
+            world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+            let token = world.letters().await.remove(0).token.unwrap();
+            world.identity.reset_password(&world.visit, &token, Secret::new(BETTER.to_owned())).await.unwrap();
+        } else {
+            let password = Secret::new(GOOD.to_owned());
+            world.identity.change_password(&world.visit, ann.id, SessionId(1), password).await.unwrap();
+        }
+        let late = world.identity.confirm_email_change(&world.visit, &theirs.token.unwrap()).await;
+        assert_eq!(code(late), ProblemCode::LinkEnded, "{by_mail}");
+    }
+    assert_eq!(world.person("ann@x.example").await.unwrap().id, ann.id);
+}
+
+/// Registering with somebody's address sends them a mail: from many places it is no more often than asking for one.
+#[tokio::test]
+async fn nobody_is_flooded_with_mail_by_who_registers_from_many_places() {
+    let mut world = World::new().await;
+    world.add("ann@x.example").await;
+    world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+    let wanted = world.letters().await.remove(0).token.unwrap();
+    for n in 0..10_u8 {
+        world.visit.client = [198, 51, 100, n].into();
+        for email in ["ann@x.example", "nobody@x.example"] {
+            let registered = world.register(email, GOOD).await.map_err(|problem| problem.code);
+            assert_eq!(registered, if n < 3 { Ok(()) } else { Err(ProblemCode::TooManyRequests) }, "{n} {email}");
+        }
+    }
+    assert_eq!(world.letters().await.len(), 6);
+    for _ in 0..2 {
+        world.identity.ask_reset(&world.visit, "ann@x.example").await.unwrap();
+    }
+    let reset = world.identity.reset_password(&world.visit, &wanted, Secret::new(BETTER.to_owned())).await;
+    assert_eq!(reset.map_err(|problem| problem.code), Ok(()), "the link that she waits for still works");
+}
+
+#[tokio::test]
+async fn passwords_are_measured_for_an_address_some_dozens_of_times_an_hour() {
+    let world = World::new().await;
+    for n in 0..40 {
+        let expected = if n < 30 { ProblemCode::Invalid } else { ProblemCode::TooManyRequests };
+        assert_eq!(code(world.register("new@x.example", "password1").await), expected, "{n}");
+    }
 }
 
 #[tokio::test]
@@ -399,34 +435,6 @@ async fn of_two_who_want_an_address_one_gets_it() {
     assert_eq!(tokens.len(), 2);
     world.identity.confirm_email_change(&world.visit, &tokens[0]).await.unwrap();
     assert_eq!(code(world.identity.confirm_email_change(&world.visit, &tokens[1]).await), ProblemCode::Conflict);
-}
-
-/// A program that signed in, and a personal token.
-async fn programs(db: &marque_store::TenantDb, user: UserId, now: Millis) {
-    use marque_domain::id::{GrantId, PersonalTokenId};
-    use marque_store::{Grant, GrantToken, NewGrantTokens, PersonalToken, TokenHash};
-    let end = now.plus(DAY_MS);
-    let grant = Grant {
-        id: GrantId(1),
-        user,
-        address: String::new(),
-        agent: String::new(),
-        created_at: now,
-        last_used_at: now,
-        expires_at: end,
-    };
-    let token = |id: u8| GrantToken { id: id.into(), hash: TokenHash([id; 32]), expires_at: end };
-    db.create_grant(&grant, &NewGrantTokens { access: token(1), refresh: token(2) }, 9).await.unwrap();
-    let personal = PersonalToken {
-        id: PersonalTokenId(1),
-        user,
-        name: "bot".to_owned(),
-        scopes: "read".to_owned(),
-        created_at: now,
-        expires_at: end,
-        last_used_at: None,
-    };
-    assert!(db.create_personal_token(&personal, TokenHash([3; 32]), 9).await.unwrap());
 }
 
 fn session(id: i64, user: UserId, now: Millis) -> marque_store::Session {

@@ -5,6 +5,7 @@
 
 use super::{
     Identity, Verified, Visit,
+    admission::Method,
     limits::Budget,
     one_time::{self, Redeemed, TokenKind},
     people::mail_address,
@@ -26,6 +27,9 @@ use serde_json::Value;
 
 /// The kinds of token that let somebody choose a password.
 const KINDS: [TokenKind; 2] = [TokenKind::ResetPassword, TokenKind::Invitation];
+/// The kinds that end with the old password: whoever had it may have asked for one.
+const OPENED: [TokenKind; 5] =
+    [TokenKind::ResetPassword, TokenKind::Invitation, TokenKind::Challenge, TokenKind::ChangeEmail, TokenKind::LinkSso];
 
 impl Identity {
     /// Whether a password is this person's; nobody has one, and finding that out takes as long. A hash of another cost
@@ -82,11 +86,14 @@ impl Identity {
     /// Whether a link to choose a password still works, and whether it is an invitation.
     ///
     /// # Errors
-    /// [`ProblemCode::LinkEnded`](crate::problem::ProblemCode::LinkEnded) when it does not.
+    /// [`ProblemCode::LinkEnded`](crate::problem::ProblemCode::LinkEnded) when it does not;
+    /// [`ProblemCode::SsoRefused`](crate::problem::ProblemCode::SsoRefused) when they must come by another site.
     pub async fn look_at_reset(&self, visit: &Visit, token: &Token) -> Result<(Redeemed, TokenKind), Problem> {
         let (db, now) = (visit.tenant.db(), self.0.clock.now());
         for kind in KINDS {
             if let Some(found) = one_time::look(db, kind, token, now).await? {
+                // A password would open nothing; what they may do is said instead.
+                self.check_way(&visit.tenant, &db.user(found.user).await?, Method::Password).await?;
                 return Ok((found, kind));
             }
         }
@@ -138,7 +145,7 @@ impl Identity {
 
     /// Ends what was opened with the old password: sessions but `keep`, sign-ins of programs, links to choose another.
     /// Personal tokens end too when nobody is there to say which of them are theirs: after a reset.
-    async fn end_access(&self, visit: &Visit, user: UserId, keep: Option<SessionId>) -> Result<(), Problem> {
+    pub(super) async fn end_access(&self, visit: &Visit, user: UserId, keep: Option<SessionId>) -> Result<(), Problem> {
         let db = visit.tenant.db();
         let now = self.0.clock.now();
         db.end_access(user, keep).await?;
@@ -146,7 +153,7 @@ impl Identity {
         if keep.is_none() {
             db.end_personal_tokens(user, None, now).await?;
         }
-        one_time::revoke(db, user, &[TokenKind::ResetPassword, TokenKind::Invitation, TokenKind::Challenge]).await?;
+        one_time::revoke(db, user, &OPENED).await?;
         Ok(())
     }
 

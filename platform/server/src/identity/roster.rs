@@ -120,6 +120,8 @@ impl<'a> Roster<'a> {
             ));
         }
         self.who.db().delete_sessions_of(person.id).await?;
+        // A sign-in that waits, or another address that is to be confirmed, may be of who had it in hand.
+        one_time::revoke(self.who.db(), person.id, &[TokenKind::Challenge, TokenKind::ChangeEmail]).await?;
         self.end_programs(&person).await?;
         self.who.audit(Act::SecondFactorReset, person.id.to_string(), json!({ "email": person.email })).await
     }

@@ -210,9 +210,16 @@ impl Identity {
         // Counted before the password is checked, so that tries in parallel count too.
         let by = By { tenant: tenant.id, address: client, person: Some(email) };
         let left = parts.limits.spend(Budget::SignIn, by, now).await?;
+        // What was typed where the address belongs, whether or not there is such a person.
+        let note = async |reason: Option<&str>| {
+            let details = reason.map_or(json!({ "by": "password" }), |why| json!({ "by": "password", "reason": why }));
+            recorder.record(tenant.db(), said_to_be(email), Act::SignInFailed, "", details).await.map_err(Problem::from)
+        };
         if question::is_asked(&left, 0) && !self.is_answered(tenant, tried.answer).await? {
+            note(Some("question")).await?;
             let detail = "There were several tries. Answer the question below too, then sign in.";
-            return Err(Failed { problem: Problem::new(ProblemCode::QuestionAsked, detail), asks: true });
+            let problem = Problem::new(ProblemCode::QuestionAsked, detail).limits(&left);
+            return Err(Failed { problem, asks: true });
         }
         let user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
         let right = self.password_is_right(tenant, user.as_ref(), password).await?;
@@ -223,15 +230,13 @@ impl Identity {
         // Asked after the same work for everybody; what is told depends on the domain alone.
         let required = self.required_way(tenant, email).await?;
         if let Some(other_way) = required.filter(|_| !(right && user.as_ref().is_some_and(keeps_own_way))) {
-            return Err(other_way.into());
+            note(Some("other-way")).await?;
+            return Err(other_way.limits(&left).into());
         }
         let Some(user) = user.filter(|_| right) else {
-            // What was typed where the address belongs, whether or not there is such a person.
-            let nobody = said_to_be(email);
-            let record = recorder.record(tenant.db(), nobody, Act::SignInFailed, "", json!({ "by": "password" }));
-            record.await.map_err(Problem::from)?;
+            note(None).await?;
             tracing::info!(%client, "a sign-in failed");
-            let problem = Problem::new(ProblemCode::WrongCredentials, "Check both and try again.");
+            let problem = Problem::new(ProblemCode::WrongCredentials, "Check both and try again.").limits(&left);
             return Err(Failed { problem, asks: question::is_asked(&left, 1) });
         };
         parts.limits.succeeded(Budget::SignIn, by).await;

@@ -21,12 +21,20 @@ impl Identity {
         if ways.is_empty() {
             return Ok(None);
         }
-        let names: Vec<_> = ways.into_iter().map(|way| way.name).collect();
+        let names: Vec<_> = ways.into_iter().map(|(_, way)| way.name).collect();
         let detail = format!(
             "People with your address sign in with {}. Use its button on the sign-in page.",
             names.join(" or ")
         );
         Ok(Some(Problem::new(ProblemCode::SsoRefused, detail)))
+    }
+
+    /// Whether somebody may come only by another site.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn must_come_by_another_site(&self, tenant: &Tenant, user: &User) -> Result<bool, Problem> {
+        Ok(!keeps_own_way(user) && self.required_way(tenant, &user.email).await?.is_some())
     }
 
     /// Whether somebody who proved who they are may come in that way.

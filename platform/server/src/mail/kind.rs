@@ -57,8 +57,14 @@ kinds! {
     };
     /// Somebody wants an address for their account that another account has.
     EmailTaken, "email-taken", { sign_in: "https://sample.example/sign-in" };
-    /// Tells the old address that the account has another now, or is to get one.
+    /// Tells the address of an account that it is to get another.
     EmailChanged, "email-changed", { email: "new@sample.example", at: "20 Nov 2026, 12:00 UTC" };
+    /// Tells the former address that the account has another now.
+    EmailReplaced, "email-replaced", { email: "new@sample.example", at: "20 Nov 2026, 12:00 UTC" };
+    /// Lets somebody who comes by another site take their account along.
+    LinkSso, "link-sso", {
+        link: "https://sample.example/sso/link?token=t", lasts: "1 hour", provider: "Acme",
+    };
     /// Lets somebody who was invited choose a password.
     Invitation, "invitation", {
         link: "https://sample.example/reset?token=t", lasts: "7 days", inviter: "Demo owner", role: "trader",

@@ -4,14 +4,15 @@
 use super::{
     Refused, Sso,
     attempt::return_address,
-    connection::{Connection, Draft, Filled, Join, Preset, place},
+    connection::{Connection, Draft, Filled, Join, Preset, domain, place},
     prove_first,
 };
 use crate::{
     audit::Act,
     edge::Origin,
     identity::{
-        Identity, Operation, SignedIn,
+        Identity, Operation, Role, SignedIn,
+        admission::Method,
         gate::{Pages, may},
     },
     portal::{
@@ -165,7 +166,15 @@ async fn change(
         Ok(draft) => draft,
         Err(faults) => return form(&scene, &origin, Some(&connection), &filled, &faults, None),
     };
+    // Else whoever may change it could have the stored secret sent to a server of theirs.
+    let is_kept = draft.issuer == connection.row.issuer && draft.client_id == connection.row.client_id;
+    if draft.secret.is_none() && !is_kept {
+        let detail = "Enter the secret again: it goes to another address, or belongs to another client, from now on.";
+        let fault = FieldError { field: "secret".to_owned(), detail: detail.to_owned() };
+        return form(&scene, &origin, Some(&connection), &filled, &[fault], None);
+    }
     let changed = sso.update(who.db(), &connection, &draft).await.map_err(Problem::from)?;
+    sso.claimed_since(who.db(), &connection, &changed).await?;
     who.audit(Act::SsoConnectionChanged, &draft.slug, said(&draft)).await?;
     let saved = Banner::new(Tone::Good, "Saved", "It counts from now on. Test it before people use it.");
     form(&scene, &origin, Some(&changed), &Filled::of(&changed), &[], Some(saved))
@@ -217,8 +226,9 @@ async fn switch(who: &SignedIn, identity: &Identity, slug: &str, enabled: bool) 
     if let Some(first) = prove_first(who, identity, &format!("{PAGE}/{slug}")) {
         return Ok(first);
     }
-    let row = SsoConnection { enabled, updated_at: sso.0.clock.now(), ..connection.row };
+    let row = SsoConnection { enabled, updated_at: sso.0.clock.now(), ..connection.row.clone() };
     who.db().update_sso_connection(&row).await.map_err(Problem::from)?;
+    sso.claimed_since(who.db(), &connection, &Connection::of(row).map_err(Problem::from)?).await?;
     who.audit(Act::SsoConnectionChanged, slug, json!({ "enabled": enabled })).await?;
     Ok(super::flow::see_other(&format!("{PAGE}/{slug}")))
 }
@@ -240,6 +250,18 @@ impl Sso {
         let row = self.row(db, draft, old.row.id, kept, old.row.enabled, old.row.created_at, now).await?;
         db.update_sso_connection(&row).await?;
         Connection::of(row)
+    }
+
+    /// Ends what people of a domain that is claimed now, and was not before, have opened by other ways: sessions, programs,
+    /// personal tokens. Owners keep theirs.
+    async fn claimed_since(&self, db: &TenantDb, before: &Connection, now: &Connection) -> Result<(), Problem> {
+        let is_new = |email: &str| domain(email).is_some_and(|domain| now.claims(&domain) && !before.claims(&domain));
+        if now.row.enabled && (now.row.domains != before.row.domains || !before.row.enabled) {
+            let owner = Role::Owner.name();
+            let ended = db.end_other_ways(is_new, owner, Method::Sso.name(), self.0.clock.now()).await?;
+            tracing::info!(ended, connection = now.row.slug, "what people of a claimed domain had opened was ended");
+        }
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row has these columns")]
@@ -359,7 +381,8 @@ fn fields(preset: Preset, filled: &Filled, stored: bool) -> Vec<Field> {
     fields.push(Field::new(FieldKind::Select, "join", "Who may join").value(&filled.join).choices(joins));
     let mut domains = Field::new(FieldKind::Area, "domains", "Mail domains").value(&filled.domains).hint(
         "One on each line, such as acme.example. Their people must come this way: their passwords no longer open the \
-         site. Owners keep theirs, so that a broken provider locks nobody out.",
+         site, and who came another way is signed out. Who has an account already connects it by a mail. Owners keep their \
+         passwords, so that a broken provider locks nobody out.",
     );
     domains.required = false;
     fields.push(domains);

@@ -199,6 +199,15 @@ impl Sso {
         }
     }
 
+    /// Whom an answer is about, when their address is somebody's here and their domain must come by this connection: then
+    /// who reads its mail may take the account along.
+    pub(super) fn claimed<'a>(&self, returned: &'a Returned) -> Option<(&'a str, SsoIdentity)> {
+        let email = returned.known.email.as_deref().filter(|_| returned.known.email_verified)?;
+        let claims = domain(email).is_some_and(|domain| returned.connection.claims(&domain));
+        // Whose account it is, is looked up by its address.
+        claims.then(|| (email, self.identity_of(returned, UserId(0), self.0.clock.now())))
+    }
+
     fn identity_of(&self, returned: &Returned, user: UserId, now: Millis) -> SsoIdentity {
         let known = &returned.known;
         SsoIdentity {
@@ -212,14 +221,15 @@ impl Sso {
         }
     }
 
-    /// The connections by which people with this address must come; none when they may come as they like.
+    /// The connections by which people with this address must come, with their ids; none when they may come as they like.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn required(&self, db: &TenantDb, email: &str) -> Result<Vec<super::Way>, Problem> {
+    pub async fn required(&self, db: &TenantDb, email: &str) -> Result<Vec<(i64, super::Way)>, Problem> {
         let Some(domain) = domain(email) else { return Ok(Vec::new()) };
         let all = self.connections(db).await.map_err(Problem::from)?;
-        Ok(all.iter().filter(|connection| connection.claims(&domain)).map(super::Way::of).collect())
+        let claiming = all.iter().filter(|connection| connection.claims(&domain));
+        Ok(claiming.map(|connection| (connection.row.id, super::Way::of(connection))).collect())
     }
 }
 

@@ -15,21 +15,24 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Origin, Tenant},
     identity::{
-        Identity, SignedIn,
+        ADOPTION, Identity, SignedIn, Visit,
         admission::{Method, Proven},
         cookies,
         gate::{Pages, public},
         limits::{Budget, By},
         own_path,
     },
-    portal::{Scene, view::SsoLeave},
+    portal::{
+        Scene,
+        view::{ConfirmLink, Link, Note, SsoLeave},
+    },
     problem::Problem,
     secrets::Token,
 };
 use poem::{
     IntoResponse as _, Request, Response, handler,
     http::{HeaderValue, StatusCode, header},
-    web::{Data, Form, Path},
+    web::{Data, Form, Path, Query},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -41,6 +44,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
     pages
         .at("/sso/:connection/begin", public().post(begin))
         .at("/sso/:connection/callback", public().get(arrive).post(bring))
+        .at(ADOPTION, public().get(show_adoption).post(adopt))
 }
 
 #[derive(Deserialize)]
@@ -95,17 +99,18 @@ async fn bring(request: &Request, body: String) -> poem::Result<Response> {
 #[handler]
 async fn arrive(
     request: &Request,
-    tenant: Tenant,
+    visit: Visit,
     Data(identity): Data<&Identity>,
     Data(recorder): Data<&Recorder>,
     Path(slug): Path<String>,
 ) -> poem::Result<Response> {
     let answer = Answer::of(request.original_uri()).map_err(Problem::from)?;
-    let returned = match identity.sso().finish(&tenant, &slug, browser(request), &answer).await {
+    let tenant = &visit.tenant;
+    let returned = match identity.sso().finish(tenant, &slug, browser(request), &answer).await {
         Ok(returned) => returned,
-        Err(failed) => return Err(refuse(&tenant, recorder, failed).await?.into()),
+        Err(failed) => return Err(refuse(tenant, recorder, failed).await?.into()),
     };
-    let by = Arrived { tenant: &tenant, identity, recorder };
+    let by = Arrived { visit: &visit, tenant, identity, recorder };
     match returned.attempt.user {
         Some(user) => {
             let who = request.data::<SignedIn>().filter(|who| who.user == user);
@@ -126,6 +131,7 @@ async fn refuse(tenant: &Tenant, recorder: &Recorder, failed: Failed) -> Result<
 
 /// Where an answer that held arrives.
 struct Arrived<'a> {
+    visit: &'a Visit,
     tenant: &'a Tenant,
     identity: &'a Identity,
     recorder: &'a Recorder,
@@ -134,9 +140,22 @@ struct Arrived<'a> {
 impl Arrived<'_> {
     async fn link(&self, who: Option<&SignedIn>, returned: &Returned) -> poem::Result<Response> {
         let (name, slug) = (&returned.connection.row.name, &returned.connection.row.slug);
-        let told = |error: Refused| error.told(Some(name));
-        let who = who.ok_or(Refused::OtherPerson).map_err(told)?;
-        self.identity.sso().link(self.tenant.db(), returned, who.user).await.map_err(told)?;
+        let linked = match who {
+            Some(who) => self.identity.sso().link(self.tenant.db(), returned, who.user).await.map(|()| who),
+            None => Err(Refused::OtherPerson),
+        };
+        let who = match linked {
+            Ok(who) => who,
+            Err(refused) => {
+                let details = json!({ "method": "sso", "linking": true, "reason": refused.code() });
+                let actor = match who {
+                    Some(who) => Actor::Person { id: who.user, name: who.email.clone() },
+                    None => Actor::Nobody { name: String::new() },
+                };
+                self.note(actor, Act::SignInFailed, slug, details).await?;
+                return Err(refused.told(Some(name)).into());
+            }
+        };
         let details = json!({ "issuer": returned.known.issuer, "subject": returned.known.subject });
         who.audit(Act::SsoLinked, slug, details).await?;
         Ok(see_other("/security/sso"))
@@ -146,29 +165,79 @@ impl Arrived<'_> {
         let slug = &returned.connection.row.slug;
         let (user, new) = match self.identity.sso().person(self.tenant.db(), returned).await {
             Ok(found) => found,
+            Err(Refused::AddressTaken) if self.offer(returned).await? => return Ok(see_other("/check-mail")),
             Err(refused) => {
                 let details = json!({ "method": "sso", "reason": refused.code() });
                 let name = returned.known.email.clone().unwrap_or_default();
-                let nobody = Actor::Nobody { name };
-                self.recorder
-                    .record(self.tenant.db(), nobody, Act::SignInFailed, slug, details)
-                    .await
-                    .map_err(Problem::from)?;
+                self.note(Actor::Nobody { name }, Act::SignInFailed, slug, details).await?;
                 return Err(refused.told(Some(&returned.connection.row.name)).into());
             }
         };
         if new {
             let system = Actor::System { name: format!("single sign-on {slug}") };
             let details = json!({ "role": user.role, "issuer": returned.known.issuer });
-            self.recorder
-                .record(self.tenant.db(), system, Act::PersonAdded, &user.email, details)
-                .await
-                .map_err(Problem::from)?;
+            self.note(system, Act::PersonAdded, &user.email, details).await?;
         }
         let next = own_path(&returned.attempt.next);
         let proven = Proven { user, method: Method::Sso, recorder: self.recorder, next };
         let admission = self.identity.admit(self.tenant, proven).await?;
         Ok(self.identity.respond(self.tenant, request, admission).await?)
+    }
+
+    /// Offers who must come this way to take along the account that has their address. Answers whether it did.
+    async fn offer(&self, returned: &Returned) -> Result<bool, Problem> {
+        let Some((email, there)) = self.identity.sso().claimed(returned) else { return Ok(false) };
+        self.identity.offer_adoption(self.visit, email, there, &returned.connection.row.name).await
+    }
+
+    async fn note(&self, actor: Actor, act: Act, target: &str, details: serde_json::Value) -> Result<(), Problem> {
+        Ok(self.recorder.record(self.tenant.db(), actor, act, target, details).await?)
+    }
+}
+
+#[derive(Deserialize)]
+struct LinkToken {
+    #[serde(default)]
+    token: String,
+}
+
+#[handler]
+fn show_adoption(scene: Scene, Query(query): Query<LinkToken>) -> poem::Result<Response> {
+    let page = ConfirmLink {
+        action: ADOPTION,
+        token: query.token.chars().take(100).collect(),
+        title: "Connect your account",
+        text: "One step is left: confirm that you sign in to your account this way from now on. Whoever is signed in to it \
+               now no longer is.",
+        button: "Connect my account",
+    };
+    scene.page(page.title, &page)
+}
+
+#[handler]
+async fn adopt(
+    scene: Scene,
+    visit: Visit,
+    Data(identity): Data<&Identity>,
+    Form(form): Form<LinkToken>,
+) -> poem::Result<Response> {
+    let token = Token::parse(&form.token).ok_or_else(crate::identity::link_ended);
+    let adopted = match token {
+        Ok(token) => identity.adopt(&visit, &token).await,
+        Err(problem) => Err(problem),
+    };
+    let sign_in = Some(Link::new("Sign in", "/sign-in"));
+    match adopted {
+        Ok(way) => {
+            let text = format!("Sign in with {} from now on; everything you have here is as it was.", way.name);
+            scene.page("Account connected", &Note::new("Your account is connected", &text, sign_in))
+        }
+        Err(problem) => {
+            let mut response =
+                scene.page(problem.code.title(), &Note::new(problem.code.title(), &problem.detail, sign_in))?;
+            response.set_status(problem.code.status());
+            Ok(response)
+        }
     }
 }
 

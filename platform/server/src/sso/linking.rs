@@ -94,6 +94,10 @@ async fn unlink(who: SignedIn, Data(identity): Data<&Identity>, Form(which): For
     let db = who.db();
     let user = db.user(who.user).await.map_err(Problem::from)?;
     let others = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
+    if others.len() < 2 && identity.must_come_by_another_site(&who.tenant, &user).await? {
+        let detail = "People with your address sign in this way only. Ask the people who run this site.";
+        return Err(Problem::new(ProblemCode::Conflict, detail).into());
+    }
     if user.password_hash.expose().is_empty() && others.len() < 2 {
         let detail = "This is your only way in. Set a password first: sign out and choose “Forgot your password?”.";
         return Err(Problem::new(ProblemCode::Conflict, detail).into());

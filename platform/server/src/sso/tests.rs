@@ -8,7 +8,12 @@ use super::{
     is_foreign_form,
     issuer::{CLIENT, Issuer, Lie},
 };
-use crate::{audit::Act, identity::admission::Method as Way, problem::ProblemCode};
+use crate::{
+    audit::Act,
+    identity::admission::Method as Way,
+    problem::ProblemCode,
+    testing::{self, NOON},
+};
 use marque_domain::time::MINUTE_MS;
 use marque_store::SsoConnection;
 use poem::http::Method;
@@ -240,6 +245,8 @@ async fn domains_that_must_come_another_way() {
     assert_eq!(right, told("ann@here.example", "a wrong guess").await);
     assert_eq!(right, told("nobody@HERE.example", "a wrong guess").await);
     assert_eq!(right, told("owner@here.example", "a wrong guess").await);
+    let tried = ["nobody ann@here.example: ", "nobody ann@here.example: ", "nobody nobody@here.example: "];
+    assert_eq!(world.recorded(AURORA, Act::SignInFailed).await[..3], tried, "the log has every try");
     assert_eq!(told("ann@x.example", "a wrong guess").await.0, 401, "other domains are not affected");
     // A passkey of theirs opens as little.
     let ways = [Way::Password, Way::Passkey, Way::Sso];
@@ -265,6 +272,140 @@ async fn domains_that_must_come_another_way() {
     let mut browser = world.browser(AURORA);
     assert_eq!(browser.post("/sign-in", "/sso/acme/begin", &[]).await.status(), 404);
     assert!(!browser.get("/sign-in").await.text().await.unwrap().contains("/sso/acme/begin"));
+}
+
+/// Who has an account when a connection claims their domain comes by it, without anybody's help: their issuer says who they
+/// are, and a mail to the account's address says that it is theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_must_come_another_way_takes_their_account_along() {
+    let world = World::start().await;
+    let (db, mut ann) = (world.db(AURORA).await, world.browser(AURORA));
+    assert_eq!(ann.by_password("ann@here.example").await.status(), 303);
+    claim(&world, "here.example").await;
+    assert_eq!(ann.who().await, None, "what a password had opened is shut");
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("ANN@here.example"), ..Lie::NONE });
+    let before = db.user_by_email("ann@here.example").await.unwrap().unwrap();
+    let offered = ann.by_sso("acme").await;
+    assert_eq!((offered.status().as_u16(), &offered.headers()["location"]), (303, &"/check-mail".parse().unwrap()));
+    assert_eq!(ann.who().await, None, "nothing is open yet");
+    assert_eq!(db.sso_identities_of(before.id).await.unwrap(), []);
+    let letter = world.letters().await.pop().unwrap();
+    assert_eq!(letter.kind, "link-sso");
+    assert!(letter.to.contains("ann@here.example"));
+    let token = letter.token.unwrap().expose();
+
+    // Looking at the link does nothing, as programs that read mail do; at another brand it is nothing.
+    let page = format!("/sso/link?token={}", token.as_str());
+    assert_eq!(ann.get(&page).await.status(), 200);
+    let fields = [("token", token.as_str())];
+    assert_eq!(world.browser(BOREALIS).post("/sign-in", "/sso/link", &fields).await.status(), 410);
+    let mut elsewhere = world.browser(AURORA);
+    assert_eq!(elsewhere.post(&page, "/sso/link", &fields).await.status(), 200, "in any browser of theirs");
+    assert_eq!(elsewhere.who().await, None, "the link opens nothing");
+    assert_eq!(ann.post(&page, "/sso/link", &fields).await.status(), 410, "it works once");
+    assert_eq!(ann.by_sso("acme").await.status(), 303);
+    assert_eq!(ann.who().await.as_deref(), Some("ann@here.example"));
+    assert_eq!(db.sso_identity(&world.issuer.url, "ann-at-the-issuer").await.unwrap().unwrap().user, before.id);
+    assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, ["person ann@here.example: acme"]);
+    let offered = format!("person ann@here.example: {}", before.id);
+    assert_eq!(world.recorded(AURORA, Act::SignInChallenged).await, [offered]);
+
+    // They cannot get out of it: neither without the only way in, nor by another address.
+    let fields = [("issuer", world.issuer.url.as_str()), ("subject", "ann-at-the-issuer")];
+    refused(ann.post("/security/sso", "/security/sso/unlink", &fields).await, 409, "sign in this way only").await;
+    let answer = ann.post("/security/email", "/security/email", &[("email", "ann@gmail.example")]).await;
+    refused(answer, 422, "keep it here").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_are_not_taken_along_by_an_address_that_nobody_vouches_for_or_claims() {
+    let world = World::start().await;
+    // Nobody claims the domain; an owner keeps their own way; the issuer did not verify it.
+    let taken = "already has your e-mail address";
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("ann@here.example"), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, taken).await;
+    claim(&world, "here.example").await;
+    refused(world.browser(AURORA).by_sso("other").await, 403, taken).await;
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("owner@here.example"), ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, taken).await;
+    let unverified: fn(&mut serde_json::Value) = |c| {
+        c["email"] = json!("ann@here.example");
+        c["email_verified"] = json!(false);
+    };
+    world.issuer.lies(Lie { claims: unverified, ..Lie::NONE });
+    refused(world.browser(AURORA).by_sso("acme").await, 403, "has not verified").await;
+    assert!(world.letters().await.is_empty());
+
+    // The domain is given up before the link is opened.
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("ann@here.example"), ..Lie::NONE });
+    assert_eq!(world.browser(AURORA).by_sso("acme").await.status(), 303);
+    let token = world.letters().await.remove(0).token.unwrap().expose();
+    let db = world.db(AURORA).await;
+    assert!(db.update_sso_connection(&world.connection(AURORA, 1, "acme").await).await.unwrap());
+    let late = world.browser(AURORA).post("/sign-in", "/sso/link", &[("token", token.as_str())]).await;
+    assert_eq!(late.status(), 410);
+    assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, [""; 0]);
+}
+
+/// An owner says on the page that people of a domain must come by `acme`.
+async fn claim(world: &World, domain: &str) {
+    let mut owner = world.browser(AURORA);
+    assert_eq!(owner.by_password("owner@here.example").await.status(), 303);
+    let fields = [
+        ("name", "acme"),
+        ("issuer", world.issuer.url.as_str()),
+        ("client_id", CLIENT),
+        ("join", "anyone"),
+        ("domains", domain),
+    ];
+    assert_eq!(owner.post("/admin/sso/acme", "/admin/sso/acme", &fields).await.status(), 200);
+    assert!(owner.who().await.is_some(), "an owner stays");
+}
+
+/// What was opened before a domain is claimed ends with it: sessions by other ways, programs, personal tokens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claimed_domain_ends_what_other_ways_opened() {
+    let world = World::start().await;
+    let db = world.db(AURORA).await;
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("new@here.example"), ..Lie::NONE });
+    let (mut by_sso, mut other) = (world.browser(AURORA), world.browser(AURORA));
+    assert_eq!(by_sso.by_sso("acme").await.status(), 303);
+    assert_eq!(other.by_password("ann@here.example").await.status(), 303);
+    let mut count = Vec::new();
+    for email in ["ann@here.example", "owner@here.example"] {
+        let user = db.user_by_email(email).await.unwrap().unwrap().id;
+        testing::programs(&db, user, NOON).await;
+        count.push(user);
+    }
+    claim(&world, "elsewhere.example").await;
+    assert!(other.get("/security/sso").await.status() == 200, "another domain is not hers");
+    claim(&world, "here.example").await;
+    assert_eq!(other.get("/security/sso").await.status(), 303);
+    assert_eq!(by_sso.get("/security/sso").await.status(), 200, "who came that way stays");
+    for (user, left) in count.into_iter().zip([0, 1]) {
+        assert_eq!(db.end_grants_of(user, NOON).await.unwrap(), left);
+        assert_eq!(db.end_personal_tokens(user, None, NOON).await.unwrap(), left);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_secret_goes_nowhere_else() {
+    let world = World::start().await;
+    let mut owner = world.browser(AURORA);
+    owner.by_password("owner@here.example").await;
+    let second = Issuer::start().await;
+    for (issuer, client, secret, status) in [
+        (second.url.as_str(), CLIENT, "", 422),
+        (world.issuer.url.as_str(), "another-client", "", 422),
+        (second.url.as_str(), CLIENT, "its-own-secret", 200),
+        (second.url.as_str(), CLIENT, "", 200),
+    ] {
+        let fields =
+            [("name", "acme"), ("issuer", issuer), ("client_id", client), ("secret", secret), ("join", "anyone")];
+        let answer = owner.post("/admin/sso/acme", "/admin/sso/acme", &fields).await;
+        assert_eq!(answer.status(), status, "{issuer} {client}");
+        assert_eq!(answer.text().await.unwrap().contains("Enter the secret again"), status == 422);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

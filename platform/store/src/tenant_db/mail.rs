@@ -30,8 +30,9 @@ impl TenantDb {
             tx.end().await;
             return Ok(false);
         }
-        if let Some(token) = token {
-            one_time::insert(&tx, token).await?;
+        match token {
+            Some(token) => one_time::insert(&tx, token).await?,
+            None => one_time::insert_nothing(&tx, mail.created_at).await?,
         }
         tx.insert::<Entity>(vec![codec::mail_row(mail, tx.tenant_id())], None).await?;
         tx.commit().await?;

@@ -3,15 +3,18 @@
 use super::TenantDb;
 use crate::{
     codec,
-    entity::{sso_attempts, sso_connections, sso_identities, users},
+    entity::{api_grants, personal_tokens, sessions, sso_attempts, sso_connections, sso_identities, users},
     error::StoreError,
     record::{SsoAttempt, SsoConnection, SsoIdentity, User},
+    scope::TenantTx,
 };
 use marque_domain::{id::UserId, time::Millis};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 /// Connections of one tenant, and identities of one person, that are listed.
 pub const SSO_LIST_MAX: u64 = 50;
+/// People who are looked at in one transaction.
+const PEOPLE_AT_ONCE: u64 = 1_000;
 
 impl TenantDb {
     /// The tenant's connections, by name.
@@ -157,6 +160,36 @@ impl TenantDb {
         Ok(gone > 0)
     }
 
+    /// Ends what people whose address `is_meant`, but none of role `spared`, have opened by another way than `method`: sessions,
+    /// programs, personal tokens. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn end_other_ways(
+        &self,
+        is_meant: impl Fn(&str) -> bool + Send,
+        spared: &str,
+        method: &str,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        use users::Column as U;
+        let (mut after, mut ended) = (i64::MIN, 0);
+        loop {
+            let tx = self.write().await?;
+            let page = tx.find::<users::Entity>().filter(U::Id.gt(after)).filter(U::Role.ne(spared));
+            let page = page.order_by_asc(U::Id).limit(PEOPLE_AT_ONCE).select_only().columns([U::Id, U::Email]);
+            let people = tx.tuples::<_, (i64, String)>(page).await?;
+            let Some((last, _)) = people.last() else {
+                tx.end().await;
+                return Ok(ended);
+            };
+            after = *last;
+            let meant: Vec<i64> = people.into_iter().filter(|(_, email)| is_meant(email)).map(|(id, _)| id).collect();
+            ended += end_ways_of(&tx, meant, method, now).await?;
+            tx.commit().await?;
+        }
+    }
+
     /// Notes that somebody was sent to an issuer; forgets attempts that ended.
     ///
     /// # Errors
@@ -218,6 +251,24 @@ impl TenantDb {
         tx.commit().await?;
         found.filter(|_| taken > 0).map(attempt).transpose()
     }
+}
+
+async fn end_ways_of(tx: &TenantTx, people: Vec<i64>, method: &str, now: Millis) -> Result<u64, StoreError> {
+    use api_grants::Column as G;
+    use personal_tokens::Column as P;
+    use sessions::Column as S;
+    if people.is_empty() {
+        return Ok(0);
+    }
+    let sessions = tx.delete::<sessions::Entity>().filter(S::UserId.is_in(people.iter().copied()));
+    let mut ended = tx.run_delete(sessions.filter(S::Method.ne(method))).await?;
+    let grants = tx.update::<api_grants::Entity>().filter(G::UserId.is_in(people.iter().copied()));
+    let grants = grants.filter(G::RevokedAt.is_null()).col_expr(G::RevokedAt, Expr::val(now.0));
+    ended += tx.run_update(grants).await?;
+    let tokens = tx.update::<personal_tokens::Entity>().filter(P::UserId.is_in(people));
+    let tokens = tokens.filter(P::RevokedAt.is_null()).col_expr(P::RevokedAt, Expr::val(now.0));
+    ended += tx.run_update(tokens).await?;
+    Ok(ended)
 }
 
 fn connection(row: sso_connections::Model) -> SsoConnection {

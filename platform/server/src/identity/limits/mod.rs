@@ -49,8 +49,12 @@ pub enum Budget {
     SignIn,
     /// Setting out to prove it at another site.
     SignInElsewhere,
+    /// Showing a passkey, and asking for its question. Guards secrets.
+    Passkey,
     /// Registering. Guards secrets: whether an address is known.
     Registration,
+    /// Having a password measured that somebody would register with.
+    Measure,
     /// Asking for a mail that resets a password, or for another mail like it.
     Reset,
     /// Calls of the API.
@@ -64,13 +68,15 @@ pub enum Budget {
 impl Budget {
     /// Whether nothing goes through while it cannot be counted everywhere.
     const fn guards_secrets(self) -> bool {
-        matches!(self, Self::SignIn | Self::Registration | Self::Reset)
+        matches!(self, Self::SignIn | Self::Passkey | Self::Registration | Self::Reset)
     }
 
     /// What a person is told who has used it up.
     fn refusal(self, wait: &str) -> String {
         match self {
-            Self::SignIn | Self::SignInElsewhere => format!("Wait {wait} and try again."),
+            Self::SignIn | Self::SignInElsewhere | Self::Passkey | Self::Measure => {
+                format!("Wait {wait} and try again.")
+            }
             Self::Registration => {
                 format!("Several people have registered from here. Wait {wait}, or sign in if you have registered.")
             }
@@ -208,7 +214,21 @@ impl Limits {
                 let wide = n.sign_in_attempts.saturating_mul(SHARED_FACTOR);
                 vec![address(Policy::new("sign-in-elsewhere", wide, n.sign_in_window_s))]
             }
-            Budget::Registration => vec![address(Policy::new("registration", n.registrations_per_hour, HOUR_S))],
+            // Twice as many as sign-ins by a password: each has a question and an answer.
+            Budget::Passkey => {
+                let wide = n.sign_in_attempts.saturating_mul(SHARED_FACTOR).saturating_mul(2);
+                vec![address(Policy::new("passkey", wide, n.sign_in_window_s))]
+            }
+            Budget::Registration => {
+                let mut all = vec![address(Policy::new("registration", n.registrations_per_hour, HOUR_S))];
+                // Each is a mail to that person, as a reset is.
+                all.extend(person(Policy::new("registration-person", n.resets_per_hour, HOUR_S)));
+                all
+            }
+            Budget::Measure => {
+                let wide = n.registrations_per_hour.saturating_mul(SHARED_FACTOR);
+                vec![address(Policy::new("measure", wide, HOUR_S))]
+            }
             Budget::Reset => {
                 let wide = n.resets_per_hour.saturating_mul(SHARED_FACTOR);
                 let mut all: Vec<_> = person(Policy::new("reset", n.resets_per_hour, HOUR_S)).into_iter().collect();

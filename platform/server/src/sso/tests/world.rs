@@ -9,6 +9,7 @@ use crate::{
         admission::{Method as Way, Proven},
         create_person,
     },
+    mail::{Courier, Postman},
     portal::Portal,
     problem::ProblemCode,
     secrets::{Secret, Vault},
@@ -17,7 +18,7 @@ use crate::{
         connection::{Join, Settings, place},
         issuer::{CLIENT, Issuer, SECRET},
     },
-    testing::{self, NOON, TestServer, TestStore, config, edge},
+    testing::{self, Letter, NOON, TestServer, TestStore, config, edge},
 };
 use marque_domain::time::Millis;
 use marque_store::{SsoConnection, TenantDb, User};
@@ -39,7 +40,7 @@ pub(super) struct World {
     pub(super) identity: Identity,
     pub(super) now: Arc<AtomicI64>,
     pub(super) issuer: Issuer,
-    _data: tempfile::TempDir,
+    pub(super) data: tempfile::TempDir,
 }
 
 impl World {
@@ -57,7 +58,7 @@ impl World {
         let portal = Portal::new(Arc::clone(identity.outbox().themes()), floor, clock);
         let app = portal.routes().with(IdentityLayer::new(identity.clone())).with(edge(&config, &store));
         let server = TestServer::start(app).await;
-        let world = Self { server, store, identity, now, issuer, _data: data };
+        let world = Self { server, store, identity, now, issuer, data };
         for host in [AURORA, BOREALIS] {
             for (name, role) in [("ann", Role::Trader), ("owner", Role::Owner)] {
                 let person = NewPerson {
@@ -103,6 +104,14 @@ impl World {
     /// Who did an act at a brand and to what, each time.
     pub(super) async fn recorded(&self, host: &str, act: Act) -> Vec<String> {
         testing::recorded(&self.db(host).await, act).await
+    }
+
+    /// Delivers what is queued, and answers the letters to Aurora's people.
+    pub(super) async fn letters(&self) -> Vec<Letter> {
+        let folder = self.data.path().join("mails");
+        let courier = Courier::Folder(folder.clone());
+        Postman::new(self.identity.outbox().clone(), courier, self.store.system()).work().await;
+        testing::take_letters(&folder, "aurora")
     }
 
     /// Whether somebody who proved who they are in this way may come in.
