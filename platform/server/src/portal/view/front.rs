@@ -5,7 +5,7 @@ use super::{
     component::{Field, FieldKind, words},
     sso::SsoWay,
 };
-use crate::trading::meter::millions;
+use crate::{tenants, trading::meter::millions};
 use marque_domain::tenant::{Interval, Plan};
 use serde::Serialize;
 
@@ -73,13 +73,19 @@ impl PlanCard {
             features: quotas
                 .into_iter()
                 .chain(fuel)
-                .chain(plan.features.iter().map(|code| words(code)))
+                .chain(plan.features.iter().map(|code| feature_words(code)))
                 .chain(plan.perks.iter().cloned())
                 .map(|text| Feature { text })
                 .collect(),
             highlighted,
         }
     }
+}
+
+/// A feature as the card names it.
+fn feature_words(code: &str) -> String {
+    let known = tenants::Feature::ALL.iter().find(|feature| feature.code() == code);
+    known.map_or_else(|| words(code), |feature| feature.title().to_owned())
 }
 
 /// The brand's front page.
@@ -255,5 +261,17 @@ mod tests {
         let pro = plan(2_950, "");
         assert_eq!((pro.price.as_str(), pro.currency.as_str(), pro.per), ("29.50", "USD", "a month"));
         assert_eq!(lines(pro)[..3], ["Unlimited trades", "All instruments", "Unlimited strategies"]);
+    }
+
+    #[test]
+    fn what_the_platform_sells_is_named_as_people_write_it() {
+        for (code, shown) in [
+            ("decision-history", "Decision history"),
+            ("api-access", "API access"),
+            ("backtests", "Backtests"),
+            ("backtest-sweeps", "Backtests of many settings"),
+        ] {
+            assert_eq!(feature_words(code), shown);
+        }
     }
 }
