@@ -62,6 +62,7 @@ fn form(path: &str) -> &'static [(&'static str, &'static str)] {
             &[("instrument", "EURUSD"), ("side", "buy"), ("kind", "market"), ("lots", "0.01")]
         }
         "/positions/:position/reduce" => &[("lots", "0.01")],
+        "/theme-mode" => &[("mode", "dark"), ("return_to", "/problems")],
         "/security/tokens" => &[("name", "Matrix"), ("scope.read", "on"), ("days", "7")],
         "/security/email" => &[("email", "matrix@x.example")],
         // The one that they have: they sign in again afterwards.
@@ -252,6 +253,34 @@ async fn pages_are_for_whom_their_rows_say() {
             assert!(open || status == 403, "{} {} as {role}: {status}", row.0, row.1);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_anybody_may_ask_for_is_answered_and_kept_by_this_host_alone() {
+    let world = World::start().await;
+    let (nobodys, mut visitor) = (nobodys(), world.visitor(AURORA).await);
+    let mut kept = Vec::new();
+    for row in portal::rows().iter().filter(|row| row.2 == Access::Public && !row.1.contains("/:")) {
+        // Each as the first that a browser asks for, too: then it is given what its forms need.
+        for person in [&visitor, &world.stranger(AURORA)] {
+            let answer = answer(person, row, &nobodys).await;
+            assert!(answer.status().as_u16() < 500, "{} {}", row.0, row.1);
+            let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+            kept.extend(cookies.map(|cookie| cookie.split('=').next().unwrap().to_owned()));
+        }
+    }
+    for cookie in ["__Host-marque-form", "__Host-marque-theme"] {
+        assert!(kept.iter().any(|found| found == cookie), "{cookie} is tried here");
+    }
+
+    let dark = visitor.page(Method::POST, "/theme-mode", &[("mode", "dark")]).await;
+    assert_eq!(
+        dark.headers()["set-cookie"],
+        "__Host-marque-theme=dark; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    );
+    visitor.keep(&dark);
+    let page = visitor.page(Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("data-mode=\"dark\""), "{page}");
 }
 
 /// Forms that ask who it is, when that was proved long ago.
