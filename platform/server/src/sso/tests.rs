@@ -268,6 +268,18 @@ async fn domains_that_must_come_another_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_passkey_shows_the_other_ways_in() {
+    let world = World::start().await;
+    let unknown = [("state", "none"), ("credential", "{}"), ("next", "/accounts/new")];
+    let answer = world.browser(AURORA).post("/sign-in", "/sign-in/passkey", &unknown).await;
+    assert_eq!(answer.status(), 401);
+    let text = answer.text().await.unwrap();
+    for shown in ["This passkey is not known here", "/sso/acme/begin", "/sso/other/begin", "value=\"/accounts/new\""] {
+        assert!(text.contains(shown), "{shown} is not in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_preset_is_what_its_issuer_documents() {
     let world = World::start().await;
     let keys = world.identity.vault().of(&world.db(AURORA).await).await.unwrap();
