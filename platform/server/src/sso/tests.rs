@@ -11,7 +11,7 @@ use super::{
 use crate::{audit::Act, identity::admission::Method as Way, problem::ProblemCode};
 use marque_domain::time::MINUTE_MS;
 use marque_store::SsoConnection;
-use poem::http::Method;
+use poem::http::{HeaderValue, Method};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use world::{AURORA, BOREALIS, PASSWORD, World, refused};
@@ -265,6 +265,36 @@ async fn domains_that_must_come_another_way() {
     let mut browser = world.browser(AURORA);
     assert_eq!(browser.post("/sign-in", "/sso/acme/begin", &[]).await.status(), 404);
     assert!(!browser.get("/sign-in").await.text().await.unwrap().contains("/sso/acme/begin"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_asks_for_a_proof_before_it_is_filled_in_and_is_shown_after_it() {
+    let world = World::start().await;
+    let mut owner = world.browser(AURORA);
+    owner.by_password("owner@here.example").await;
+    for page in ["/admin/sso/new?preset=oidc", "/admin/sso/acme", "/security/tokens", "/admin/people/invite"] {
+        assert_eq!(owner.get(page).await.status(), 200, "{page}");
+        world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
+        let asked = owner.get(page).await;
+        assert_eq!((asked.status().as_u16(), &asked.headers()["location"]), (303, &place_of(page)), "{page}");
+        // A list is there to be looked at.
+        for list in ["/admin/sso", "/security/sso", "/admin/people", "/security/sessions"] {
+            assert_eq!(owner.get(list).await.status(), 200, "{list}");
+        }
+        let back = owner.post("/confirm", "/confirm", &[("password", PASSWORD), ("next", page)]).await;
+        assert_eq!((back.status().as_u16(), back.headers()["location"].to_str().unwrap()), (303, page));
+        assert_eq!(owner.get(page).await.status(), 200, "{page}");
+    }
+    // What is not there is not asked about.
+    world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
+    for nothing in ["/admin/sso/new?preset=nothing", "/admin/sso/nowhere"] {
+        assert_eq!(owner.get(nothing).await.status(), 404, "{nothing}");
+    }
+}
+
+/// Where a page leads that wants a proof first.
+fn place_of(page: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("/confirm?next={page}")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

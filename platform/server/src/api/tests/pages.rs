@@ -311,23 +311,53 @@ const STEP_UP: &[&str] = &[
     "/releases/:release/approve",
 ];
 
+/// Pages that ask before they are shown: they are there for such a form, which nobody shall fill in for nothing, or what
+/// they show is a secret.
+const ASK_FIRST: &[&str] = &[
+    "/security/tokens",
+    "/security/app",
+    "/security/app/qr.svg",
+    "/security/codes",
+    "/security/passkeys",
+    "/admin/sso/new",
+    "/admin/sso/:connection",
+    "/security/password",
+    "/security/email",
+    "/admin/people/invite",
+];
+
+/// Whether an answer leads to the page that asks who it is.
+fn asks_who_it_is(answer: &reqwest::Response) -> bool {
+    let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
+    to.starts_with("/confirm?next=/")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_was_left_open_does_nothing_sensitive() {
     let world = World::start().await;
     let ann = world.person(AURORA, "ann").await;
     let (connection, mail) = (world.connection(AURORA).await, world.dead_mail(AURORA).await);
     let whose = Whose { ids: ann.trade("D1").await, person: ann.user().await, connection, mail };
+    let owner = world.person(AURORA, "owner").await;
+    world.forget_proof(AURORA, "owner").await;
+    let mut first = Vec::new();
+    for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::GET) {
+        if asks_who_it_is(&answer(&owner, row, &whose).await) {
+            first.push(row.1.clone());
+        }
+    }
+    assert_eq!(first, ASK_FIRST);
+
     let mut asks = Vec::new();
     for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::POST) {
         // A session of their own: some of these end it.
         let owner = world.person(AURORA, "owner").await;
         world.forget_proof(AURORA, "owner").await;
         let answer = answer(&owner, row, &whose).await;
-        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
         // Files come by another kind of form, which their own tests send.
         let is_read = !matches!(answer.status().as_u16(), 400 | 415) || row.1.ends_with("/files");
         assert!(is_read, "{} is refused before anybody looks who asks; give it a form here", row.1);
-        if to.starts_with("/confirm?") || answer.text().await.unwrap().contains("step-up-required") {
+        if asks_who_it_is(&answer) || answer.text().await.unwrap().contains("step-up-required") {
             asks.push(row.1.clone());
         }
     }
