@@ -52,6 +52,21 @@ describe('the front page', () => {
         assert.deepEqual(await faults(page), []);
       }));
 
+    test(`${slug} keeps the colours that a visitor chose`, () =>
+      visit(browser, {}, async (page) => {
+        await page.goto(site.url(slug));
+        await page.getByRole('button', { name: 'Light', exact: true }).click();
+        await page.getByRole('button', { name: 'Light', pressed: true }).waitFor();
+        await page.goto(site.url(slug, '/sign-in'));
+        await page.getByRole('button', { name: 'Light', pressed: true }).waitFor();
+        const kept = (await page.context().cookies()).map(({ name, domain, secure }) => [name, domain, secure]);
+        assert.ok(kept.some(([name]) => name === '__Host-marque-theme'));
+        for (const [name, domain, secure] of kept) {
+          assert.match(name, /^__Host-/);
+          assert.deepEqual([domain, secure], [`${slug}.localhost`, true], name);
+        }
+      }));
+
     test(`${slug} is right before scripts arrive`, () =>
       visit(browser, { javaScriptEnabled: false }, async (page) => {
         await page.goto(site.url(slug));

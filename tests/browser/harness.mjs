@@ -181,7 +181,7 @@ export async function visit(browser, options, look) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE_MS);
   // A brand's own mode wins over what a browser prefers, unless its visitor chose "Auto".
-  if (options.colorScheme) await context.addCookies(BRANDS.map((slug) => ({ name: 'theme_mode', value: 'auto', domain: `${slug}.localhost`, path: '/' })));
+  if (options.colorScheme) await context.addCookies(BRANDS.map((slug) => ({ name: '__Host-marque-theme', value: 'auto', domain: `${slug}.localhost`, path: '/', secure: true })));
   const page = await context.newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error)));

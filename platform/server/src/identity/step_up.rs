@@ -1,6 +1,7 @@
 //! Step-up: acts that a stolen session must not be enough for need a proof of the last minutes.
 //!
-//! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it.
+//! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it. What was filled in
+//! does not come along, so a page that is there for such a form asks before it shows it.
 
 use super::{Identity, signed_in::SignedIn};
 use crate::{

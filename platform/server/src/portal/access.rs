@@ -103,6 +103,8 @@ async fn end_program(who: SignedIn, Data(identity): Data<&Identity>, Path(id): P
 
 #[handler]
 async fn show_tokens(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    // Before the form is filled in: on the way to the proof and back it would be lost.
+    who.recently_proved(identity.now())?;
     let page = tokens_page(&scene, &who, identity).await?;
     scene.page("Tokens for programs", &page)
 }

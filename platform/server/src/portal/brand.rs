@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     edge::{ErrorPages, Refusal, Tenant},
+    identity::cookies,
     problem::{Problem, ProblemCode},
     theme::{Mode, Themes},
 };
@@ -18,6 +19,8 @@ use poem::{
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// How long a browser keeps light or dark: a year.
+const MODE_KEPT_S: i64 = 31_536_000;
 /// A year, in which a hashed URL never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const FOR_NOW: &str = "public, max-age=60";
@@ -77,8 +80,9 @@ struct Switch {
 pub(super) fn theme_mode(Form(switch): Form<Switch>) -> poem::Result<Response> {
     let mode = Mode::named(&switch.mode)
         .ok_or_else(|| Problem::new(ProblemCode::BadRequest, "Choose auto, light or dark."))?;
-    let cookie = format!("{MODE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; Secure; HttpOnly", mode.name());
-    Ok(see_other(own_path(&switch.return_to)).with_header(header::SET_COOKIE, cookie).into_response())
+    let mut response = see_other(own_path(&switch.return_to));
+    cookies::set(&mut response, MODE_COOKIE, mode.name(), Some(MODE_KEPT_S));
+    Ok(response)
 }
 
 /// A path of this site, and never another site's address.

@@ -251,7 +251,10 @@ async fn reset(
             let note = Note::new("Your password is set", text, Some(Link::new("Sign in", "/sign-in")));
             scene.page("Password set", &note)
         }
-        Err(problem) if problem.errors.is_empty() => link_ended(&scene, problem, ask_again()),
+        // Who has only to wait keeps the form, and the link with it.
+        Err(problem) if problem.errors.is_empty() && problem.retry_after_s.is_none() => {
+            link_ended(&scene, problem, ask_again())
+        }
         Err(problem) => {
             let page = Reset::new(&link.token, kind == TokenKind::Invitation, Some(&problem));
             refused(&scene, RESET_TITLE, problem, &page)

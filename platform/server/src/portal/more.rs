@@ -1,6 +1,6 @@
 //! The page of a sign-in that waits for a second proof.
 
-use super::{Scene, passkeys, view::SignInMore};
+use super::{Scene, join::refused, passkeys, view::SignInMore};
 use crate::{
     audit::Recorder,
     edge::Origin,
@@ -10,11 +10,10 @@ use crate::{
         factors::passkey::Purpose,
         gate::{Pages, public},
     },
-    problem::Problem,
+    problem::{Problem, ProblemCode},
 };
 use poem::{
     Request, Response, handler,
-    http::StatusCode,
     web::{Data, Form},
 };
 use serde::Deserialize;
@@ -39,7 +38,10 @@ struct Filled {
 #[handler]
 async fn show(request: &Request, scene: Scene, Data(identity): Data<&Identity>) -> poem::Result<Response> {
     match identity.waiting(&scene.tenant, request).await? {
-        Some(waiting) => page(&scene, &waiting, StatusCode::OK, None),
+        Some(waiting) => {
+            let page = page(&waiting, None)?;
+            scene.page(page.title, &page)
+        }
         None => Ok(identity.begin_anew()),
     }
 }
@@ -60,30 +62,24 @@ async fn answer(
         let (purpose, answer) = (Purpose::Prove(waiting.user.id.0), (form.state.as_str(), form.credential.as_str()));
         Proof::Passkey(passkeys::answered(&scene, identity, &origin, purpose, answer).await?)
     };
-    match identity.answer(&scene.tenant, request, recorder, proof).await {
-        Ok(Answered::Admitted(admission)) => Ok(identity.respond(&scene.tenant, request, admission).await?),
-        Ok(Answered::Over) => Ok(identity.begin_anew()),
+    let problem = match identity.answer(&scene.tenant, request, recorder, proof).await {
+        Ok(Answered::Admitted(admission)) => return Ok(identity.respond(&scene.tenant, request, admission).await?),
+        Ok(Answered::Over) => return Ok(identity.begin_anew()),
         Ok(Answered::Wrong { left }) => {
             let tries = if left == 1 { "One try is left.".to_owned() } else { format!("{left} tries are left.") };
-            let text = format!("That is not right, or it was used before. {tries}");
-            page(&scene, &waiting, StatusCode::UNAUTHORIZED, Some(text))
+            let detail = format!("That is not right, or it was used before. {tries}");
+            Problem::new(ProblemCode::WrongCredentials, detail)
         }
-        Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
-        Err(problem) => {
-            let mut response = page(&scene, &waiting, problem.code.status(), Some(problem.detail.clone()))?;
-            problem.add_headers(&mut response);
-            Ok(response)
-        }
-    }
+        Err(problem) => problem,
+    };
+    let page = page(&waiting, Some(&problem))?;
+    refused(&scene, page.title, problem, &page)
 }
 
-fn page(scene: &Scene, waiting: &Waiting, status: StatusCode, error: Option<String>) -> poem::Result<Response> {
-    let view = match waiting.demand() {
-        Some(Demand::SecondFactor) => SignInMore::second_factor(error),
-        Some(Demand::MailedCode { .. }) => SignInMore::mailed_code(error),
-        None => return Err(Problem::not_found().into()),
-    };
-    let mut response = scene.page(view.title, &view)?;
-    response.set_status(status);
-    Ok(response)
+fn page(waiting: &Waiting, problem: Option<&Problem>) -> Result<SignInMore, Problem> {
+    match waiting.demand() {
+        Some(Demand::SecondFactor) => Ok(SignInMore::second_factor(problem)),
+        Some(Demand::MailedCode { .. }) => Ok(SignInMore::mailed_code(problem)),
+        None => Err(Problem::not_found()),
+    }
 }

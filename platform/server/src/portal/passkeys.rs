@@ -3,13 +3,13 @@
 use super::{
     Scene,
     brand::see_other,
-    view::{BackupCodes, PasskeyRow, SecurityPasskeys, SignIn},
+    view::{BackupCodes, PasskeyRow, SecurityPasskeys},
 };
 use crate::{
     audit::{Act, Actor, Recorder},
     edge::Origin,
     identity::{
-        Identity, Operation, SignedIn,
+        Identity, Operation, SignInView, SignedIn,
         admission::{Method, Proven},
         factors::{
             FactorError,
@@ -25,7 +25,7 @@ use marque_domain::id::UserId;
 use poem::{
     IntoResponse as _, Request, Response, handler,
     http::StatusCode,
-    web::{Data, Form, Json, Path},
+    web::{Data, Form, Html, Json, Path},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -161,8 +161,23 @@ async fn sign_in(
             Problem::new(ProblemCode::WrongCredentials, detail)
         }
     };
-    let mut response = scene.page("Sign in", &SignIn::new("", next, Some(refused.detail.clone())))?;
-    response.set_status(refused.code.status());
+    sign_in_again(request, &scene, identity, next, &refused).await
+}
+
+/// The sign-in page, with why the passkey was refused and the other ways in that this may tell to use.
+async fn sign_in_again(
+    request: &Request,
+    scene: &Scene,
+    identity: &Identity,
+    next: &str,
+    refused: &Problem,
+) -> poem::Result<Response> {
+    let ways = identity.sso().ways(scene.tenant.db()).await?;
+    let (tenant, csrf, problem) = (&scene.tenant, scene.csrf.as_str(), Some(refused));
+    let view = SignInView { tenant, csrf, email: "", next, problem, ways: &ways, question: None };
+    let render = scene.portal.sign_in_page();
+    let mut response = Html(render(request, &view)?).with_status(refused.code.status()).into_response();
+    refused.add_headers(&mut response);
     Ok(response)
 }
 

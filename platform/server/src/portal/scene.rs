@@ -15,7 +15,7 @@ use marque_domain::time::Millis;
 use poem::{FromRequest, IntoResponse as _, Request, RequestBody, Response, http::header, web::Html};
 
 /// The cookie in which a browser keeps light or dark.
-pub(super) const MODE_COOKIE: &str = "theme_mode";
+pub(super) const MODE_COOKIE: &str = "__Host-marque-theme";
 
 impl From<ThemeError> for Problem {
     fn from(error: ThemeError) -> Self {

@@ -4,6 +4,7 @@
 use super::{
     Scene,
     brand::see_other,
+    join::refused,
     passkeys,
     view::{BackupCodes, Confirm, SecurityApp, SecurityCodes, SecurityPage},
 };
@@ -17,7 +18,7 @@ use crate::{
         own_path,
         step_up::{CONFIRM, Confirmation},
     },
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     secrets::{Secret, TenantKeys},
 };
 use marque_domain::time::MINUTE_MS;
@@ -31,6 +32,8 @@ use serde_json::json;
 
 /// A secret that was shown longer ago than this is not shown again: a new one is made.
 const ENROLMENT_LASTS_MS: i64 = 15 * MINUTE_MS;
+
+const CONFIRM_TITLE: &str = "Confirm that it is you";
 
 /// The pages of `/security` that are about proofs, and `/confirm`.
 pub(super) fn pages(pages: Pages) -> Pages {
@@ -162,24 +165,17 @@ struct Where {
 
 #[handler]
 async fn show_confirm(scene: Scene, who: SignedIn, Query(query): Query<Where>) -> poem::Result<Response> {
-    confirm_page(&scene, &who, own_path(&query.next), StatusCode::OK, None).await
+    let page = confirm_page(&who, own_path(&query.next), None).await?;
+    scene.page(CONFIRM_TITLE, &page)
 }
 
-async fn confirm_page(
-    scene: &Scene,
-    who: &SignedIn,
-    next: &str,
-    status: StatusCode,
-    error: Option<String>,
-) -> poem::Result<Response> {
-    let factors = who.db().second_factors(who.user).await.map_err(Problem::from)?;
-    let user = who.db().user(who.user).await.map_err(Problem::from)?;
+/// What this person can prove themselves with, and why their last proof was refused.
+async fn confirm_page(who: &SignedIn, next: &str, problem: Option<&Problem>) -> Result<Confirm, Problem> {
+    let factors = who.db().second_factors(who.user).await?;
+    let user = who.db().user(who.user).await?;
     // Who comes by single sign-on has none.
     let has_password = !user.password_hash.expose().is_empty();
-    let page = Confirm::new(next, has_password, factors.are_on(), factors.passkeys > 0, error);
-    let mut response = scene.page("Confirm that it is you", &page)?;
-    response.set_status(status);
-    Ok(response)
+    Ok(Confirm::new(next, has_password, factors.are_on(), factors.passkeys > 0, problem))
 }
 
 #[derive(Deserialize)]
@@ -215,22 +211,17 @@ async fn confirm(
             ("passkey", Confirmation::Passkey(whose))
         }
     };
-    match identity.confirm(&who, proof).await {
+    let problem = match identity.confirm(&who, proof).await {
         Ok(true) => {
             who.audit(Act::StepUp, who.user.to_string(), json!({ "by": by })).await?;
-            Ok(see_other(next))
+            return Ok(see_other(next));
         }
         Ok(false) => {
             who.audit(Act::StepUpFailed, who.user.to_string(), json!({ "by": by })).await?;
-            let error = format!("That {by} is not right. Try again.");
-            confirm_page(&scene, &who, next, StatusCode::UNAUTHORIZED, Some(error)).await
+            Problem::new(ProblemCode::WrongCredentials, format!("That {by} is not right. Try again."))
         }
-        Err(problem) if problem.code.status().is_server_error() => Err(problem.into()),
-        Err(problem) => {
-            let mut response =
-                confirm_page(&scene, &who, next, problem.code.status(), Some(problem.detail.clone())).await?;
-            problem.add_headers(&mut response);
-            Ok(response)
-        }
-    }
+        Err(problem) => problem,
+    };
+    let page = confirm_page(&who, next, Some(&problem)).await?;
+    refused(&scene, CONFIRM_TITLE, problem, &page)
 }

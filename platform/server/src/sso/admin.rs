@@ -84,9 +84,19 @@ struct Which {
 }
 
 #[handler]
-async fn show_new(scene: Scene, who: SignedIn, origin: Origin, Query(which): Query<Which>) -> poem::Result<Response> {
+async fn show_new(
+    scene: Scene,
+    who: SignedIn,
+    origin: Origin,
+    Data(identity): Data<&Identity>,
+    Query(which): Query<Which>,
+) -> poem::Result<Response> {
     who.may(Operation::ManageSso)?;
     let preset = Preset::named(&which.preset).ok_or_else(Problem::not_found)?;
+    // Before the form is filled in: on the way to the proof and back it would be lost.
+    if let Some(first) = prove_first(&who, identity, &format!("{PAGE}/new?preset={}", preset.name())) {
+        return Ok(first);
+    }
     let name = if preset == Preset::Oidc { "" } else { preset.title() };
     let slug = if preset == Preset::Oidc { "" } else { preset.name() };
     let filled = Filled {
@@ -142,6 +152,9 @@ async fn show(
 ) -> poem::Result<Response> {
     who.may(Operation::ManageSso)?;
     let connection = identity.sso().connection(who.db(), &slug).await.map_err(Problem::from)?;
+    if let Some(first) = prove_first(&who, identity, &format!("{PAGE}/{slug}")) {
+        return Ok(first);
+    }
     form(&scene, &origin, Some(&connection), &Filled::of(&connection), &[], None)
 }
 

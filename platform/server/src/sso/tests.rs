@@ -16,7 +16,7 @@ use crate::{
 };
 use marque_domain::time::MINUTE_MS;
 use marque_store::SsoConnection;
-use poem::http::Method;
+use poem::http::{HeaderValue, Method};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use world::{AURORA, BOREALIS, PASSWORD, World, refused};
@@ -405,6 +405,48 @@ async fn a_stored_secret_goes_nowhere_else() {
         let answer = owner.post("/admin/sso/acme", "/admin/sso/acme", &fields).await;
         assert_eq!(answer.status(), status, "{issuer} {client}");
         assert_eq!(answer.text().await.unwrap().contains("Enter the secret again"), status == 422);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_asks_for_a_proof_before_it_is_filled_in_and_is_shown_after_it() {
+    let world = World::start().await;
+    let mut owner = world.browser(AURORA);
+    owner.by_password("owner@here.example").await;
+    for page in ["/admin/sso/new?preset=oidc", "/admin/sso/acme", "/security/tokens", "/admin/people/invite"] {
+        assert_eq!(owner.get(page).await.status(), 200, "{page}");
+        world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
+        let asked = owner.get(page).await;
+        assert_eq!((asked.status().as_u16(), &asked.headers()["location"]), (303, &place_of(page)), "{page}");
+        // A list is there to be looked at.
+        for list in ["/admin/sso", "/security/sso", "/admin/people", "/security/sessions"] {
+            assert_eq!(owner.get(list).await.status(), 200, "{list}");
+        }
+        let back = owner.post("/confirm", "/confirm", &[("password", PASSWORD), ("next", page)]).await;
+        assert_eq!((back.status().as_u16(), back.headers()["location"].to_str().unwrap()), (303, page));
+        assert_eq!(owner.get(page).await.status(), 200, "{page}");
+    }
+    // What is not there is not asked about.
+    world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
+    for nothing in ["/admin/sso/new?preset=nothing", "/admin/sso/nowhere"] {
+        assert_eq!(owner.get(nothing).await.status(), 404, "{nothing}");
+    }
+}
+
+/// Where a page leads that wants a proof first.
+fn place_of(page: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("/confirm?next={page}")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_passkey_shows_the_other_ways_in() {
+    let world = World::start().await;
+    let unknown = [("state", "none"), ("credential", "{}"), ("next", "/accounts/new")];
+    let answer = world.browser(AURORA).post("/sign-in", "/sign-in/passkey", &unknown).await;
+    assert_eq!(answer.status(), 401);
+    let text = answer.text().await.unwrap();
+    for shown in ["This passkey is not known here", "/sso/acme/begin", "/sso/other/begin", "value=\"/accounts/new\""] {
+        assert!(text.contains(shown), "{shown} is not in {text}");
     }
 }
 

@@ -28,6 +28,17 @@ impl Feature {
         }
     }
 
+    /// As a plan's card names it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::DecisionHistory => "Decision history",
+            Self::ApiAccess => "API access",
+            Self::Backtests => "Backtests",
+            Self::Sweeps => "Backtests of many settings",
+        }
+    }
+
     /// In the words of a refusal.
     #[must_use]
     pub const fn what(self) -> &'static str {

@@ -19,7 +19,7 @@ impl Mode {
     /// Every mode, in the order of the switch.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
 
-    /// A stable lower-case name, as it stands in the `theme_mode` cookie.
+    /// A stable lower-case name, as it stands in the browser's cookie.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

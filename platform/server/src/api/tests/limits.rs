@@ -1,6 +1,6 @@
 //! How often somebody may call.
 
-use super::world::{AURORA, BOREALIS, World};
+use super::world::{AURORA, BOREALIS, PASSWORD, Person, World};
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -53,6 +53,46 @@ async fn trading_has_a_limit_of_its_own() {
     assert!(header(&refused, "ratelimit-policy").starts_with("\"trading\";q=3;w=60"));
     // Reading goes on, and the refused one did not use its key up or do anything.
     assert_eq!(ann.get("/accounts").await.ok()["items"].as_array().unwrap().len(), 3);
+}
+
+/// Sends a form for which there were too many tries; its page is shown again, and counts the seconds down that the header
+/// tells programs.
+async fn counts_down(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> reqwest::header::HeaderMap {
+    let answer = person.page(Method::POST, path, form).await;
+    assert_eq!(answer.status(), 429, "{path}");
+    let wait: u64 = header(&answer, "retry-after").parse().unwrap_or_else(|_| panic!("{path} does not say when"));
+    let headers = answer.headers().clone();
+    let page = answer.text().await.unwrap();
+    assert!(wait > 0 && page.contains(&format!("data-countdown=\"{wait}\"")), "{path}: {wait} s in {page}");
+    assert!(page.contains("js/countdown.js") && page.contains(&format!("action=\"{path}\"")), "{path}: {page}");
+    headers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_was_sent_too_often_counts_the_seconds_down() {
+    let world = World::with("registrations_per_hour = 1\nresets_per_hour = 1\n").await;
+    let mut visitor = world.visitor(AURORA).await;
+    let zoe = [("name", "Zoe"), ("email", "zoe@x.example"), ("password", PASSWORD)];
+    let bob = [("email", "bob@x.example")];
+    for (path, form, policy) in [("/register", &zoe[..], "registration"), ("/forgot", &bob[..], "reset")] {
+        assert_eq!(visitor.page(Method::POST, path, form).await.status(), 303, "{path}");
+        let headers = counts_down(&visitor, path, form).await;
+        assert!(headers["ratelimit-policy"].to_str().unwrap().starts_with(&format!("\"{policy}\";q=1;")), "{path}");
+        assert!(headers["ratelimit"].to_str().unwrap().starts_with(&format!("\"{policy}\";r=0;")), "{path}");
+    }
+
+    // Proofs of who is known are counted for the person, wherever they are asked for.
+    let (ann, code) = (world.person(AURORA, "ann").await, [("code", "000000")]);
+    for _ in 0..10 {
+        assert_eq!(ann.page(Method::POST, "/confirm", &code).await.status(), 401);
+    }
+    counts_down(&ann, "/confirm", &code).await;
+    world.passkey(AURORA, "ann").await;
+    let hers = [("email", "ann@x.example"), ("password", PASSWORD)];
+    let asked = visitor.page(Method::POST, "/sign-in", &hers).await;
+    assert_eq!(asked.headers()["location"], "/sign-in/more");
+    visitor.keep(&asked);
+    counts_down(&visitor, "/sign-in/more", &code).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,7 @@ fn form(path: &str) -> &'static [(&'static str, &'static str)] {
             &[("instrument", "EURUSD"), ("side", "buy"), ("kind", "market"), ("lots", "0.01")]
         }
         "/positions/:position/reduce" => &[("lots", "0.01")],
+        "/theme-mode" => &[("mode", "dark"), ("return_to", "/problems")],
         "/security/tokens" => &[("name", "Matrix"), ("scope.read", "on"), ("days", "7")],
         "/security/email" => &[("email", "matrix@x.example")],
         // The one that they have: they sign in again afterwards.
@@ -254,6 +255,34 @@ async fn pages_are_for_whom_their_rows_say() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_anybody_may_ask_for_is_answered_and_kept_by_this_host_alone() {
+    let world = World::start().await;
+    let (nobodys, mut visitor) = (nobodys(), world.visitor(AURORA).await);
+    let mut kept = Vec::new();
+    for row in portal::rows().iter().filter(|row| row.2 == Access::Public && !row.1.contains("/:")) {
+        // Each as the first that a browser asks for, too: then it is given what its forms need.
+        for person in [&visitor, &world.stranger(AURORA)] {
+            let answer = answer(person, row, &nobodys).await;
+            assert!(answer.status().as_u16() < 500, "{} {}", row.0, row.1);
+            let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+            kept.extend(cookies.map(|cookie| cookie.split('=').next().unwrap().to_owned()));
+        }
+    }
+    for cookie in ["__Host-marque-form", "__Host-marque-theme"] {
+        assert!(kept.iter().any(|found| found == cookie), "{cookie} is tried here");
+    }
+
+    let dark = visitor.page(Method::POST, "/theme-mode", &[("mode", "dark")]).await;
+    assert_eq!(
+        dark.headers()["set-cookie"],
+        "__Host-marque-theme=dark; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    );
+    visitor.keep(&dark);
+    let page = visitor.page(Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("data-mode=\"dark\""), "{page}");
+}
+
 /// Forms that ask who it is, when that was proved long ago.
 const STEP_UP: &[&str] = &[
     "/security/tokens",
@@ -282,23 +311,53 @@ const STEP_UP: &[&str] = &[
     "/releases/:release/approve",
 ];
 
+/// Pages that ask before they are shown: they are there for such a form, which nobody shall fill in for nothing, or what
+/// they show is a secret.
+const ASK_FIRST: &[&str] = &[
+    "/security/tokens",
+    "/security/app",
+    "/security/app/qr.svg",
+    "/security/codes",
+    "/security/passkeys",
+    "/admin/sso/new",
+    "/admin/sso/:connection",
+    "/security/password",
+    "/security/email",
+    "/admin/people/invite",
+];
+
+/// Whether an answer leads to the page that asks who it is.
+fn asks_who_it_is(answer: &reqwest::Response) -> bool {
+    let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
+    to.starts_with("/confirm?next=/")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_was_left_open_does_nothing_sensitive() {
     let world = World::start().await;
     let ann = world.person(AURORA, "ann").await;
     let (connection, mail) = (world.connection(AURORA).await, world.dead_mail(AURORA).await);
     let whose = Whose { ids: ann.trade("D1").await, person: ann.user().await, connection, mail };
+    let owner = world.person(AURORA, "owner").await;
+    world.forget_proof(AURORA, "owner").await;
+    let mut first = Vec::new();
+    for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::GET) {
+        if asks_who_it_is(&answer(&owner, row, &whose).await) {
+            first.push(row.1.clone());
+        }
+    }
+    assert_eq!(first, ASK_FIRST);
+
     let mut asks = Vec::new();
     for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::POST) {
         // A session of their own: some of these end it.
         let owner = world.person(AURORA, "owner").await;
         world.forget_proof(AURORA, "owner").await;
         let answer = answer(&owner, row, &whose).await;
-        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
         // Files come by another kind of form, which their own tests send.
         let is_read = !matches!(answer.status().as_u16(), 400 | 415) || row.1.ends_with("/files");
         assert!(is_read, "{} is refused before anybody looks who asks; give it a form here", row.1);
-        if to.starts_with("/confirm?") || answer.text().await.unwrap().contains("step-up-required") {
+        if asks_who_it_is(&answer) || answer.text().await.unwrap().contains("step-up-required") {
             asks.push(row.1.clone());
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 use marque_domain::{id::UserId, tenant::TenantStatus};
 use marque_store::{Page, PeopleFilter, TenantDb, User, UserStatus, Whose};
-use poem::{EndpointExt as _, Route};
+use poem::{EndpointExt as _, Route, http::Method};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -128,6 +128,15 @@ impl World {
         Person { world: self, host, name: "nobody".to_owned(), http, cookie, csrf, bearer: None }
     }
 
+    /// Someone who is not signed in and has a page open: their forms are taken.
+    pub async fn visitor(&self, host: &'static str) -> Person<'_> {
+        let mut visitor = self.stranger(host);
+        let page = visitor.page(Method::GET, "/sign-in", &[]).await;
+        visitor.keep(&page);
+        visitor.csrf = csrf_of(&page.text().await.unwrap());
+        visitor
+    }
+
     /// Signs a person in.
     pub async fn person(&self, host: &'static str, name: &str) -> Person<'_> {
         let mut person = self.stranger(host);
@@ -180,13 +189,9 @@ impl World {
 
     /// Tries to sign a person in; answers the status.
     pub async fn try_sign_in(&self, host: &'static str, name: &str) -> u16 {
-        let stranger = self.stranger(host);
-        let page = stranger.http.get(self.server.url(host, "/sign-in")).send().await.unwrap();
-        let cookie = cookie_of(&page);
-        let csrf = csrf_of(&page.text().await.unwrap());
-        let form = [("csrf", csrf.as_str()), ("email", &format!("{name}@x.example")), ("password", PASSWORD)];
-        let request = stranger.http.post(self.server.url(host, "/sign-in")).header("cookie", cookie).form(&form);
-        request.send().await.unwrap().status().as_u16()
+        let email = format!("{name}@x.example");
+        let form = [("email", email.as_str()), ("password", PASSWORD)];
+        self.visitor(host).await.page(Method::POST, "/sign-in", &form).await.status().as_u16()
     }
 
     /// Everybody of a brand.

@@ -16,6 +16,8 @@ use serde::Deserialize;
 
 #[handler]
 pub(super) fn show_invitation(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+    // Before the form is filled in: on the way to the proof and back it would be lost.
+    who.recently_proved(identity.now())?;
     invitation_page(&scene, &Roster::of(&who, identity), &Invitation::default(), None)
 }
 

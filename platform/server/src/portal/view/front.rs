@@ -5,7 +5,7 @@ use super::{
     component::{Field, FieldKind, words},
     sso::SsoWay,
 };
-use crate::trading::meter::millions;
+use crate::{problem::Problem, tenants, trading::meter::millions};
 use marque_domain::tenant::{Interval, Plan};
 use serde::Serialize;
 
@@ -73,13 +73,19 @@ impl PlanCard {
             features: quotas
                 .into_iter()
                 .chain(fuel)
-                .chain(plan.features.iter().map(|code| words(code)))
+                .chain(plan.features.iter().map(|code| feature_words(code)))
                 .chain(plan.perks.iter().cloned())
                 .map(|text| Feature { text })
                 .collect(),
             highlighted,
         }
     }
+}
+
+/// A feature as the card names it.
+fn feature_words(code: &str) -> String {
+    let known = tenants::Feature::ALL.iter().find(|feature| feature.code() == code);
+    known.map_or_else(|| words(code), |feature| feature.title().to_owned())
 }
 
 /// The brand's front page.
@@ -194,12 +200,14 @@ pub struct SignInMore {
     pub passkey: bool,
     /// Why the last try failed and what to do.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl SignInMore {
     /// Asks for a passkey, a code of the authenticator app, or a backup code.
     #[must_use]
-    pub fn second_factor(error: Option<String>) -> Self {
+    pub fn second_factor(problem: Option<&Problem>) -> Self {
         Self {
             title: "One more step",
             lead: "Open your authenticator app and enter the code it shows for this site, or use a passkey.".to_owned(),
@@ -207,13 +215,14 @@ impl SignInMore {
                 .hint("Six digits from the app, or one of your backup codes.")
                 .autocomplete("one-time-code"),
             passkey: true,
-            error,
+            error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 
     /// Asks for the code that was mailed.
     #[must_use]
-    pub fn mailed_code(error: Option<String>) -> Self {
+    pub fn mailed_code(problem: Option<&Problem>) -> Self {
         Self {
             title: "Check your mail",
             lead: "This sign-in looks unusual, so we have mailed you a code. Enter it here within ten minutes."
@@ -222,7 +231,8 @@ impl SignInMore {
                 .hint("Six digits. If it does not come, look into the folder for unwanted mail.")
                 .autocomplete("one-time-code"),
             passkey: false,
-            error,
+            error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }
@@ -255,5 +265,17 @@ mod tests {
         let pro = plan(2_950, "");
         assert_eq!((pro.price.as_str(), pro.currency.as_str(), pro.per), ("29.50", "USD", "a month"));
         assert_eq!(lines(pro)[..3], ["Unlimited trades", "All instruments", "Unlimited strategies"]);
+    }
+
+    #[test]
+    fn what_the_platform_sells_is_named_as_people_write_it() {
+        for (code, shown) in [
+            ("decision-history", "Decision history"),
+            ("api-access", "API access"),
+            ("backtests", "Backtests"),
+            ("backtest-sweeps", "Backtests of many settings"),
+        ] {
+            assert_eq!(feature_words(code), shown);
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Register {
     pub password: Field,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl Register {
@@ -58,6 +60,7 @@ impl Register {
                 .error(error_of(problem, "email")),
             password,
             error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Forgot {
     pub email: Field,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl Forgot {
@@ -80,7 +85,11 @@ impl Forgot {
     #[must_use]
     pub fn new(email: &str, problem: Option<&Problem>) -> Self {
         let field = Field::new(FieldKind::Email, "email", "E-mail").value(email).autocomplete("username");
-        Self { email: field.error(error_of(problem, "email")), error: problem.map(|problem| problem.detail.clone()) }
+        Self {
+            email: field.error(error_of(problem, "email")),
+            error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
+        }
     }
 }
 
@@ -99,6 +108,8 @@ pub struct Reset {
     pub password: Field,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl Reset {
@@ -110,6 +121,7 @@ impl Reset {
             invited,
             password: new_password(problem),
             error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }
@@ -182,6 +194,8 @@ pub struct PasswordPage {
     pub password: Field,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl PasswordPage {
@@ -192,6 +206,7 @@ impl PasswordPage {
             email: email.to_owned(),
             password: new_password(problem),
             error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }
@@ -209,6 +224,8 @@ pub struct EmailPage {
     pub email: Field,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl EmailPage {
@@ -220,6 +237,7 @@ impl EmailPage {
             current: current.to_owned(),
             email: field.error(error_of(problem, "email")),
             error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }

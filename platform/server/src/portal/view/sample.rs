@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     identity::Role,
+    problem::{Problem, ProblemCode},
     theme::{ThemeError, Themes},
 };
 use marque_domain::{
@@ -105,6 +106,11 @@ pub fn samples(look: &Look) -> Vec<Sample> {
         ),
         Sample::page("sign-in-wait", shell("Sign in", "/sign-in", false), &refused_sign_in().wait(Some(540))),
         Sample::page("sign-in-more", shell("One more step", "/sign-in/more", false), &SignInMore::second_factor(None)),
+        Sample::page(
+            "sign-in-more-wait",
+            shell("Check your mail", "/sign-in/more", false),
+            &SignInMore::mailed_code(Some(&too_often())),
+        ),
         Sample::page("dashboard", shell("Accounts", "/dashboard", true), &dashboard()),
         Sample::page("dashboard-empty", shell("Accounts", "/dashboard", true), &empty_dashboard()),
         Sample::page("ticket", shell("New order", "/accounts/new", true), &ticket()),
@@ -220,6 +226,12 @@ fn plans() -> Vec<Plan> {
             &["Paper and live accounts", "API access", "Priority support"],
         ),
     ]
+}
+
+/// What a limit says.
+fn too_often() -> Problem {
+    let detail = "There were too many tries. Wait 9 minutes and try again.";
+    Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(540)
 }
 
 fn refused_sign_in() -> SignIn {

@@ -5,6 +5,7 @@ use super::{
     component::{Badge, Field, FieldKind, Tone},
     figure::When,
 };
+use crate::problem::Problem;
 use serde::Serialize;
 
 /// All ways to prove oneself at a glance.
@@ -189,12 +190,14 @@ pub struct Confirm {
     pub passkey: bool,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Seconds until another try is let through.
+    pub retry_s: Option<u64>,
 }
 
 impl Confirm {
-    /// With what this person has.
+    /// With what this person has, and why their last proof was refused.
     #[must_use]
-    pub fn new(next: &str, has_password: bool, has_codes: bool, has_passkeys: bool, error: Option<String>) -> Self {
+    pub fn new(next: &str, has_password: bool, has_codes: bool, has_passkeys: bool, problem: Option<&Problem>) -> Self {
         let password = Field::new(FieldKind::Password, "password", "Password").autocomplete("current-password");
         let code = Field::new(FieldKind::Text, "code", "Code")
             .hint("Six digits from your authenticator app, or one of your backup codes.")
@@ -204,7 +207,8 @@ impl Confirm {
             password: has_password.then_some(password),
             code: has_codes.then_some(code),
             passkey: has_passkeys,
-            error,
+            error: problem.map(|problem| problem.detail.clone()),
+            retry_s: problem.and_then(|problem| problem.retry_after_s),
         }
     }
 }

@@ -89,14 +89,24 @@ impl Person<'_> {
         self.http.request(method, url).header("cookie", &self.cookie).header("accept", "text/html")
     }
 
-    /// Asks for a page, or sends its form.
+    /// Asks for a page, or sends its form. Whatever it answers, its cookies are for this host alone.
     pub async fn page(&self, method: Method, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
         let url = self.world.server.url(self.host, path);
         let request =
             self.http.request(method.clone(), url).header("cookie", &self.cookie).header("accept", "text/html");
         let fields: Vec<(&str, &str)> = form.iter().copied().chain([("csrf", self.csrf.as_str())]).collect();
         let request = if method == Method::GET { request } else { request.form(&fields) };
-        request.send().await.unwrap()
+        let answer = request.send().await.unwrap();
+        for cookie in answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()) {
+            assert!(cookie.starts_with("__Host-"), "{method} {path} sets {cookie}");
+            assert!(cookie.contains("; Path=/; Secure; HttpOnly") && !cookie.contains("; Domain"), "{method} {path}");
+        }
+        answer
+    }
+
+    /// Keeps what an answer gives a browser to keep, beside what it has.
+    pub fn keep(&mut self, answer: &reqwest::Response) {
+        self.cookie = format!("{}; {}", self.cookie, cookie_of(answer));
     }
 
     /// Their own id.

@@ -1,6 +1,6 @@
 //! Sample data for the pages of accounts, addresses and passwords, and of a site's mail.
 
-use super::{Sample, Shell};
+use super::{Sample, Shell, too_often};
 use crate::{
     portal::view::{
         Clock, ConfirmLink, EmailPage, Forgot, Link, MailPage, MailRow, Note, Pager, PasswordPage, Register, Reset,
@@ -34,9 +34,20 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
             shell("Open an account", "/register", false),
             &Register::new("Ann", "ann@", Some(&wrong)),
         ),
+        Sample::page(
+            "register-wait",
+            shell("Open an account", "/register", false),
+            &Register::new("Ann", "ann@example.com", Some(&too_often())),
+        ),
         Sample::page("forgot", shell("Forgot your password?", "/forgot", false), &Forgot::new("", None)),
+        Sample::page(
+            "forgot-wait",
+            shell("Forgot your password?", "/forgot", false),
+            &Forgot::new("ann@example.com", Some(&too_often())),
+        ),
         Sample::page("reset", shell("Choose a new password", "/reset", false), &Reset::new(TOKEN, false, None)),
         Sample::page("reset-error", shell("Welcome", "/reset", false), &Reset::new(TOKEN, true, Some(&wrong))),
+        Sample::page("reset-wait", shell("Welcome", "/reset", false), &Reset::new(TOKEN, true, Some(&too_often()))),
         Sample::page("confirm-link", shell("Confirm your address", "/verify", false), &confirm),
         Sample::page("unverified", shell("Confirm your address", "/verify", true), &unverified(false)),
         Sample::page("unverified-sent", shell("Confirm your address", "/verify", true), &unverified(true)),
@@ -50,6 +61,16 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
             "security-email",
             shell("Change your e-mail", "/security/email", true),
             &EmailPage::new("trader@example.com", "", None),
+        ),
+        Sample::page(
+            "security-email-wait",
+            shell("Change your e-mail", "/security/email", true),
+            &EmailPage::new("trader@example.com", "ann@example.com", Some(&too_often())),
+        ),
+        Sample::page(
+            "security-password-wait",
+            shell("Change your password", "/security/password", true),
+            &PasswordPage::new("trader@example.com", Some(&too_often())),
         ),
         Sample::page("admin-mail", shell("Mail", "/admin/mail", true), &mail_page(vec![dead_mail()])),
         Sample::page("admin-mail-empty", shell("Mail", "/admin/mail", true), &mail_page(Vec::new())),
