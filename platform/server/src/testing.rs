@@ -7,12 +7,13 @@ use crate::{
     config::Config,
     edge::{Edge, ErrorPages, Readiness, Resolver},
     licensing::files::EaFiles,
+    mail::MailKind,
     objects::Objects,
     secrets::Vault,
     tenants,
 };
 use marque_domain::time::Millis;
-use marque_store::{AuditEntry, Store, SystemDb, TenantDb};
+use marque_store::{AuditEntry, MailStatus, Page, Store, SystemDb, TenantDb};
 use poem::{Endpoint, EndpointExt as _, Server, listener::TcpAcceptor};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -92,6 +93,12 @@ async fn log(db: &TenantDb) -> Vec<AuditEntry> {
     let mut entries = Vec::new();
     db.walk_audit(|row| entries.push(row.entry)).await.unwrap();
     entries
+}
+
+/// To whom mails of a kind wait.
+pub async fn queued(db: &TenantDb, kind: MailKind) -> Vec<String> {
+    let mails = db.mails(MailStatus::Queued, Page::default()).await.unwrap().items;
+    mails.into_iter().filter(|mail| mail.kind == kind.name()).map(|mail| mail.recipient).collect()
 }
 
 /// Keys under a master key that only tests have.

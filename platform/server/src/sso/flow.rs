@@ -15,7 +15,7 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Origin, Tenant},
     identity::{
-        Identity, SignedIn,
+        Identity, SignedIn, Visit, WayIn,
         admission::{Method, Proven},
         cookies,
         gate::{Pages, public},
@@ -95,17 +95,17 @@ async fn bring(request: &Request, body: String) -> poem::Result<Response> {
 #[handler]
 async fn arrive(
     request: &Request,
-    tenant: Tenant,
+    visit: Visit,
     Data(identity): Data<&Identity>,
     Data(recorder): Data<&Recorder>,
     Path(slug): Path<String>,
 ) -> poem::Result<Response> {
-    let answer = Answer::of(request.original_uri()).map_err(Problem::from)?;
-    let returned = match identity.sso().finish(&tenant, &slug, browser(request), &answer).await {
+    let (answer, tenant) = (Answer::of(request.original_uri()).map_err(Problem::from)?, &visit.tenant);
+    let returned = match identity.sso().finish(tenant, &slug, browser(request), &answer).await {
         Ok(returned) => returned,
-        Err(failed) => return Err(refuse(&tenant, recorder, failed).await?.into()),
+        Err(failed) => return Err(refuse(tenant, recorder, failed).await?.into()),
     };
-    let by = Arrived { tenant: &tenant, identity, recorder };
+    let by = Arrived { visit: &visit, identity, recorder };
     match returned.attempt.user {
         Some(user) => {
             let who = request.data::<SignedIn>().filter(|who| who.user == user);
@@ -126,7 +126,7 @@ async fn refuse(tenant: &Tenant, recorder: &Recorder, failed: Failed) -> Result<
 
 /// Where an answer that held arrives.
 struct Arrived<'a> {
-    tenant: &'a Tenant,
+    visit: &'a Visit,
     identity: &'a Identity,
     recorder: &'a Recorder,
 }
@@ -136,22 +136,23 @@ impl Arrived<'_> {
         let (name, slug) = (&returned.connection.row.name, &returned.connection.row.slug);
         let told = |error: Refused| error.told(Some(name));
         let who = who.ok_or(Refused::OtherPerson).map_err(told)?;
-        self.identity.sso().link(self.tenant.db(), returned, who.user).await.map_err(told)?;
+        self.identity.sso().link(self.visit.tenant.db(), returned, who.user).await.map_err(told)?;
         let details = json!({ "issuer": returned.known.issuer, "subject": returned.known.subject });
         who.audit(Act::SsoLinked, slug, details).await?;
+        self.identity.tell_way_in(self.visit, who.user, WayIn::Identity(name)).await;
         Ok(see_other("/security/sso"))
     }
 
     async fn sign_in(&self, request: &Request, returned: &Returned) -> poem::Result<Response> {
         let slug = &returned.connection.row.slug;
-        let (user, new) = match self.identity.sso().person(self.tenant.db(), returned).await {
+        let (user, new) = match self.identity.sso().person(self.visit.tenant.db(), returned).await {
             Ok(found) => found,
             Err(refused) => {
                 let details = json!({ "method": "sso", "reason": refused.code() });
                 let name = returned.known.email.clone().unwrap_or_default();
                 let nobody = Actor::Nobody { name };
                 self.recorder
-                    .record(self.tenant.db(), nobody, Act::SignInFailed, slug, details)
+                    .record(self.visit.tenant.db(), nobody, Act::SignInFailed, slug, details)
                     .await
                     .map_err(Problem::from)?;
                 return Err(refused.told(Some(&returned.connection.row.name)).into());
@@ -161,14 +162,14 @@ impl Arrived<'_> {
             let system = Actor::System { name: format!("single sign-on {slug}") };
             let details = json!({ "role": user.role, "issuer": returned.known.issuer });
             self.recorder
-                .record(self.tenant.db(), system, Act::PersonAdded, &user.email, details)
+                .record(self.visit.tenant.db(), system, Act::PersonAdded, &user.email, details)
                 .await
                 .map_err(Problem::from)?;
         }
         let next = own_path(&returned.attempt.next);
         let proven = Proven { user, method: Method::Sso, recorder: self.recorder, next };
-        let admission = self.identity.admit(self.tenant, proven).await?;
-        Ok(self.identity.respond(self.tenant, request, admission).await?)
+        let admission = self.identity.admit(&self.visit.tenant, proven).await?;
+        Ok(self.identity.respond(&self.visit.tenant, request, admission).await?)
     }
 }
 
