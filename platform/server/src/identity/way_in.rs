@@ -1,5 +1,5 @@
-//! What somebody is told by mail when a way into their account comes or is taken away: who had their browser in hand for a
-//! minute could otherwise make a door of their own and come back by it unseen.
+//! What somebody is told by mail when a way into their account comes or is taken away: who had their browser in hand
+//! for a minute could otherwise make a door of their own and come back by it unseen.
 //!
 //! The mail repeats no name that was typed with the act: whoever did it would choose what its owner reads.
 
@@ -39,8 +39,8 @@ impl WayIn<'_> {
 }
 
 impl Identity {
-    /// Tells somebody by mail what became of the ways into their account. It is done by then: that mail is held up undoes
-    /// nothing, and must not keep from its owner what is shown once, such as backup codes.
+    /// Tells somebody by mail what became of the ways into their account. It is done by then: that mail is held up
+    /// undoes nothing, and must not keep from its owner what is shown once, such as backup codes.
     pub async fn tell_way_in(&self, visit: &Visit, user: UserId, way: WayIn<'_>) {
         if let Err(error) = self.queue_way_in(visit, user, way).await {
             tracing::error!(%error, %user, ?way, "a mail about a way into an account could not be queued");
