@@ -1,5 +1,6 @@
 //! Whole sign-ins through the running pages, with a good issuer and browsers that are not.
 
+mod apple;
 mod world;
 
 use super::{
