@@ -104,7 +104,11 @@ impl Outbox {
     /// may be handed in; scheme and port never come from a request.
     #[must_use]
     pub fn link(&self, host: &HostName, path: &str) -> String {
-        if host.is_localhost() { format!("http://{host}:{}{path}", self.0.port) } else { format!("https://{host}{path}") }
+        if host.is_localhost() {
+            format!("http://{host}:{}{path}", self.0.port)
+        } else {
+            format!("https://{host}{path}")
+        }
     }
 
     /// Tells the postman that there is something to do.

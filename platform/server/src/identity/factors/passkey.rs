@@ -257,7 +257,7 @@ mod tests {
 
     const ANN: i64 = 1;
     const BOB: i64 = 2;
-    /// An answer as a browser writes it, of a device that nobody knows. Nothing in it is right, which is found out last.
+    /// An answer as a browser writes it, of a device that nobody knows.
     const ANSWER: &str = r#"{
         "id": "AQID", "rawId": "AQID", "type": "public-key", "extensions": {},
         "response": { "authenticatorData": "AQID", "clientDataJSON": "AQID", "signature": "AQID", "userHandle": null }
@@ -304,13 +304,8 @@ mod tests {
         let store = TestStore::with_demo(&[]).await;
         let (aurora, borealis) =
             (Brand::of(&store, "aurora.localhost").await, Brand::of(&store, "borealis.localhost").await);
-        let purposes = [
-            Purpose::SignIn,
-            Purpose::Prove(ANN),
-            Purpose::Prove(BOB),
-            Purpose::Register(ANN),
-            Purpose::Register(BOB),
-        ];
+        let purposes =
+            [Purpose::SignIn, Purpose::Prove(ANN), Purpose::Prove(BOB), Purpose::Register(ANN), Purpose::Register(BOB)];
         for asked in purposes {
             let state = aurora.party(NOON).close(asked, json!({})).unwrap();
             for shown in purposes {
@@ -325,7 +320,8 @@ mod tests {
                 // A clock that was set back prolongs nothing.
                 (-1, false),
             ] {
-                assert_eq!(opens(&aurora.party(NOON.plus(after_ms)), &state, asked), expect, "{asked:?}: {after_ms} ms");
+                let party = aurora.party(NOON.plus(after_ms));
+                assert_eq!(opens(&party, &state, asked), expect, "{asked:?} after {after_ms} ms");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! An issuer that is as Apple: it wants a signed secret in the body of an exchange, has no user info, and writes booleans
-//! as strings.
+//! An issuer that is as Apple: it wants a signed secret in the body of an exchange, has no user info, and writes
+//! booleans as strings.
 
 use super::world::{AURORA, World, refused};
 use crate::{
