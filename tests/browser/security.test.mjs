@@ -148,6 +148,9 @@ describe('security', () => {
       await page.getByRole('link', { name: 'Passkeys' }).click();
       await page.getByRole('heading', { name: 'My laptop' }).waitFor();
       assert.deepEqual(await faults(page), [], 'a passkey');
+      const { text } = await site.mail('borealis', trader.email, 'way-in-changed');
+      assert.match(text, /A passkey was added/, 'its owner reads of it');
+      assert.doesNotMatch(text, /My laptop/, 'and nothing that whoever added it chose');
       await page.locator('.key-card').getByRole('textbox', { name: 'Name' }).fill('Work laptop');
       await page.getByRole('button', { name: 'Rename My laptop' }).click();
       await page.getByRole('heading', { name: 'Work laptop' }).waitFor();

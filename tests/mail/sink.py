@@ -2,9 +2,11 @@
 
     python sink.py PORT FOLDER
 
-FOLDER/reply holds what every recipient is answered with; empty takes them. FOLDER/mails gets a line for each mail.
+FOLDER/reply holds what every recipient is answered with; empty takes them, "stall" takes them and then never says that
+it has the mail. FOLDER/mails gets a line for each mail.
 """
 
+import asyncio
 import email
 import email.policy
 import json
@@ -19,9 +21,12 @@ class Sink:
     def __init__(self, folder):
         self.folder = folder
 
+    def reply(self):
+        return (self.folder / "reply").read_text().strip()
+
     async def handle_RCPT(self, server, session, envelope, address, options):
-        reply = (self.folder / "reply").read_text().strip()
-        if reply:
+        reply = self.reply()
+        if reply and reply != "stall":
             return reply
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -41,6 +46,8 @@ class Sink:
         }
         with open(self.folder / "mails", "a", encoding="utf-8") as file:
             file.write(json.dumps(taken) + "\n")
+        if self.reply() == "stall":
+            await asyncio.sleep(3600)
         return "250 OK"
 
 

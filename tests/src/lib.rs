@@ -19,6 +19,7 @@ mod recovery;
 mod rooms;
 mod rotation;
 mod running;
+mod secrets;
 mod storm;
 mod succession;
 mod terms;

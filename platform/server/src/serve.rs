@@ -6,7 +6,7 @@ use crate::{
     api,
     clock::{Clock, stopwatch_ns},
     config::Config,
-    edge::{BoundedAcceptor, Edge, ErrorPages, NeutralFiles, Readiness, Resolver},
+    edge::{BoundedAcceptor, Edge, ErrorPages, HostName, NeutralFiles, Readiness, Resolver},
     housekeeping,
     identity::{Identity, IdentityError, IdentityLayer},
     licensing::{Licensing, ea, files::EaFiles},
@@ -97,7 +97,9 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let floor = Arc::new(floor(&config, &store, clock.clone(), vault.clone())?);
     let identity = Identity::new(&config, clock.clone(), vault)?;
     let (outbox, themes) = (identity.outbox().clone(), Arc::clone(identity.outbox().themes()));
-    let postman = Postman::new(outbox, Courier::new(&config)?, store.system("send mail"));
+    let courier = Courier::new(&config)?;
+    warn_of_mail_in_files(&courier, &store).await?;
+    let postman = Postman::new(outbox, courier, store.system("send mail"));
     let portal = Portal::new(Arc::clone(&themes), Arc::clone(&floor), clock.clone());
     let licensing = licensing(&config, &store, &identity, clock.clone());
     let files = EaFiles::new(Objects::open(&config)?, identity.vault().clone(), clock.clone(), &config.limits);
@@ -175,6 +177,24 @@ async fn open_desks(store: &Store, floor: &Floor) -> Result<(), ServeError> {
         tracing::warn!("not every trading desk has recovered yet; the others are served");
     }
     Ok(())
+}
+
+/// Mail in files is for a demo: where others come, nobody could confirm an address or choose a forgotten password.
+async fn warn_of_mail_in_files(courier: &Courier, store: &Store) -> Result<(), StoreError> {
+    let Courier::Folder(folder) = courier else { return Ok(()) };
+    for tenant in store.system("look which hosts there are").tenants().await? {
+        if let Some(host) = host_of_others(&tenant.spec.hosts) {
+            let (tenant, folder) = (tenant.spec.slug.as_str(), folder.display());
+            tracing::warn!(tenant, host, %folder, "mail is written to files and reaches nobody: set mail.smtp_url");
+        }
+    }
+    Ok(())
+}
+
+/// The first host that others than this machine reach.
+fn host_of_others(hosts: &[String]) -> Option<&str> {
+    let is_ours = |host: &str| HostName::parse(host).is_ok_and(|host| host.is_localhost());
+    hosts.iter().map(String::as_str).find(|host| !is_ours(host))
 }
 
 /// What is asked by people and their programs, and what by EAs. An EA shows no cookie and no token, and nothing it sends is
@@ -273,6 +293,21 @@ async fn stop_signal() {
 mod tests {
     use super::*;
     use crate::testing::{TestServer, TestStore, config, vault};
+
+    #[test]
+    fn hosts_that_others_reach() {
+        let table: [(&[&str], Option<&str>); 5] = [
+            (&[], None),
+            (&["localhost", "aurora.localhost"], None),
+            (&["aurora.localhost", "trade.aurora.example"], Some("trade.aurora.example")),
+            (&["localhost.example"], Some("localhost.example")),
+            (&["notlocalhost"], Some("notlocalhost")),
+        ];
+        for (hosts, expect) in table {
+            let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+            assert_eq!(host_of_others(&hosts), expect, "{hosts:?}");
+        }
+    }
 
     #[tokio::test]
     async fn the_page_of_an_unknown_host_has_its_looks_and_nothing_more() {

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     edge::{Edge, ErrorPages, Readiness, Resolver},
     licensing::files::EaFiles,
+    mail::MailKind,
     objects::Objects,
     secrets::{Token, Vault},
     tenants,
@@ -16,7 +17,8 @@ use marque_domain::{
     time::{DAY_MS, Millis},
 };
 use marque_store::{
-    AuditEntry, Grant, GrantToken, NewGrantTokens, PersonalToken, Store, SystemDb, TenantDb, TokenHash,
+    AuditEntry, Grant, GrantToken, MailStatus, NewGrantTokens, Page, PersonalToken, Store, SystemDb, TenantDb,
+    TokenHash,
 };
 use poem::{Endpoint, EndpointExt as _, Server, listener::TcpAcceptor};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -137,6 +139,8 @@ pub struct Letter {
     pub to: String,
     /// The first link that carries a token.
     pub token: Option<Token>,
+    /// All of it, without the line breaks of its encoding.
+    pub text: String,
 }
 
 /// Takes the letters to a brand's people out of a folder of mails, oldest first.
@@ -151,9 +155,15 @@ pub fn take_letters(folder: &Path, brand: &str) -> Vec<Letter> {
         let after = |mark: &str| text.split(mark).nth(1).map(str::to_owned);
         let to = after("\r\nTo: ").unwrap().lines().next().unwrap().to_owned();
         let token = after("?token=").and_then(|rest| Token::parse(rest.get(..43)?));
-        Letter { kind: name.split_once('-').unwrap().1.to_owned(), to, token }
+        Letter { kind: name.split_once('-').unwrap().1.to_owned(), to, token, text }
     });
     letters.collect()
+}
+
+/// To whom mails of a kind wait.
+pub async fn queued(db: &TenantDb, kind: MailKind) -> Vec<String> {
+    let mails = db.mails(MailStatus::Queued, Page::default()).await.unwrap().items;
+    mails.into_iter().filter(|mail| mail.kind == kind.name()).map(|mail| mail.recipient).collect()
 }
 
 /// Keys under a master key that only tests have.

@@ -94,6 +94,11 @@ impl Site {
         self.folder.path().join("var")
     }
 
+    /// What its server said since it was last started.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("serve.log")
+    }
+
     /// Another site that is as this one is now. No server may be running on it.
     pub fn copy(&self) -> Self {
         let copy = Self { variables: self.variables.clone(), ..Self::empty() };
@@ -177,7 +182,7 @@ impl Site {
 
     async fn try_serve(&self) -> Result<Running, String> {
         let port = free_port();
-        let log_file = self.folder.path().join("serve.log");
+        let log_file = self.log();
         let log = fs::File::create(&log_file).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
         let mut command = self.marque(&["serve"]);

@@ -96,6 +96,12 @@ impl HostName {
         &self.0
     }
 
+    /// Whether it is this machine's own, which nobody else reaches: `localhost` or a name below it.
+    #[must_use]
+    pub fn is_localhost(&self) -> bool {
+        self.0 == "localhost" || self.0.ends_with(".localhost")
+    }
+
     /// Whether it is an IPv4 or IPv6 literal.
     #[must_use]
     pub fn is_address(&self) -> bool {

@@ -30,5 +30,5 @@ pub(super) fn to_https(origin: &Origin, tenant: &Tenant, uri: &Uri) -> Option<Re
 
 /// A browser trusts its own machine without TLS.
 fn is_local(host: &HostName) -> bool {
-    host.as_str() == "localhost" || host.as_str().ends_with(".localhost") || host.is_address()
+    host.is_localhost() || host.is_address()
 }

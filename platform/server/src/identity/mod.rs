@@ -38,6 +38,7 @@ mod strength;
 mod suspicion;
 mod visit;
 mod way;
+mod way_in;
 
 pub use access::{AccessTokens, MadeToken, NewPersonalToken};
 pub(crate) use adoption::PAGE as ADOPTION;
@@ -57,6 +58,7 @@ pub(crate) use sign_in::own_path;
 pub use sign_in::{RenderSignIn, SignInView, pages};
 pub use signed_in::{Means, SignedIn};
 pub use visit::Visit;
+pub use way_in::WayIn;
 
 use crate::{
     clock::Clock, config::Config, mail::Outbox, outbound::Outbound, secrets::Vault, sso::Sso, theme::ThemeError,

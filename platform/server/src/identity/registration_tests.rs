@@ -1,7 +1,7 @@
 //! Registration, confirmation and reset: what works once, what ends what, and that nothing tells who has an account.
 
 use super::{
-    Identity, NewPerson, Registration, Role, Visit, create_person,
+    Identity, NewPerson, Registration, Role, Visit, WayIn, create_person,
     one_time::{self, TokenKind},
 };
 use crate::{
@@ -144,6 +144,25 @@ async fn who_registers_confirms_the_address_once() {
     world.identity.resend_verification(&world.visit, person.id).await.unwrap();
     assert!(world.letters().await.is_empty());
     assert_eq!(world.recorded(Act::VerificationSent).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_has_another_way_in_reads_of_it_and_what_to_do() {
+    let mut world = World::new().await;
+    let ann = world.add("ann@x.example").await;
+    world.identity.tell_way_in(&world.visit, ann.id, WayIn::Identity("Acme & Sons")).await;
+    let letters = world.letters().await;
+    let [letter] = letters.as_slice() else { panic!("one mail, not {}", letters.len()) };
+    assert_eq!(letter.kind, "way-in-changed");
+    assert!(letter.to.contains("ann@x.example") && letter.token.is_none());
+    for part in [
+        "An identity of Acme & Sons was linked.",
+        "On 20 Nov 2026, ",
+        "http://aurora.localhost:8080/security",
+        "http://aurora.localhost:8080/forgot",
+    ] {
+        assert!(letter.text.contains(part), "{part} is not in {}", letter.text);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! owner, and the audit entry of each decision. Refuses to know: how the pages look.
 
 use super::{
-    Identity, Operation, Role, SignedIn,
+    Identity, Operation, Role, SignedIn, Visit, WayIn,
     one_time::{self, TokenKind},
 };
 use crate::{
@@ -107,11 +107,11 @@ impl<'a> Roster<'a> {
     }
 
     /// Takes away a second factor that its owner has lost, and signs them out everywhere: who had their browser in hand
-    /// could otherwise set up another.
+    /// could otherwise set up another. Its owner is told by mail.
     ///
     /// # Errors
     /// As [`Roster::change`]; [`ProblemCode::Conflict`] when they have none.
-    pub async fn reset_factor(&self, id: &str) -> Result<(), Problem> {
+    pub async fn reset_factor(&self, visit: &Visit, id: &str) -> Result<(), Problem> {
         let person = self.governed(Operation::ResetFactor, id).await?;
         if !self.who.db().delete_second_factors(person.id).await? {
             return Err(Problem::new(
@@ -123,7 +123,9 @@ impl<'a> Roster<'a> {
         // A sign-in that waits, or another address that is to be confirmed, may be of who had it in hand.
         one_time::revoke(self.who.db(), person.id, &[TokenKind::Challenge, TokenKind::ChangeEmail]).await?;
         self.end_programs(&person).await?;
-        self.who.audit(Act::SecondFactorReset, person.id.to_string(), json!({ "email": person.email })).await
+        self.who.audit(Act::SecondFactorReset, person.id.to_string(), json!({ "email": person.email })).await?;
+        self.identity.tell_way_in(visit, person.id, WayIn::FactorReset).await;
+        Ok(())
     }
 
     async fn end_programs(&self, person: &User) -> Result<(), Problem> {

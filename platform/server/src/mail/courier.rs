@@ -6,7 +6,10 @@ use core::net::IpAddr;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, transport::smtp};
 use reqwest::Url;
 use std::{
-    path::{Path, PathBuf},
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -65,20 +68,24 @@ impl Courier {
                 Err(_) => Err(Refusal::Passing(format!("the mail server took longer than {} s", PATIENCE.as_secs()))),
             },
             Self::Folder(folder) => {
-                let written = write(folder.join(tenant), name, &message.formatted()).await;
+                let written = write(folder.join(tenant), name, message.formatted()).await;
                 written.map_err(|error| Refusal::Passing(format!("the file could not be written: {error}")))
             }
         }
     }
 }
 
-/// Whole or not at all: nobody reads half a mail.
-async fn write(folder: PathBuf, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(&folder).await?;
-    let path: &Path = &folder.join(format!("{name}.eml"));
-    let unfinished = folder.join(format!(".{name}.part"));
-    tokio::fs::write(&unfinished, bytes).await?;
-    tokio::fs::rename(&unfinished, path).await
+/// Whole or not at all: nobody reads half a mail. Nor does anybody else on the machine read a whole one: its links open
+/// accounts.
+async fn write(folder: PathBuf, name: &str, bytes: Vec<u8>) -> std::io::Result<()> {
+    let (path, unfinished) = (folder.join(format!("{name}.eml")), folder.join(format!(".{name}.part")));
+    let written = tokio::task::spawn_blocking(move || {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&bytes)?;
+        fs::rename(&unfinished, &path)
+    });
+    written.await.map_err(std::io::Error::other)?
 }
 
 fn refusal(error: &smtp::Error) -> Refusal {
@@ -115,6 +122,19 @@ fn check(url: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_lies_in_the_folder_is_nobody_elses_business() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("mail");
+        let (from, to) = ("desk@x.example".parse().unwrap(), "ann@x.example".parse().unwrap());
+        let message = Message::builder().from(from).to(to).subject("A link").body("It opens an account.".to_owned());
+        Courier::Folder(folder.clone()).carry("aurora", "1-reset-password", message.unwrap()).await.unwrap();
+        let mode = |path: &str| fs::metadata(folder.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(["", "aurora", "aurora/1-reset-password.eml"].map(mode), [0o700, 0o700, 0o600]);
+        assert_eq!(fs::read_dir(folder.join("aurora")).unwrap().count(), 1, "nothing unfinished stays");
+    }
 
     #[test]
     fn a_password_is_not_sent_in_the_clear_nor_shown() {

@@ -74,6 +74,11 @@ kinds! {
         what: "browser", device: "Firefox on Linux", place: "Czechia", address: "192.0.2.7", at: "20 Nov 2026, 12:00 UTC",
         sessions: "https://sample.example/security/sessions", forgot: "https://sample.example/forgot",
     };
+    /// Something that opens the account was added, or taken away by others.
+    WayInChanged, "way-in-changed", {
+        what: "A passkey was added", at: "20 Nov 2026, 12:00 UTC",
+        security: "https://sample.example/security", forgot: "https://sample.example/forgot",
+    };
     /// The code that an unusual sign-in asks for.
     SignInCode, "sign-in-code", { code: "123 456", lasts: "10 minutes", device: "Firefox on Linux", place: "Czechia" };
 }

@@ -104,8 +104,11 @@ impl Outbox {
     /// may be handed in; scheme and port never come from a request.
     #[must_use]
     pub fn link(&self, host: &HostName, path: &str) -> String {
-        let local = host.as_str() == "localhost" || host.as_str().ends_with(".localhost");
-        if local { format!("http://{host}:{}{path}", self.0.port) } else { format!("https://{host}{path}") }
+        if host.is_localhost() {
+            format!("http://{host}:{}{path}", self.0.port)
+        } else {
+            format!("https://{host}{path}")
+        }
     }
 
     /// Tells the postman that there is something to do.

@@ -4,6 +4,11 @@ use super::{Courier, Mail, MailKind, Outbox, Postman, one_line};
 use crate::{
     clock::Clock,
     edge::{HostName, Resolver, Tenant},
+    identity::{
+        NewPerson, Passwords, Role, create_person,
+        one_time::{self, TokenKind},
+    },
+    secrets::Secret,
     testing::{NOON, TestStore, config, vault},
 };
 use marque_domain::time::{DAY_MS, MINUTE_MS, Millis};
@@ -239,6 +244,47 @@ async fn two_postmen_send_each_mail_once() {
     let all = to.len();
     to.dedup();
     assert_eq!((all, to.len()), (30, 30));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_sent_and_not_noted_comes_again_and_its_link_works() {
+    let Some(sink) = Sink::start("stall").await else { return };
+    let mut office = Office::over(&sink.address).await;
+    let person = NewPerson {
+        email: "ann@x.example".to_owned(),
+        display_name: "Ann".to_owned(),
+        password: Secret::new("correct horse battery".to_owned()),
+        role: Role::Trader,
+    };
+    let passwords = Passwords::new(&config("").limits).unwrap();
+    let ann = create_person(office.aurora.db(), &passwords, person, NOON).await.unwrap();
+    let (token, row) = one_time::prepare(TokenKind::ResetPassword, ann.id, &(), NOON).unwrap();
+    let letter = mail(&ann.email, "Ann").with("link", format!("https://x.example/reset?token={}", token.expose()));
+    office.outbox.queue_with(&office.aurora, letter, Some(row)).await.unwrap();
+    let taken = async {
+        while sink.mails().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    // What works is dropped where it stands, as by kill -9: the mail server has the mail, and nobody here knows.
+    tokio::select! {
+        _ = office.postman.work() => panic!("the mail server did not say that it has the mail"),
+        () = taken => {}
+    }
+    assert_eq!(office.mails(MailStatus::Queued).await.len(), 1);
+
+    sink.answer("");
+    let now = Millis(office.now.fetch_add(6 * MINUTE_MS, Ordering::Relaxed)).plus(6 * MINUTE_MS);
+    let settings = config(&format!("[mail]\nsmtp_url = \"smtp://{}\"", sink.address));
+    let mut next = Postman::new(office.outbox.clone(), Courier::new(&settings).unwrap(), office.store.system());
+    next.work().await;
+    assert_eq!(office.mails(MailStatus::Sent).await.len(), 1);
+    let mails = sink.mails();
+    let [first, second] = mails.as_slice() else { panic!("once before and once after: {mails:?}") };
+    assert_eq!(first.raw, second.raw, "with the same id, a reader sees it once");
+    assert!(second.text.contains(&token.expose()));
+    let redeemed = one_time::redeem(office.aurora.db(), TokenKind::ResetPassword, &token, now).await.unwrap();
+    assert_eq!(redeemed.map(|found| found.user), Some(ann.id));
 }
 
 #[tokio::test]

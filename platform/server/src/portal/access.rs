@@ -8,7 +8,7 @@ use super::{
 use crate::{
     audit::Act,
     identity::{
-        Identity, Operation, Scope, SignedIn,
+        Identity, Operation, Scope, SignedIn, Visit,
         access::NewPersonalToken,
         agent,
         gate::{Pages, may},
@@ -126,6 +126,7 @@ async fn tokens_page(scene: &Scene, who: &SignedIn, identity: &Identity) -> Resu
 async fn make_token(
     scene: Scene,
     who: SignedIn,
+    visit: Visit,
     Data(identity): Data<&Identity>,
     Form(form): Form<BTreeMap<String, String>>,
 ) -> poem::Result<Response> {
@@ -136,7 +137,7 @@ async fn make_token(
         scopes: Scope::GRANTED.iter().filter(ticked).copied().collect(),
         days: field("days").parse().unwrap_or_default(),
     };
-    match identity.make_personal_token(&who, &wanted).await {
+    match identity.make_personal_token(&visit, &who, &wanted).await {
         Ok(made) => {
             // Shown in the answer itself and kept nowhere: to load the page again does not show it again.
             let mut page = tokens_page(&scene, &who, identity).await?;

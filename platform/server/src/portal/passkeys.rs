@@ -9,7 +9,7 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::Origin,
     identity::{
-        Identity, Operation, SignInView, SignedIn,
+        Identity, Operation, SignInView, SignedIn, Visit, WayIn,
         admission::{Method, Proven},
         factors::{
             FactorError,
@@ -202,6 +202,7 @@ async fn page(scene: &Scene, who: &SignedIn, status: StatusCode, error: Option<S
 async fn add(
     scene: Scene,
     who: SignedIn,
+    visit: Visit,
     origin: Origin,
     Data(identity): Data<&Identity>,
     Form(form): Form<Answer>,
@@ -212,6 +213,7 @@ async fn add(
     match added {
         Ok(codes) => {
             who.audit(Act::PasskeyAdded, who.user.to_string(), json!({ "name": clean_name(&form.name) })).await?;
+            identity.tell_way_in(&visit, who.user, WayIn::Passkey).await;
             if codes.is_empty() {
                 return Ok(see_other("/security/passkeys"));
             }

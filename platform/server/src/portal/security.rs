@@ -12,7 +12,7 @@ use crate::{
     audit::Act,
     edge::Origin,
     identity::{
-        Identity, Operation, SignedIn,
+        Identity, Operation, SignedIn, Visit, WayIn,
         factors::{self, passkey::Purpose, totp},
         gate::{Pages, may},
         own_path,
@@ -106,6 +106,7 @@ async fn picture(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -
 async fn confirm_app(
     scene: Scene,
     who: SignedIn,
+    visit: Visit,
     Data(identity): Data<&Identity>,
     Form(form): Form<Filled>,
 ) -> poem::Result<Response> {
@@ -121,6 +122,7 @@ async fn confirm_app(
         return Ok(response);
     };
     who.audit(Act::SecondFactorAdded, who.user.to_string(), json!({ "kind": "app" })).await?;
+    identity.tell_way_in(&visit, who.user, WayIn::App).await;
     if codes.is_empty() { Ok(see_other("/security")) } else { scene.page("Backup codes", &BackupCodes::new(codes)) }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     audit::{Act, Actor, Recorder},
     edge::{ClientAddress, Origin, Tenant},
     identity::{
-        ADOPTION, Identity, SignedIn, Visit,
+        ADOPTION, Identity, SignedIn, Visit, WayIn,
         admission::{Method, Proven},
         cookies,
         gate::{Pages, public},
@@ -104,13 +104,12 @@ async fn arrive(
     Data(recorder): Data<&Recorder>,
     Path(slug): Path<String>,
 ) -> poem::Result<Response> {
-    let answer = Answer::of(request.original_uri()).map_err(Problem::from)?;
-    let tenant = &visit.tenant;
+    let (answer, tenant) = (Answer::of(request.original_uri()).map_err(Problem::from)?, &visit.tenant);
     let returned = match identity.sso().finish(tenant, &slug, browser(request), &answer).await {
         Ok(returned) => returned,
         Err(failed) => return Err(refuse(tenant, recorder, failed).await?.into()),
     };
-    let by = Arrived { visit: &visit, tenant, identity, recorder };
+    let by = Arrived { visit: &visit, identity, recorder };
     match returned.attempt.user {
         Some(user) => {
             let who = request.data::<SignedIn>().filter(|who| who.user == user);
@@ -132,7 +131,6 @@ async fn refuse(tenant: &Tenant, recorder: &Recorder, failed: Failed) -> Result<
 /// Where an answer that held arrives.
 struct Arrived<'a> {
     visit: &'a Visit,
-    tenant: &'a Tenant,
     identity: &'a Identity,
     recorder: &'a Recorder,
 }
@@ -141,7 +139,7 @@ impl Arrived<'_> {
     async fn link(&self, who: Option<&SignedIn>, returned: &Returned) -> poem::Result<Response> {
         let (name, slug) = (&returned.connection.row.name, &returned.connection.row.slug);
         let linked = match who {
-            Some(who) => self.identity.sso().link(self.tenant.db(), returned, who.user).await.map(|()| who),
+            Some(who) => self.identity.sso().link(self.visit.tenant.db(), returned, who.user).await.map(|()| who),
             None => Err(Refused::OtherPerson),
         };
         let who = match linked {
@@ -158,12 +156,13 @@ impl Arrived<'_> {
         };
         let details = json!({ "issuer": returned.known.issuer, "subject": returned.known.subject });
         who.audit(Act::SsoLinked, slug, details).await?;
+        self.identity.tell_way_in(self.visit, who.user, WayIn::Identity(name)).await;
         Ok(see_other("/security/sso"))
     }
 
     async fn sign_in(&self, request: &Request, returned: &Returned) -> poem::Result<Response> {
         let slug = &returned.connection.row.slug;
-        let (user, new) = match self.identity.sso().person(self.tenant.db(), returned).await {
+        let (user, new) = match self.identity.sso().person(self.visit.tenant.db(), returned).await {
             Ok(found) => found,
             Err(Refused::AddressTaken) if self.offer(returned).await? => return Ok(see_other("/check-mail")),
             Err(refused) => {
@@ -180,8 +179,8 @@ impl Arrived<'_> {
         }
         let next = own_path(&returned.attempt.next);
         let proven = Proven { user, method: Method::Sso, recorder: self.recorder, next };
-        let admission = self.identity.admit(self.tenant, proven).await?;
-        Ok(self.identity.respond(self.tenant, request, admission).await?)
+        let admission = self.identity.admit(&self.visit.tenant, proven).await?;
+        Ok(self.identity.respond(&self.visit.tenant, request, admission).await?)
     }
 
     /// Offers who must come this way to take along the account that has their address. Answers whether it did.
@@ -191,7 +190,7 @@ impl Arrived<'_> {
     }
 
     async fn note(&self, actor: Actor, act: Act, target: &str, details: serde_json::Value) -> Result<(), Problem> {
-        Ok(self.recorder.record(self.tenant.db(), actor, act, target, details).await?)
+        Ok(self.recorder.record(self.visit.tenant.db(), actor, act, target, details).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole sign-ins through the running pages, with a good issuer and browsers that are not.
 
+mod apple;
 mod world;
 
 use super::{
@@ -11,8 +12,9 @@ use super::{
 use crate::{
     audit::Act,
     identity::admission::Method as Way,
+    mail::MailKind,
     problem::ProblemCode,
-    testing::{self, NOON},
+    testing::{self, NOON, queued},
 };
 use marque_domain::time::MINUTE_MS;
 use marque_store::SsoConnection;
@@ -188,8 +190,11 @@ async fn linking_is_for_who_began_it() {
     assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, [""; 0]);
 
     let back = ann.begin("/security/sso", "/security/sso/link/acme", "acme").await;
+    let told = async || queued(&db, MailKind::WayInChanged).await;
+    assert_eq!(told().await, [""; 0], "what was not linked is no news");
     let answer = ann.get(&back).await;
     assert_eq!(&answer.headers()["location"], "/security/sso");
+    assert_eq!(told().await, ["ann@here.example"], "its owner reads of it");
     let mut later = world.browser(AURORA);
     assert_eq!(later.by_sso("other").await.status(), 303, "it is the issuer that counts, not the connection");
     assert_eq!(later.who().await.as_deref(), Some("ann@here.example"));

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     audit::Act,
-    identity::{Identity, Scope, SignedIn},
+    identity::{Identity, Scope, SignedIn, Visit, WayIn},
     problem::{Problem, ProblemCode},
     secrets::{self, Secret},
 };
@@ -43,11 +43,16 @@ pub struct MadeToken {
 }
 
 impl Identity {
-    /// Makes a personal token for who is signed in.
+    /// Makes a personal token for who is signed in, and tells them so by mail.
     ///
     /// # Errors
     /// [`ProblemCode::Invalid`] with the fields, [`ProblemCode::Conflict`] when there are too many.
-    pub async fn make_personal_token(&self, who: &SignedIn, wanted: &NewPersonalToken) -> Result<MadeToken, Problem> {
+    pub async fn make_personal_token(
+        &self,
+        visit: &Visit,
+        who: &SignedIn,
+        wanted: &NewPersonalToken,
+    ) -> Result<MadeToken, Problem> {
         who.recently_proved(self.now())?;
         let name = checked(wanted)?;
         let now = self.0.clock.now();
@@ -67,6 +72,7 @@ impl Identity {
         }
         let details = json!({ "name": token.name, "scopes": token.scopes, "days": wanted.days });
         who.audit(Act::PersonalTokenMade, token.id.to_string(), details).await?;
+        self.tell_way_in(visit, who.user, WayIn::Token).await;
         tracing::info!(user = %who.user, token = %token.id, scopes = token.scopes, "a personal token was made");
         Ok(MadeToken { token, text: Secret::new(text) })
     }

@@ -9,8 +9,9 @@ use crate::{
         factors::{self, totp},
         gate::{Pages, may},
     },
+    mail::MailKind,
     secrets::Secret,
-    testing::{NOON, TestServer, TestStore, config, edge, recorded, vault},
+    testing::{NOON, TestServer, TestStore, config, edge, queued, recorded, vault},
 };
 use marque_domain::{
     id::UserId,
@@ -75,12 +76,13 @@ async fn enter(
 #[handler]
 async fn make_token(
     who: SignedIn,
+    visit: Visit,
     Data(identity): Data<&Identity>,
     poem::web::Json(scopes): poem::web::Json<Vec<String>>,
 ) -> poem::Result<String> {
     let scopes: Vec<Scope> = scopes.iter().filter_map(|name| super::scope::named(name)).collect();
     let wanted = NewPersonalToken { name: "Sheet".to_owned(), scopes, days: 7 };
-    Ok(identity.make_personal_token(&who, &wanted).await?.text.expose().to_owned())
+    Ok(identity.make_personal_token(&visit, &who, &wanted).await?.text.expose().to_owned())
 }
 
 struct World {
@@ -320,7 +322,10 @@ async fn a_personal_token_is_for_what_it_was_made_for() {
     };
     assert_eq!(make(json!([])).await, refused(422, "invalid"));
     assert_eq!(make(json!(["person"])).await, refused(422, "invalid"));
+    let db = world.db("aurora").await;
+    assert_eq!(queued(&db, MailKind::WayInChanged).await, [""; 0], "a token that was refused is no news");
     let (_, read) = make(json!(["read"])).await;
+    assert_eq!(queued(&db, MailKind::WayInChanged).await, [ANN]);
     let (_, both) = make(json!(["read", "trade"])).await;
     assert!(read.starts_with("mq_"), "{read}");
     let table = [
@@ -332,7 +337,6 @@ async fn a_personal_token_is_for_what_it_was_made_for() {
     for (token, method, path, expect) in table {
         assert_eq!(world.with(token, &[], method, path).await, expect, "{path}");
     }
-    let db = world.db("aurora").await;
     let user = db.user_by_email(ANN).await.unwrap().unwrap();
     let kept = db.personal_tokens_of(user.id, NOON).await.unwrap();
     assert!(kept.len() == 2 && kept.iter().all(|token| token.last_used_at == Some(NOON)));

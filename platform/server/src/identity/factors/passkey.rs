@@ -243,3 +243,143 @@ fn refused(error: WebauthnError) -> FactorError {
     tracing::info!(%error, "a passkey was refused");
     FactorError::Passkey
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        edge::host::Authority,
+        secrets::Vault,
+        testing::{NOON, TestStore},
+    };
+    use core::net::{IpAddr, Ipv4Addr};
+
+    const ANN: i64 = 1;
+    const BOB: i64 = 2;
+    /// An answer as a browser writes it, of a device that nobody knows.
+    const ANSWER: &str = r#"{
+        "id": "AQID", "rawId": "AQID", "type": "public-key", "extensions": {},
+        "response": { "authenticatorData": "AQID", "clientDataJSON": "AQID", "signature": "AQID", "userHandle": null }
+    }"#;
+
+    /// A brand's database and keys.
+    struct Brand {
+        db: TenantDb,
+        keys: TenantKeys,
+    }
+
+    impl Brand {
+        async fn of(store: &TestStore, host: &str) -> Self {
+            let tenant = store.system().tenant_by_host(host).await.unwrap().unwrap();
+            let db = store.system().tenant_db(tenant.id);
+            let keys = Vault::for_tests(Clock::from_fn(|| NOON)).of(&db).await.unwrap();
+            Self { db, keys }
+        }
+
+        fn party(&self, now: Millis) -> Party<'_> {
+            let origin = Origin {
+                client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                authority: Authority::parse("aurora.localhost").unwrap(),
+                secure: false,
+                proxied: false,
+            };
+            Party::new(&self.db, &self.keys, &origin, "Aurora Markets", now).unwrap()
+        }
+    }
+
+    /// Whether a state was opened, which comes before anything is read of an answer.
+    fn opens(party: &Party<'_>, state: &str, purpose: Purpose) -> bool {
+        match party.open(state, purpose) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(matches!(error, FactorError::Passkey), "{error}");
+                false
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_in_time_for_its_purpose_and_by_whom_it_was_asked() {
+        let store = TestStore::with_demo(&[]).await;
+        let (aurora, borealis) =
+            (Brand::of(&store, "aurora.localhost").await, Brand::of(&store, "borealis.localhost").await);
+        let purposes =
+            [Purpose::SignIn, Purpose::Prove(ANN), Purpose::Prove(BOB), Purpose::Register(ANN), Purpose::Register(BOB)];
+        for asked in purposes {
+            let state = aurora.party(NOON).close(asked, json!({})).unwrap();
+            for shown in purposes {
+                assert_eq!(opens(&aurora.party(NOON), &state, shown), asked == shown, "{asked:?} for {shown:?}");
+            }
+            assert!(!opens(&borealis.party(NOON), &state, asked), "{asked:?} at another brand");
+            for (after_ms, expect) in [
+                (0, true),
+                (QUESTION_LASTS_MS - 1, true),
+                (QUESTION_LASTS_MS, false),
+                (QUESTION_LASTS_MS * 1_000, false),
+                // A clock that was set back prolongs nothing.
+                (-1, false),
+            ] {
+                let party = aurora.party(NOON.plus(after_ms));
+                assert_eq!(opens(&party, &state, asked), expect, "{asked:?} after {after_ms} ms");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_we_did_not_ask_is_none() {
+        let store = TestStore::with_demo(&[]).await;
+        let aurora = Brand::of(&store, "aurora.localhost").await;
+        let party = aurora.party(NOON);
+        let state = party.ask(Purpose::SignIn).await.unwrap().state;
+        assert!(opens(&party, &state, Purpose::SignIn), "ours is one");
+        let bytes = URL_SAFE_NO_PAD.decode(&state).unwrap();
+        for at in [0, MAC_BYTES - 1, MAC_BYTES, bytes.len() / 2, bytes.len() - 1] {
+            let mut forged = bytes.clone();
+            forged[at] ^= 1;
+            assert!(!opens(&party, &URL_SAFE_NO_PAD.encode(forged), Purpose::SignIn), "byte {at}");
+        }
+        let text = String::from_utf8(bytes[MAC_BYTES..].to_vec()).unwrap();
+        let forged = serde_json::to_vec(&State {
+            purpose: Purpose::Prove(ANN),
+            ends: NOON.plus(QUESTION_LASTS_MS).0,
+            ceremony: serde_json::from_str::<State>(&text).unwrap().ceremony,
+        });
+        let another = aurora.keys.mac("passkey-user", text.as_bytes());
+        for (what, forged) in [
+            ("with the MAC of another", [&bytes[..MAC_BYTES], &forged.unwrap()].concat()),
+            ("with a MAC for something else", [another.as_slice(), text.as_bytes()].concat()),
+            ("with no MAC", text.into_bytes()),
+            ("cut short", bytes[..MAC_BYTES - 1].to_vec()),
+            ("with more after it", [bytes.as_slice(), b" "].concat()),
+        ] {
+            let forged = URL_SAFE_NO_PAD.encode(forged);
+            for purpose in [Purpose::SignIn, Purpose::Prove(ANN)] {
+                assert!(!opens(&party, &forged, purpose), "{what}");
+            }
+        }
+        for nothing in [String::new(), "not base64!".to_owned(), "A".repeat(STATE_BYTES_MAX + 1)] {
+            assert!(!opens(&party, &nothing, Purpose::SignIn));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_none_is_refused_as_one_to_a_wrong_question_is() {
+        let store = TestStore::with_demo(&[]).await;
+        let aurora = Brand::of(&store, "aurora.localhost").await;
+        let party = aurora.party(NOON);
+        let right = party.ask(Purpose::SignIn).await.unwrap().state;
+        let late = aurora.party(NOON.plus(-QUESTION_LASTS_MS)).ask(Purpose::SignIn).await.unwrap().state;
+        let new = party.close(Purpose::Register(ANN), json!({})).unwrap();
+        assert!(serde_json::from_str::<PublicKeyCredential>(ANSWER).is_ok(), "this one can be read");
+        for answer in ["", "{}", "null", "[]", "\u{0}", &"[".repeat(10_000), ANSWER] {
+            for state in [right.as_str(), &late, &new, "forged"] {
+                let answered = party.answered(Purpose::SignIn, state, answer).await;
+                assert!(matches!(answered, Err(FactorError::Passkey)), "{answered:?}");
+                let added = party.add(UserId(ANN), state, answer, "Laptop").await;
+                assert!(matches!(added, Err(FactorError::Passkey)), "{added:?}");
+            }
+        }
+        assert!(aurora.db.passkeys(UserId(ANN)).await.unwrap().is_empty());
+    }
+}

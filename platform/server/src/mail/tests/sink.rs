@@ -44,8 +44,8 @@ impl Drop for Sink {
 }
 
 impl Sink {
-    /// One on a free port that answers recipients with `reply`; empty takes everything. None where there is no Python
-    /// with aiosmtpd; under `CI=true` that is a failure.
+    /// One on a free port that answers recipients with `reply`; empty takes everything, `stall` takes it and never says
+    /// so. None where there is no Python with aiosmtpd; under `CI=true` that is a failure.
     pub async fn start(reply: &str) -> Option<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::start_at(&format!("127.0.0.1:{port}"), reply).await
@@ -83,10 +83,11 @@ impl Sink {
         file.write_all(reply.as_bytes()).unwrap();
     }
 
-    /// What it took, in order.
+    /// What it took, in order; what it still writes down is not among it.
     pub fn mails(&self) -> Vec<Taken> {
         let text = std::fs::read_to_string(self.folder.path().join("mails")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 

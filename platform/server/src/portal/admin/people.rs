@@ -6,7 +6,7 @@ use super::super::{
     view::{Banner, Pager, People, PeopleQuery, PersonContext, PersonPage, PersonRow, Tone},
 };
 use crate::{
-    identity::{Identity, Operation, Reach, Role, Roster, SignedIn},
+    identity::{Identity, Operation, Reach, Role, Roster, SignedIn, Visit},
     problem::Problem,
     trading::requests,
 };
@@ -171,9 +171,10 @@ pub(super) async fn reinstate(
 #[handler]
 pub(super) async fn reset_factor(
     who: SignedIn,
+    visit: Visit,
     Path(id): Path<String>,
     Data(identity): Data<&Identity>,
 ) -> poem::Result<Response> {
-    Roster::of(&who, identity).reset_factor(&id).await?;
+    Roster::of(&who, identity).reset_factor(&visit, &id).await?;
     Ok(done(&id, "factor"))
 }
