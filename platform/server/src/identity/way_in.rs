@@ -3,7 +3,7 @@
 //!
 //! The mail repeats no name that was typed with the act: whoever did it would choose what its owner reads.
 
-use super::{Identity, Visit};
+use super::{Identity, Visit, limits::Budget};
 use crate::{
     mail::{self, Mail, MailKind},
     problem::Problem,
@@ -15,8 +15,14 @@ use marque_domain::id::UserId;
 pub enum WayIn<'a> {
     /// An authenticator app was added.
     App,
+    /// It was removed.
+    AppRemoved,
+    /// New backup codes were made.
+    Codes,
     /// A passkey was added.
     Passkey,
+    /// One was removed.
+    PasskeyRemoved,
     /// An identity at the site that the brand calls so was linked.
     Identity(&'a str),
     /// A personal token was made.
@@ -30,7 +36,10 @@ impl WayIn<'_> {
     fn words(self, brand: &str) -> String {
         match self {
             Self::App => "An app for codes was added".to_owned(),
+            Self::AppRemoved => "The app for codes was removed".to_owned(),
+            Self::Codes => "New backup codes were made".to_owned(),
             Self::Passkey => "A passkey was added".to_owned(),
+            Self::PasskeyRemoved => "A passkey was removed".to_owned(),
             Self::Identity(provider) => format!("An identity of {provider} was linked"),
             Self::Token => "A token for a program was made".to_owned(),
             Self::FactorReset => format!("Your second factor was taken away by the people who run {brand}"),
@@ -43,12 +52,14 @@ impl Identity {
     /// undoes nothing, and must not keep from its owner what is shown once, such as backup codes.
     pub async fn tell_way_in(&self, visit: &Visit, user: UserId, way: WayIn<'_>) {
         if let Err(error) = self.queue_way_in(visit, user, way).await {
-            tracing::error!(%error, %user, ?way, "a mail about a way into an account could not be queued");
+            tracing::warn!(%error, %user, ?way, "a mail about a way into an account could not be queued");
         }
     }
 
     async fn queue_way_in(&self, visit: &Visit, user: UserId, way: WayIn<'_>) -> Result<(), Problem> {
         let (brand, user) = (&visit.tenant.definition, visit.tenant.db().user(user).await?);
+        // Whoever makes tokens without end must not fill the queue that everybody's mail waits in.
+        self.limits().spend(Budget::Notice, visit.by(&user.email), self.now()).await?;
         let mail = Mail::new(MailKind::WayInChanged, &user.email, &user.display_name)
             .with("what", way.words(&brand.name))
             .with("at", mail::instant(brand, self.now()))
@@ -64,12 +75,24 @@ mod tests {
 
     #[test]
     fn what_people_read() {
-        let ways = [WayIn::App, WayIn::Passkey, WayIn::Identity("Acme"), WayIn::Token, WayIn::FactorReset];
+        let ways = [
+            WayIn::App,
+            WayIn::AppRemoved,
+            WayIn::Codes,
+            WayIn::Passkey,
+            WayIn::PasskeyRemoved,
+            WayIn::Identity("Acme"),
+            WayIn::Token,
+            WayIn::FactorReset,
+        ];
         assert_eq!(
             ways.map(|way| way.words("Aurora Markets")),
             [
                 "An app for codes was added",
+                "The app for codes was removed",
+                "New backup codes were made",
                 "A passkey was added",
+                "A passkey was removed",
                 "An identity of Acme was linked",
                 "A token for a program was made",
                 "Your second factor was taken away by the people who run Aurora Markets",

@@ -11,7 +11,7 @@ use crate::{
         gate::{Pages, may, public},
         one_time::TokenKind,
     },
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     secrets::{Secret, Token},
 };
 use poem::{
@@ -207,8 +207,13 @@ struct ResetForm {
 
 const RESET_TITLE: &str = "Choose a new password";
 
-fn ask_again() -> Link {
-    Link::new("Ask for another link", "/forgot")
+/// A link to choose a password that cannot be used, and what its owner does instead.
+fn ended(scene: &Scene, problem: Problem) -> poem::Result<Response> {
+    let instead = match problem.code {
+        ProblemCode::SsoRefused => Link::new("Sign in", "/sign-in"),
+        _ => Link::new("Ask for another link", "/forgot"),
+    };
+    link_ended(scene, problem, instead)
 }
 
 #[handler]
@@ -224,7 +229,7 @@ async fn show_reset(
     };
     match found {
         Ok((_, kind)) => scene.page(RESET_TITLE, &Reset::new(&query.token, kind == TokenKind::Invitation, None)),
-        Err(problem) => link_ended(&scene, problem, ask_again()),
+        Err(problem) => ended(&scene, problem),
     }
 }
 
@@ -242,7 +247,7 @@ async fn reset(
     };
     let (token, kind) = match kind {
         Ok(found) => found,
-        Err(problem) => return link_ended(&scene, problem, ask_again()),
+        Err(problem) => return ended(&scene, problem),
     };
     match identity.reset_password(&visit, &token, form.password).await {
         Ok(()) => {
@@ -252,9 +257,7 @@ async fn reset(
             scene.page("Password set", &note)
         }
         // Who has only to wait keeps the form, and the link with it.
-        Err(problem) if problem.errors.is_empty() && problem.retry_after_s.is_none() => {
-            link_ended(&scene, problem, ask_again())
-        }
+        Err(problem) if problem.errors.is_empty() && problem.retry_after_s.is_none() => ended(&scene, problem),
         Err(problem) => {
             let page = Reset::new(&link.token, kind == TokenKind::Invitation, Some(&problem));
             refused(&scene, RESET_TITLE, problem, &page)

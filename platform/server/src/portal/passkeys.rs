@@ -16,6 +16,7 @@ use crate::{
             passkey::{Party, Purpose, clean_name},
         },
         gate::{Pages, may, public},
+        limits::{Budget, By},
         own_path,
     },
     problem::{Problem, ProblemCode},
@@ -96,9 +97,11 @@ async fn ask_confirm(
 async fn ask_more(
     request: &Request,
     scene: Scene,
+    visit: Visit,
     origin: Origin,
     Data(identity): Data<&Identity>,
 ) -> poem::Result<Response> {
+    count(identity, &visit).await?;
     let waiting = identity.waiting(&scene.tenant, request).await?;
     let over = || Problem::new(ProblemCode::SignInRequired, "That took too long or too many tries. Sign in again.");
     let waiting = waiting.ok_or_else(over)?;
@@ -106,8 +109,21 @@ async fn ask_more(
 }
 
 #[handler]
-async fn ask_sign_in(scene: Scene, origin: Origin, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+async fn ask_sign_in(
+    scene: Scene,
+    visit: Visit,
+    origin: Origin,
+    Data(identity): Data<&Identity>,
+) -> poem::Result<Response> {
+    count(identity, &visit).await?;
     ask(&scene, identity, &origin, Purpose::SignIn).await
+}
+
+/// Counts a question or an answer of somebody who is not signed in: each costs a signature's check, and each wrong answer an
+/// entry in the log.
+async fn count(identity: &Identity, visit: &Visit) -> Result<(), Problem> {
+    let by = By { tenant: visit.tenant.id, address: visit.client, person: None };
+    identity.limits().spend(Budget::Passkey, by, identity.now()).await.map(drop)
 }
 
 async fn ask(scene: &Scene, identity: &Identity, origin: &Origin, purpose: Purpose) -> poem::Result<Response> {
@@ -136,12 +152,16 @@ pub(super) async fn answered(
 async fn sign_in(
     request: &Request,
     scene: Scene,
+    visit: Visit,
     origin: Origin,
     Data(identity): Data<&Identity>,
     Data(recorder): Data<&Recorder>,
     Form(form): Form<Answer>,
 ) -> poem::Result<Response> {
     let (next, db) = (own_path(&form.next), scene.tenant.db());
+    if let Err(refused) = count(identity, &visit).await {
+        return sign_in_again(request, &scene, identity, next, &refused).await;
+    }
     let answer = (form.state.as_str(), form.credential.as_str());
     let refused = match answered(&scene, identity, &origin, Purpose::SignIn, answer).await? {
         Some(user) => {
@@ -250,13 +270,19 @@ async fn rename(
 }
 
 #[handler]
-async fn remove(who: SignedIn, Path(id): Path<String>, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+async fn remove(
+    who: SignedIn,
+    visit: Visit,
+    Path(id): Path<String>,
+    Data(identity): Data<&Identity>,
+) -> poem::Result<Response> {
     who.recently_proved(identity.now())?;
     let id = number(&id)?;
     if !who.db().delete_passkey(who.user, id).await.map_err(Problem::from)? {
         return Err(Problem::not_found().into());
     }
     who.audit(Act::PasskeyRemoved, id.to_string(), json!({})).await?;
+    identity.tell_way_in(&visit, who.user, WayIn::PasskeyRemoved).await;
     Ok(see_other("/security/passkeys"))
 }
 

@@ -127,10 +127,11 @@ async fn confirm_app(
 }
 
 #[handler]
-async fn remove_app(who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+async fn remove_app(who: SignedIn, visit: Visit, Data(identity): Data<&Identity>) -> poem::Result<Response> {
     who.recently_proved(identity.now())?;
     if who.db().delete_authenticator(who.user).await.map_err(Problem::from)? {
         who.audit(Act::SecondFactorRemoved, who.user.to_string(), json!({ "kind": "app" })).await?;
+        identity.tell_way_in(&visit, who.user, WayIn::AppRemoved).await;
     }
     Ok(see_other("/security"))
 }
@@ -143,7 +144,12 @@ async fn show_codes(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>
 }
 
 #[handler]
-async fn new_codes(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> poem::Result<Response> {
+async fn new_codes(
+    scene: Scene,
+    who: SignedIn,
+    visit: Visit,
+    Data(identity): Data<&Identity>,
+) -> poem::Result<Response> {
     let now = identity.now();
     who.recently_proved(now)?;
     if !who.db().second_factors(who.user).await.map_err(Problem::from)?.are_on() {
@@ -152,6 +158,7 @@ async fn new_codes(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>)
     let keys = keys(&who, identity).await?;
     let codes = factors::new_backup_codes(who.db(), &keys, who.user, now).await.map_err(Problem::from)?;
     who.audit(Act::BackupCodesMade, who.user.to_string(), json!({})).await?;
+    identity.tell_way_in(&visit, who.user, WayIn::Codes).await;
     scene.page("Backup codes", &BackupCodes::new(codes))
 }
 

@@ -296,6 +296,10 @@ async fn who_must_come_another_way_takes_their_account_along() {
     assert_eq!(db.sso_identities_of(before.id).await.unwrap(), []);
     let letter = world.letters().await.pop().unwrap();
     assert_eq!(letter.kind, "link-sso");
+    // A link to choose a password leads to what opens the account, instead of to a password that does not.
+    ann.post("/forgot", "/forgot", &[("email", "ann@here.example")]).await;
+    let forgot = world.letters().await.pop().unwrap().token.unwrap().expose();
+    refused(ann.get(&format!("/reset?token={}", forgot.as_str())).await, 403, "sign in with acme").await;
     assert!(letter.to.contains("ann@here.example"));
     let token = letter.token.unwrap().expose();
 
@@ -453,6 +457,23 @@ async fn a_refused_passkey_shows_the_other_ways_in() {
     for shown in ["This passkey is not known here", "/sso/acme/begin", "/sso/other/begin", "value=\"/accounts/new\""] {
         assert!(text.contains(shown), "{shown} is not in {text}");
     }
+}
+
+/// Whoever shows no passkey again and again fills neither the log nor the queue in which everybody's sign-ins wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passkeys_are_not_tried_without_end() {
+    let world = World::start().await;
+    let mut browser = world.browser(AURORA);
+    let csrf = browser.csrf("/sign-in").await;
+    let form = [("csrf", csrf.as_str()), ("state", "none"), ("credential", "{}")];
+    for n in 0..103 {
+        let answer = browser.send(Method::POST, "/sign-in/passkey", Some(&form)).await;
+        assert_eq!(answer.status(), if n < 100 { 401 } else { 429 }, "{n}");
+        assert_eq!(answer.headers().contains_key("retry-after"), n >= 100, "{n}");
+    }
+    assert_eq!(world.recorded(AURORA, Act::SignInFailed).await.len(), 100, "what a limit refuses is not written down");
+    let asked = browser.send(Method::POST, "/passkeys/sign-in", Some(&form[..1])).await;
+    assert_eq!(asked.status(), 429);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

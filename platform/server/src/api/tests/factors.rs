@@ -33,11 +33,12 @@ async fn a_second_factor_is_recorded_when_it_comes_and_when_it_is_taken_away() {
     assert_eq!(send("/security/app", &[("code", code.as_str())]).await, 200, "it shows the codes that came with it");
     assert_eq!(told().await, ["ann@x.example"], "its owner reads that it came");
     assert_eq!(send("/security/codes", &[]).await, 200);
+    assert_eq!(told().await, ["ann@x.example"; 2], "and that there are new codes");
     for act in [Act::SecondFactorAdded, Act::BackupCodesMade] {
         assert_eq!(world.recorded(AURORA, act).await, [format!("person ann@x.example: {id}")], "{act}");
     }
     assert_eq!((take_away().await, take_away().await), (303, 409));
-    assert_eq!(told().await, ["ann@x.example"; 2], "and that it was taken away, once");
+    assert_eq!(told().await, ["ann@x.example"; 3], "and that it was taken away, once");
     assert_eq!(world.recorded(AURORA, Act::SecondFactorReset).await, [format!("person owner@x.example: {id}")]);
     assert_eq!(ann.get("/accounts").await.status, 401, "and signs its owner out");
 }

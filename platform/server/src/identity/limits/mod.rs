@@ -57,6 +57,8 @@ pub enum Budget {
     Measure,
     /// Asking for a mail that resets a password, or for another mail like it.
     Reset,
+    /// Mails that tell somebody of what was done as them.
+    Notice,
     /// Calls of the API.
     Api,
     /// Orders and whatever else trades.
@@ -74,7 +76,7 @@ impl Budget {
     /// What a person is told who has used it up.
     fn refusal(self, wait: &str) -> String {
         match self {
-            Self::SignIn | Self::SignInElsewhere | Self::Passkey | Self::Measure => {
+            Self::SignIn | Self::SignInElsewhere | Self::Passkey | Self::Measure | Self::Notice => {
                 format!("Wait {wait} and try again.")
             }
             Self::Registration => {
@@ -234,6 +236,10 @@ impl Limits {
                 let mut all: Vec<_> = person(Policy::new("reset", n.resets_per_hour, HOUR_S)).into_iter().collect();
                 all.push(address(Policy::new("reset-address", wide, HOUR_S)));
                 all
+            }
+            Budget::Notice => {
+                let own = Policy::new("notice", n.resets_per_hour.saturating_mul(SHARED_FACTOR), HOUR_S);
+                vec![person(own).unwrap_or_else(|| address(own))]
             }
             Budget::Api => {
                 let wide = n.api_per_minute.saturating_mul(SHARED_FACTOR);
