@@ -191,7 +191,15 @@ describe('joining', () => {
       await heading(page, 'Check your mail');
     }));
 
-  const PAGES = ['/register', '/forgot', '/check-mail', '/verify?token=x', '/reset?token=x'];
+  const PAGES = [
+    '/register',
+    '/forgot',
+    '/check-mail',
+    '/verify?token=x',
+    '/reset?token=x',
+    '/security/email/confirm?token=x',
+    '/sso/link?token=x',
+  ];
   const OWN_PAGES = ['/security/password', '/security/email', '/admin/mail', '/admin/mail?status=sent'];
   for (const slug of BRANDS) {
     for (const [how, options] of [['light', { colorScheme: 'light' }], ['dark', { colorScheme: 'dark' }], ['on a phone', PHONE]]) {

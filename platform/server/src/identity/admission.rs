@@ -10,6 +10,7 @@
 
 use super::{
     Identity, cookies, factors,
+    limits::Left,
     one_time::{self, TokenKind},
     signed_in::SignedIn,
 };
@@ -20,10 +21,7 @@ use crate::{
     secrets::Token,
 };
 use core::net::{IpAddr, Ipv4Addr};
-use marque_domain::{
-    id::UserId,
-    time::{MINUTE_MS, Millis},
-};
+use marque_domain::{id::UserId, time::Millis};
 use marque_store::{User, UserStatus};
 use poem::{
     IntoResponse as _, Request, Response,
@@ -34,9 +32,9 @@ use serde_json::{Value, json};
 
 /// Wrong proofs after which a sign-in must begin anew.
 const TRIES_OF_CHALLENGE: i64 = 5;
-/// Wrong proofs of one person, over all their sign-ins and confirmations, in [`WINDOW_MS`].
-const TRIES_OF_PERSON: i64 = 10;
-const WINDOW_MS: i64 = 15 * MINUTE_MS;
+/// Wrong proofs of one person, over all their sign-ins and confirmations, in [`WINDOW_S`].
+const TRIES_OF_PERSON: u32 = 10;
+const WINDOW_S: u32 = 15 * 60;
 /// Where a sign-in that waits goes on.
 pub(crate) const MORE: &str = "/sign-in/more";
 /// Where it begins anew after it waited too long or was tried too often.
@@ -312,12 +310,13 @@ impl Identity {
 
     /// Counts a second proof of a person before it is looked at.
     pub(super) async fn count_proof_try(&self, tenant: &Tenant, user: &User, now: Millis) -> Result<(), Problem> {
-        if tenant.db().count_proof_try(user.id, TRIES_OF_PERSON, WINDOW_MS, now).await? {
+        let window_ms = i64::from(WINDOW_S) * 1_000;
+        if tenant.db().count_proof_try(user.id, TRIES_OF_PERSON.into(), window_ms, now).await? {
             return Ok(());
         }
         let detail = "Too many codes were wrong. Wait 15 minutes and try again.";
-        let seconds = u64::try_from(WINDOW_MS / 1_000).unwrap_or_default();
-        Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(seconds))
+        let left = Left::used_up("second-proof", TRIES_OF_PERSON, WINDOW_S);
+        Err(Problem::new(ProblemCode::TooManyRequests, detail).retry_after_s(WINDOW_S.into()).limits(&left))
     }
 
     /// The answer to a sign-in: on to where the person wanted to go, or to what they must show besides.

@@ -86,7 +86,9 @@ async fn a_form_that_was_sent_too_often_counts_the_seconds_down() {
     for _ in 0..10 {
         assert_eq!(ann.page(Method::POST, "/confirm", &code).await.status(), 401);
     }
-    counts_down(&ann, "/confirm", &code).await;
+    let headers = counts_down(&ann, "/confirm", &code).await;
+    assert_eq!(headers["ratelimit"], "\"second-proof\";r=0;t=900");
+    assert_eq!(headers["ratelimit-policy"], "\"second-proof\";q=10;w=900");
     world.passkey(AURORA, "ann").await;
     let hers = [("email", "ann@x.example"), ("password", PASSWORD)];
     let asked = visitor.page(Method::POST, "/sign-in", &hers).await;

@@ -114,6 +114,12 @@ impl Left {
         Some((policy.quota.saturating_sub(*left).into(), policy.quota.into()))
     }
 
+    /// Of a policy that is counted elsewhere and used up for a whole window.
+    #[must_use]
+    pub fn used_up(name: &'static str, quota: u32, window_s: u32) -> Self {
+        Self(vec![(Policy::new(name, quota, window_s), 0, window_s.into())])
+    }
+
     /// Tells a client how much is left.
     pub fn add_headers(&self, response: &mut Response) {
         for (name, value) in [(POLICY, self.policy()), (REMAINING, self.remaining())] {
