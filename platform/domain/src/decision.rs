@@ -280,6 +280,12 @@ pub enum Denial {
         /// Which rule.
         rule: String,
     },
+    /// The order closes a position for the account's or the brand's safety.
+    #[error("This order closes a position because {asked_by} asked for it. It stays until it is filled.")]
+    CloseRequired {
+        /// Who asked for it.
+        asked_by: String,
+    },
 }
 
 impl Denial {
@@ -316,6 +322,7 @@ impl Denial {
             Self::RuleRefused { .. } => "rule_refused",
             Self::KillSwitch(_) => "kill_switch",
             Self::RuleFailed { .. } => "rule_failed",
+            Self::CloseRequired { .. } => "close_required",
         }
     }
 }

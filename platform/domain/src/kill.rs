@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Characters of a reason at most.
 pub const REASON_CHARS_MAX: usize = 200;
-/// Switches that may be on at once in one shard.
+/// Switches of one authority that may be on at once in one shard; those that stop everybody are not counted.
 pub const KILLS_MAX: usize = 1_000;
 
 /// What a switch stops.

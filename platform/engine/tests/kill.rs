@@ -9,7 +9,7 @@ use marque_domain::{
     decision::{Denial, Outcome},
     fixed::{Lots, Money},
     id::{AccountId, DeploymentId, InstrumentId, OrderId},
-    kill::{Authority, Kill, KillMode, KillScope},
+    kill::{Authority, KILLS_MAX, Kill, KillMode, KillScope},
     order::{Order, OrderState, Origin, Position, Purpose, Side},
     tenant::Quotas,
     time::Millis,
@@ -284,6 +284,29 @@ fn pressed_again_it_only_becomes_stronger_and_a_restart_finds_it_on() {
     bench.restart();
     bench.buy(ACCOUNTS[1], INSTRUMENTS[1]);
     assert!(matches!(bench.last_outcome(), Outcome::Denied(Denial::KillSwitch(_))));
+}
+
+/// A thousand people may press the switches of their own accounts; the brake of the brand and the operator's work all the same.
+#[test]
+fn however_many_are_on_those_who_stop_everybody_can() {
+    let mut bench = Bench::new(7);
+    let id = |n: usize| AccountId(100 + i64::try_from(n).unwrap());
+    for n in 0..=KILLS_MAX {
+        let mut terms = terms(vec![]);
+        terms.id = id(n);
+        bench.command(Command::OpenAccount(terms)).unwrap();
+        let pressed = bench.press(KillScope::Account(id(n)), KillMode::Stop, Authority::Trader);
+        assert_eq!(pressed, if n < KILLS_MAX { Ok(()) } else { Err(Refusal::TooManyKills) });
+    }
+    for (scope, authority) in [
+        (KillScope::Tenant, Authority::Broker),
+        (KillScope::Tenant, Authority::Trader),
+        (KillScope::Account(id(KILLS_MAX)), Authority::Broker),
+        (KillScope::Account(id(KILLS_MAX)), Authority::Operator),
+        (KillScope::Platform, Authority::Operator),
+    ] {
+        assert_eq!(bench.press(scope, KillMode::Close, authority), Ok(()), "{scope:?} {authority:?}");
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -6,10 +6,12 @@ mod support;
 use marque_domain::{
     account::{AccountTerms, MarginLevels},
     bar::Quote,
-    decision::{Denial, Outcome},
+    calendar::CalendarId,
+    decision::{Denial, Intent, Outcome},
     fixed::{Lots, Money, Price, SCALE, round_div},
     id::{AccountId, InstrumentId},
     instrument::{Currency, Instrument},
+    kill::{Authority, Kill, KillMode, KillScope},
     ledger::{
         Transaction, TransactionKind,
         reconcile::{Claim, Reconciliation},
@@ -18,7 +20,11 @@ use marque_domain::{
     swap::{SwapTerms, TripleDay},
     time::Millis,
 };
-use marque_engine::{Command, Desk, Shard, event::Record, venue::SimulatedVenue};
+use marque_engine::{
+    Command, Desk, Shard,
+    event::Record,
+    venue::{SimulatedVenue, VenueModel},
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::sync::Arc;
 use support::{Journal, NativeHost, NoHistory, instrument, terms};
@@ -74,7 +80,7 @@ impl Bench {
 
     fn of(terms: AccountTerms, instruments: &[Instrument]) -> Self {
         let shard = Shard::new(instruments, Arc::new(NativeHost), Box::new(NoHistory));
-        let desk = Desk::new(shard, SimulatedVenue::new(Money::ZERO));
+        let desk = Desk::new(shard, SimulatedVenue::with_model(VenueModel::default(), instruments));
         let mut bench = Self { desk, journal: Journal::default(), at: TUESDAY };
         bench.desk.command(Command::OpenAccount(terms), &mut bench.journal).unwrap().unwrap();
         bench
@@ -87,7 +93,10 @@ impl Bench {
     }
 
     fn trade(&mut self, instrument: InstrumentId, side: Side, lots: &str) -> Outcome {
-        let intent = support::open(instrument, side, lots.parse().unwrap());
+        self.want(support::open(instrument, side, lots.parse().unwrap()))
+    }
+
+    fn want(&mut self, intent: Intent) -> Outcome {
         self.desk.command(Command::Want { account: ACCOUNT, intent }, &mut self.journal).unwrap().unwrap();
         let decided =
             self.journal.records.iter().rev().find_map(|r| if let Record::Decided(d) = r { Some(d) } else { None });
@@ -220,6 +229,69 @@ fn a_stop_out_closes_the_largest_loser_first_until_above_the_level() {
     // On it goes: 30,000 bind now and 40,000 is there; at 15,000 the next.
     bench.quote(EURUSD, "0.98400", "0.98400");
     assert_eq!(bench.account().positions.iter().map(|p| p.id).collect::<Vec<_>>(), [least]);
+}
+
+const BTCUSD: InstrumentId = InstrumentId(3);
+
+/// One lot of each market: `EURUSD` closes for the weekend, `BTCUSD` does not. 2,300 of 10,000 are bound.
+fn over_a_weekend() -> Bench {
+    let euro = Instrument { calendar: CalendarId::Forex, ..instrument() };
+    let coin = Instrument { id: BTCUSD, symbol: "BTCUSD".into(), contract_size: 1, ..instrument() };
+    let terms = AccountTerms { initial_balance: Money::whole(10_000), ..terms(vec![]) };
+    let mut bench = Bench::of(terms, &[euro, coin]);
+    bench.quote(EURUSD, "1.10000", "1.10000");
+    bench.quote(BTCUSD, "60000", "60000");
+    assert!(matches!(bench.trade(EURUSD, Side::Buy, "1"), Outcome::Approved { .. }));
+    assert!(matches!(bench.trade(BTCUSD, Side::Buy, "2"), Outcome::Approved { .. }));
+    bench
+}
+
+/// What waits for a market to open brings no money back today: it must not keep the venue from closing what it can.
+#[test]
+fn a_closed_market_holds_up_no_stop_out() {
+    for (friday, saturday, reduces) in [("1.10000", "55500", true), ("1.03500", "58700", false)] {
+        let mut bench = over_a_weekend();
+        let [euro, coin] = [0, 1].map(|n| bench.account().positions[n].id);
+        bench.quote(EURUSD, friday, friday);
+        bench.at = TUESDAY + 4 * 24 * HOUR;
+        bench.quote(BTCUSD, "60000", "60000");
+        if reduces {
+            let intent = Intent::Reduce { position: euro, lots: "0.01".parse().unwrap() };
+            assert!(matches!(bench.want(intent), Outcome::Approved { .. }), "it waits for Sunday");
+        }
+        // Half of 2,300 is 1,150: 1,000 and 900 are left.
+        bench.quote(BTCUSD, saturday, saturday);
+        let closed = bench.journal.records.iter().find_map(|r| match r {
+            Record::PositionClosed(p) => Some((p.id, p.closed.unwrap().origin)),
+            _ => None,
+        });
+        assert_eq!(closed, Some((coin, Origin::StopOut)), "{friday}");
+        assert_eq!(bench.account().positions.len(), 1, "and what is left is above the level");
+    }
+}
+
+/// What a switch wants closed waits for the market only; its owner cannot call it off meanwhile. Their own close they can.
+#[test]
+fn a_close_that_was_not_asked_for_by_its_owner_is_not_theirs_to_cancel() {
+    let mut bench = over_a_weekend();
+    let euro = bench.account().positions[0].id;
+    bench.at = TUESDAY + 4 * 24 * HOUR;
+    bench.quote(BTCUSD, "60000", "60000");
+    let waiting = |bench: &Bench| bench.account().orders.iter().find(|o| o.purpose.closes(euro)).map(|o| o.id);
+    assert!(matches!(bench.want(Intent::Close { position: euro }), Outcome::Approved { .. }));
+    let order = waiting(&bench).unwrap();
+    assert!(matches!(bench.want(Intent::Cancel { order }), Outcome::Approved { .. }));
+    let (by, reason) = ("risk@x.example".to_owned(), "a test".to_owned());
+    let (scope, mode, authority) = (KillScope::Tenant, KillMode::Close, Authority::Broker);
+    let kill = Kill { scope, mode, authority, by, reason, at: Millis(0) };
+    bench.desk.command(Command::Kill(kill), &mut bench.journal).unwrap().unwrap();
+    let order = waiting(&bench).unwrap();
+    let Outcome::Denied(denial) = bench.want(Intent::Cancel { order }) else { panic!("it was called off") };
+    assert_eq!(denial.code(), "close_required");
+    // Sunday evening.
+    bench.at = TUESDAY + 6 * 24 * HOUR;
+    bench.quote(EURUSD, "1.10000", "1.10000");
+    assert_eq!(bench.account().positions.len(), 0);
 }
 
 #[test]

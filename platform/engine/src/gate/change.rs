@@ -6,7 +6,7 @@ use marque_domain::{
     decision::Denial,
     fixed::Lots,
     id::{OrderId, PositionId},
-    order::{Order, Position, Purpose},
+    order::{Order, Origin, Position, Purpose},
     ticket::{Amendment, Levels, Ticket},
 };
 
@@ -87,8 +87,17 @@ impl Hearing<'_> {
         })
     }
 
+    /// Withdraws a working order, unless it closes what a rule, the margin or a switch wants closed: that waits only because
+    /// the market does.
     pub(super) fn cancel(&self, id: OrderId) -> Result<OrderId, Denial> {
-        self.working(id).map(|order| order.id)
+        let order = self.working(id)?;
+        let asked_by = match order.origin {
+            Origin::Rule => "a rule of this account",
+            Origin::KillSwitch => "the kill switch",
+            Origin::StopOut => "the venue, for want of margin,",
+            Origin::Strategy | Origin::Trader | Origin::StopLoss | Origin::TakeProfit => return Ok(order.id),
+        };
+        Err(Denial::CloseRequired { asked_by: asked_by.to_owned() })
     }
 
     /// Changes what guards a position. A trail without a stop-loss begins at its distance from the price.

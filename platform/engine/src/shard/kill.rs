@@ -36,7 +36,7 @@ impl Shard {
         }
         let (scope, known) = (kill.scope, self.state.kills.get(&(kill.scope, kill.authority)));
         if known.is_none_or(|known| known.mode < kill.mode) {
-            if known.is_none() && self.state.kills.len() >= KILLS_MAX {
+            if known.is_none() && self.has_many_kills(&kill) {
                 return Err(Refusal::TooManyKills);
             }
             self.emit(Record::KillPressed(kill), fx);
@@ -45,6 +45,15 @@ impl Shard {
         self.withdraw_killed(scope, fx);
         self.close_killed(|account, instrument, deployment| scope.covers(account, instrument, deployment), fx);
         Ok(())
+    }
+
+    /// Whether a switch would be one too many. Those that stop everybody, and the operator's, never are: however many others
+    /// have pressed theirs, the brake works. So an authority is counted by itself.
+    fn has_many_kills(&self, kill: &Kill) -> bool {
+        let always =
+            matches!(kill.scope, KillScope::Platform | KillScope::Tenant) || kill.authority == Authority::Operator;
+        let pressed = self.state.kills.keys().filter(|(_, authority)| *authority == kill.authority);
+        !always && pressed.count() >= KILLS_MAX
     }
 
     /// Lets go of the switches of a scope that were pressed in this name or a lower one. Strategies stay stopped until

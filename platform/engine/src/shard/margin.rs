@@ -9,14 +9,8 @@ use crate::{
     book,
     event::{Effects, Record},
     gate::Request,
-    state::AccountState,
 };
-use marque_domain::{
-    decision::Intent,
-    fixed::Money,
-    id::{AccountId, PositionId},
-    order::Origin,
-};
+use marque_domain::{decision::Intent, fixed::Money, id::AccountId, order::Origin};
 
 impl Shard {
     /// Looks at an account's margin level and does what it asks for.
@@ -39,23 +33,25 @@ impl Shard {
         }
     }
 
-    /// Closes the position with the largest loss, unless one is being closed: its fill looks again.
+    /// Closes the position with the largest loss of those that can be closed now, unless one of them is being closed: its
+    /// fill looks again. A market that is closed holds up nothing: what waits for it brings no money back today.
     fn stop_out(&mut self, account: AccountId, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
-        if state.positions.iter().any(|p| state.is_closing(p.id)) {
-            return;
+        let (mut open, mut closed) = (Vec::new(), Vec::new());
+        for position in &state.positions {
+            let is_open = self.market.is_open(position.instrument);
+            if is_open && state.is_closing(position.id) {
+                return;
+            }
+            let loss = book::floating(position, state.terms.currency, &self.market);
+            if is_open { &mut open } else { &mut closed }.push((loss, position.id));
         }
-        if let Some(position) = largest_loser(state, |p| book::floating(p, state.terms.currency, &self.market)) {
+        // Of equal ones the oldest. One that gains is closed only when none loses. Where no market is open, one close waits.
+        let waits = open.is_empty() && closed.iter().any(|(_, id)| state.is_closing(*id));
+        let worst = if open.is_empty() { closed.into_iter().min() } else { open.into_iter().min() };
+        if let Some((_, position)) = worst.filter(|_| !waits) {
             let intent = Intent::Close { position };
             self.decide(account, &Request { deployment: None, origin: Origin::StopOut, intent }, fx);
         }
     }
-}
-
-/// The position that loses most; of equal ones the oldest. One that gains is closed only when none loses.
-fn largest_loser(
-    account: &AccountState,
-    floating: impl Fn(&marque_domain::order::Position) -> Money,
-) -> Option<PositionId> {
-    account.positions.iter().min_by_key(|p| (floating(p), p.id)).map(|p| p.id)
 }

@@ -71,6 +71,8 @@ pub struct Shard {
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
     next_roll: Millis,
+    /// What strategies wanted in the event that is being worked on; none between events.
+    wishes: Option<usize>,
     // Scratch space, empty between steps.
     closed: Vec<ClosedBar>,
     touched: Vec<AccountId>,
@@ -89,6 +91,7 @@ impl Shard {
             runners: Runners::default(),
             shadows: Runners::default(),
             compared: BTreeMap::new(),
+            wishes: None,
             curve: Curve::default(),
             scans: false,
             keeps: true,

@@ -5,7 +5,10 @@
 //! event, and each difference is one of judgement, not an echo of an earlier one. Whatever a shadow does, the live release
 //! is not asked and nothing of the account is touched; a fault ends at most the shadow.
 
-use super::{Shard, strategies::ROUNDS_MAX};
+use super::{
+    Shard,
+    strategies::{ROUNDS_MAX, WISHES_MAX},
+};
 use crate::{
     event::{Effects, Record, Refusal},
     port::{Action, Fault, OrderUpdate, Room},
@@ -91,11 +94,19 @@ impl Shard {
             if refused == 0 {
                 return;
             }
+            if refused > WISHES_MAX {
+                let fault = Fault::Plugin(format!("it wanted more than {WISHES_MAX} things in one event"));
+                self.differed(id, Moment::Refusal, &[], fault.to_string(), true, fx);
+                return self.shadow_faulted(id, &fault, fx);
+            }
             let mut wishes = Vec::new();
             for _ in 0..refused {
                 if let Err(fault) = self.ask_shadow(id, Told::Update(now, &OrderUpdate::Refused), &mut wishes, fx) {
                     self.differed(id, Moment::Refusal, &[], fault.to_string(), true, fx);
                     return self.shadow_faulted(id, &fault, fx);
+                }
+                if wishes.len() > WISHES_MAX {
+                    break;
                 }
             }
             refused = beyond(&wishes, &[]).len();

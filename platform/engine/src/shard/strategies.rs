@@ -19,6 +19,9 @@ use marque_domain::{
 
 /// How many times a strategy may act on the answers to its own actions within one event.
 pub(super) const ROUNDS_MAX: usize = 8;
+/// Wishes of one event at most, with those that answers to them led to. A call has 256; without this, answers to answers would
+/// multiply.
+pub(super) const WISHES_MAX: usize = 512;
 
 /// What no venue answers.
 #[derive(Clone, Copy)]
@@ -82,21 +85,36 @@ impl Shard {
     }
 
     /// Carries wishes to the gate. What no venue answers (a denial, a change) is answered within the event, a bounded
-    /// number of times.
+    /// number of times and with a bounded number of wishes: who wants more has failed.
     pub(crate) fn follow_up(&mut self, deployment: DeploymentId, mut actions: Vec<Action>, fx: &mut Effects) {
         if actions.is_empty() {
             return;
         }
+        // An order that ends on the way is told at once, and what its strategy wants then comes through here again.
+        let outermost = self.wishes.is_none();
         for _ in 0..ROUNDS_MAX {
+            let wanted = self.wishes.unwrap_or(0).saturating_add(actions.len());
+            self.wishes = Some(wanted);
+            if wanted > WISHES_MAX {
+                let fault = Fault::Plugin(format!("it wanted more than {WISHES_MAX} things in one event"));
+                self.faulted(deployment, &fault, fx);
+                break;
+            }
             let answers = self.act(deployment, &actions, fx);
             actions.clear();
             let now = self.market.now();
             for update in answers.iter().filter_map(|answer| self.told(*answer)).collect::<Vec<_>>() {
                 self.call_once(deployment, &mut actions, fx, Told::Update(now, &update));
+                if actions.len() > WISHES_MAX {
+                    break;
+                }
             }
             if actions.is_empty() {
                 break;
             }
+        }
+        if outermost {
+            self.wishes = None;
         }
         self.save(deployment);
     }

@@ -58,7 +58,8 @@ impl Shard {
         self.emit(Record::OrderMoved(order), fx);
     }
 
-    /// Withdraws the orders of an account that stand at the venue and that `which` picks, oldest first.
+    /// Withdraws the orders of an account that stand at the venue, or have not left for it, and that `which` picks, oldest
+    /// first.
     pub(super) fn withdraw_where(
         &mut self,
         account: AccountId,
@@ -67,7 +68,8 @@ impl Shard {
         which: impl Fn(&Order) -> bool,
     ) {
         let orders = self.state.accounts.get(&account).map_or(&[][..], |a| &a.orders);
-        let picked: Vec<OrderId> = orders.iter().filter(|o| o.is_working() && which(o)).map(|o| o.id).collect();
+        let stays = |o: &Order| o.is_working() || o.state == OrderState::Intent;
+        let picked: Vec<OrderId> = orders.iter().filter(|o| stays(o) && which(o)).map(|o| o.id).collect();
         for order in picked {
             self.ended(order, OrderStep::Cancel, reason.to_owned(), fx);
         }

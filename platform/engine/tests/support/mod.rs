@@ -153,6 +153,9 @@ impl NativeHost {
             }
             return Ok(Box::new(clerk));
         }
+        if start.deployment.plugin.name == "insatiable" {
+            return Ok(Box::new(Insatiable));
+        }
         let wants = match start.deployment.plugin.name.as_str() {
             "dice-bars" => Hooks { bars: true, ..Hooks::default() },
             "dice-ticks" => Hooks { ticks: true, ..Hooks::default() },
@@ -164,6 +167,49 @@ impl NativeHost {
             dice.restore(bytes);
         }
         Ok(Box::new(dice))
+    }
+}
+
+/// Wants 256 things that are denied at each tick, and 256 more at each denial.
+struct Insatiable;
+
+impl Insatiable {
+    fn want(actions: &mut Vec<Action>) {
+        actions.extend([Action::Close { position: PositionId(-1) }; 256]);
+    }
+}
+
+impl Strategy for Insatiable {
+    fn hooks(&self) -> Hooks {
+        Hooks { ticks: true, ..Hooks::default() }
+    }
+
+    fn on_history(&mut self, _: BarRun<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn on_bars(&mut self, bars: BarRun<'_>, _: &mut Vec<Action>) -> Result<usize, Fault> {
+        Ok(bars.close.len())
+    }
+
+    fn on_ticks(&mut self, _: TickRun<'_>, actions: &mut Vec<Action>) -> Result<usize, Fault> {
+        Self::want(actions);
+        Ok(1)
+    }
+
+    fn on_order_update(&mut self, _: Millis, update: &OrderUpdate, actions: &mut Vec<Action>) -> Result<(), Fault> {
+        if matches!(update, OrderUpdate::Refused) {
+            Self::want(actions);
+        }
+        Ok(())
+    }
+
+    fn on_timer(&mut self, _: Millis, _: &mut Vec<Action>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
+        Ok(Vec::new())
     }
 }
 

@@ -148,7 +148,7 @@ async fn spec(place: &Backtests, who: &SignedIn, wanted: NewBacktest) -> Result<
     if !problem.errors.is_empty() {
         return Err(problem);
     }
-    requests::check_settings(&strategy, &first_settings(&spec))?;
+    check_grid(&strategy, &spec)?;
     Ok(spec)
 }
 
@@ -163,6 +163,23 @@ fn venue(brands: VenueModel, wanted: &NewBacktest) -> VenueModel {
         latency_ms: wanted.latency_ms.unwrap_or(brands.latency_ms),
         ..brands
     }
+}
+
+/// Checks the settings of the first run, and each further value of a search in its place: what no run could use is said now.
+fn check_grid(strategy: &Plugin, spec: &Spec) -> Result<(), Problem> {
+    let first = first_settings(spec);
+    requests::check_settings(strategy, &first)?;
+    let Some((grid, _)) = spec.kind.search() else { return Ok(()) };
+    for (name, values) in grid {
+        for value in values.iter().skip(1) {
+            let mut settings = first.clone();
+            if let Some(settings) = settings.as_object_mut() {
+                settings.insert(name.clone(), value.clone());
+            }
+            requests::check_settings(strategy, &settings)?;
+        }
+    }
+    Ok(())
 }
 
 /// The settings of the first run.

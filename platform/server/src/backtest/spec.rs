@@ -25,6 +25,8 @@ pub const WINDOWS_MAX: usize = 60;
 const RULES_MAX: usize = 16;
 /// Milliseconds after its approval within which an order must be able to trade.
 const LATENCY_MS_MAX: i64 = 60_000;
+/// Text of a value that a search tries.
+const VALUE_BYTES_MAX: usize = 256;
 
 /// A test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,6 +199,9 @@ impl Spec {
                 let found = found.map_or_else(|| "too many".to_owned(), |count| count.to_string());
                 format!("1 to {combinations_max} combinations; these are {found}")
             });
+            // Each is in the report as often as it was tried.
+            let short = grid.values().flatten().all(|value| value.to_string().len() <= VALUE_BYTES_MAX);
+            check(short, "grid", &|| format!("values of at most {VALUE_BYTES_MAX} characters"));
         }
         if let Kind::Forward { choose_days, try_days, .. } = self.kind {
             let range = 1..=WINDOW_DAYS_MAX;

@@ -231,10 +231,14 @@ async fn move_release(
     let update = tx
         .update::<Entity>()
         .filter(C::Id.eq(id.0))
+        // Asked again in the update itself: of two who decide at the same time one does.
+        .filter(C::Status.is_in(from.iter().map(|status| status.name())))
         .col_expr(C::Status, Expr::val(to.name()))
         .col_expr(C::Reason, Expr::val(reason))
         .col_expr(C::DecidedAt, Expr::val(at.0));
-    tx.run_update(update).await?;
+    if tx.run_update(update).await? == 0 {
+        return Err(StoreError::Conflict("somebody else decided about the release meanwhile".to_owned()));
+    }
     Ok(release)
 }
 

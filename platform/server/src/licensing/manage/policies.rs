@@ -106,7 +106,12 @@ impl PolicyWish {
         };
         let (term, period_ms) = match self.term {
             TermWish::Perpetual => (Term::Perpetual, None),
-            TermWish::Subscription(s) => (Term::Perpetual, Some(within("term_s", s, 60, LONGEST_S)?)),
+            // Each licence has an end of its own, which counts. One without it (it was issued under another term) ends a period
+            // after it was made.
+            TermWish::Subscription(s) => {
+                let ms = within("term_s", s, 60, LONGEST_S)?;
+                (Term::For { since: Since::Creation, ms }, Some(ms))
+            }
             TermWish::Trial(since, s) => (Term::For { since, ms: within("term_s", s, 60, LONGEST_S)? }, None),
         };
         let window_ms = within("window_s", self.window_s, 0, LEASE_S_MAX)?;
