@@ -97,13 +97,34 @@ impl Calendar {
         };
         let sessions = (-1..3)
             .flat_map(|week| self.sessions.iter().map(move |(from, to)| (instant(week, *from), instant(week, *to))));
-        let sessions: Vec<(Millis, Millis)> = sessions.collect();
+        let sessions = self.without_holidays(sessions.collect());
         let gaps = sessions.windows(2).filter_map(|pair| match pair {
             [(_, closes), (opens, _)] => Some(Closure { begins_at: *closes, ends_at: *opens }),
             _ => None,
         });
         let long = |gap: &Closure| gap.ends_at.since(gap.begins_at) >= least_ms.max(1);
         gaps.filter(long).find(|gap| gap.ends_at > at)
+    }
+
+    /// These sessions less the trading days that end on a holiday: a session of several days falls into two there.
+    fn without_holidays(&self, sessions: Vec<(Millis, Millis)>) -> Vec<(Millis, Millis)> {
+        if self.holidays.is_empty() {
+            return sessions;
+        }
+        let mut open: Vec<(Millis, Millis)> = Vec::new();
+        for (from, to) in sessions {
+            let mut begins = from;
+            while begins < to {
+                let ends = self.day_end(begins).min(to);
+                match open.last_mut().filter(|last| last.1 == begins) {
+                    _ if self.is_holiday(begins) => {}
+                    Some(last) => last.1 = ends,
+                    None => open.push((begins, ends)),
+                }
+                begins = ends;
+            }
+        }
+        open
     }
 
     /// How long an answer of [`Calendar::is_open`] at `at` surely stays true: to the end of the wall-clock minute.
@@ -190,6 +211,12 @@ mod tests {
             (CalendarId::Forex, "2014-03-07T12:00:00Z", 47, "2014-03-07T22:00:00Z", "2014-03-09T21:00:00Z"),
             (CalendarId::Forex, "2014-03-07T12:00:00Z", 48, "2014-03-14T21:00:00Z", "2014-03-16T21:00:00Z"),
             (CalendarId::Metals, "2014-05-14T12:00:00Z", 0, "2014-05-14T21:00:00Z", "2014-05-14T22:00:00Z"),
+            // Christmas of 2026 is a Friday, of 2014 a Thursday; New Year's Day of 2023 a Sunday, on which no trading day ends.
+            (CalendarId::Forex, "2026-12-24T12:00:00Z", 24, "2026-12-24T22:00:00Z", "2026-12-27T22:00:00Z"),
+            (CalendarId::Metals, "2026-12-24T12:00:00Z", 24, "2026-12-24T22:00:00Z", "2026-12-27T23:00:00Z"),
+            (CalendarId::Forex, "2014-12-24T12:00:00Z", 24, "2014-12-24T22:00:00Z", "2014-12-25T22:00:00Z"),
+            (CalendarId::Forex, "2014-12-24T12:00:00Z", 25, "2014-12-26T22:00:00Z", "2014-12-28T22:00:00Z"),
+            (CalendarId::Forex, "2022-12-30T12:00:00Z", 24, "2022-12-30T22:00:00Z", "2023-01-01T22:00:00Z"),
             (CalendarId::Metals, "2014-05-14T12:00:00Z", 24, "2014-05-16T21:00:00Z", "2014-05-18T22:00:00Z"),
         ] {
             let found = Calendar::of(calendar).next_closure(instant(at), least_hours * HOUR_MS).unwrap();

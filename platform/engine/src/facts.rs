@@ -13,8 +13,9 @@ use marque_domain::{
     fixed::{Lots, Money},
     id::{AccountId, InstrumentId},
     instrument::Instrument,
+    kill::{Authority, Kill, KillMode},
     ledger::Transaction,
-    order::{Order, Origin, Purpose},
+    order::{Order, Origin, Position, Purpose},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -241,6 +242,7 @@ impl AccountState {
 impl State {
     /// Folds one record into the facts, after the rest of the state.
     pub(crate) fn apply_to_facts(&mut self, record: &Record) {
+        let spared = matches!(record, Record::PositionClosed(p) if self.is_closed_by_others(p));
         let mut of = |id: AccountId, change: &mut dyn FnMut(&mut AccountState)| {
             if let Some(account) = self.accounts.get_mut(&id) {
                 change(account);
@@ -265,13 +267,27 @@ impl State {
                 a.filled(Some(execution), p.opened_at);
             }),
             Record::PositionClosed(p) => of(p.account, &mut |a| {
-                let (at, origin) = p.closed.map_or((p.opened_at, Origin::Rule), |c| (c.at, c.origin));
-                // What a rule closes is no act of the trader's.
+                let at = p.closed.map_or(p.opened_at, |closed| closed.at);
                 let execution = Execution { at, instrument: p.instrument, opening: false };
-                a.filled(Some(execution).filter(|_| origin != Origin::Rule), p.opened_at);
+                a.filled(Some(execution).filter(|_| !spared), p.opened_at);
             }),
             Record::Moved(transaction) => of(transaction.account(), &mut |a| a.moved_money(transaction)),
             _ => {}
+        }
+    }
+
+    /// Whether a position was closed by no act of its owner's: by a rule, or by a switch of those who run the brand or the platform. By
+    /// their own switch they closed it themselves.
+    fn is_closed_by_others(&self, position: &Position) -> bool {
+        let covers = |kill: &Kill| {
+            kill.mode == KillMode::Close
+                && kill.authority > Authority::Trader
+                && kill.scope.covers(position.account, position.instrument, position.deployment)
+        };
+        match position.closed.map_or(Origin::Rule, |closed| closed.origin) {
+            Origin::Rule => true,
+            Origin::KillSwitch => self.kills.values().any(covers),
+            Origin::Strategy | Origin::Trader | Origin::StopLoss | Origin::TakeProfit | Origin::StopOut => false,
         }
     }
 }

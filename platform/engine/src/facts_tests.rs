@@ -5,6 +5,7 @@ use marque_domain::{
     fixed::Lots,
     id::{OrderId, PositionId, TransactionId, UserId},
     instrument::Currency,
+    kill::KillScope,
     ledger::{Book, TransactionKind},
     order::{Closed, Order, OrderState, Origin, Position, Side},
     plugin::{PluginDigest, PluginRef},
@@ -143,6 +144,34 @@ fn days_are_tallied_by_opening_and_by_closing_for_rules_that_ask() {
     assert_eq!(Facts::of(account, 1, &market).days(), []);
     let fills: Vec<(i64, bool)> = facts.executions().iter().map(|e| (e.at.0, e.opening)).collect();
     assert_eq!(fills, [(10, true), (310, true), (320, false), (330, false)]);
+}
+
+/// A news window counts what its owner did, not what was done to protect them.
+#[test]
+fn what_others_close_is_no_act_of_the_owners() {
+    for (authority, mode, origin, counts) in [
+        (Some(Authority::Broker), KillMode::Close, Origin::KillSwitch, false),
+        (Some(Authority::Operator), KillMode::Close, Origin::KillSwitch, false),
+        (Some(Authority::Trader), KillMode::Close, Origin::KillSwitch, true),
+        (Some(Authority::Broker), KillMode::Close, Origin::Trader, true),
+        (Some(Authority::Broker), KillMode::Stop, Origin::KillSwitch, true),
+        (None, KillMode::Close, Origin::Rule, false),
+        (None, KillMode::Close, Origin::StopOut, true),
+    ] {
+        let mut state = opened();
+        trade(&mut state, 1, 10);
+        if let Some(authority) = authority {
+            let (by, reason) = ("risk@x.example".to_owned(), "a test".to_owned());
+            let kill = Kill { scope: KillScope::Tenant, mode, authority, by, reason, at: Millis(15) };
+            state.apply(&Record::KillPressed(kill));
+        }
+        let mut closed = position(1, 10, Some((20, -5)));
+        closed.closed = closed.closed.map(|closed| Closed { origin, ..closed });
+        state.apply(&Record::PositionClosed(closed));
+        let market = Market::new(&[]);
+        let executions = Facts::of(&state.accounts[&ACCOUNT], 0, &market).executions().len();
+        assert_eq!(executions, if counts { 2 } else { 1 }, "{authority:?} {mode:?} {origin:?}");
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub const FAULTS_MAX: usize = 3;
 /// How long a fault counts, in market time.
 pub const FAULT_WINDOW_MS: i64 = 10 * MINUTE_MS;
 /// The shortest and the longest rest after faults of the host, in milliseconds of market time.
-const REST_MS: core::ops::RangeInclusive<i64> = 1_000..=MINUTE_MS;
+const REST_MS: core::ops::RangeInclusive<i64> = REST_MS_MIN..=MINUTE_MS;
+pub(crate) const REST_MS_MIN: i64 = 1_000;
 
 /// A snapshot and how much of the market it has seen: bars that opened before `until`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

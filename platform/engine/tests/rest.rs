@@ -21,7 +21,7 @@ use support::{
     START, deployment,
     mortal::{self, Mortal, feed, outcome, revive},
     quote,
-    release::{FIRST, LATE, release},
+    release::{CROWDED, FIRST, LATE, release},
     terms,
 };
 
@@ -71,6 +71,19 @@ fn one_that_the_host_stops_rests_longer_each_time_and_is_never_quarantined() {
         said[..2],
         ["Stopped at its deadline.", "Stopped at its deadline. It is shown the market again in 1 s."]
     );
+}
+
+/// Where the host has no room for another instance, the strategy that failed has none for a while; that is not its fault.
+#[test]
+fn one_that_finds_no_room_again_is_not_quarantined() {
+    let mut journal = Mortal::default();
+    let mut desk = begin(release("dice-ticks", "3 9", CROWDED), &mut journal);
+    feed(&mut desk, &mut journal, &quotes(15)).unwrap();
+    assert_eq!(desk.shard().state().deployments[&DEPLOYED].status, DeploymentStatus::Running);
+    let at = failed_at(&journal.records);
+    let rests: Vec<i64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(rests[..7], [1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000], "it is tried less and less often");
+    assert!(rests[7..].iter().all(|rest| *rest == 60_000), "{rests:?}");
 }
 
 #[test]

@@ -167,6 +167,20 @@ fn a_mute_rule_denies_and_holds_but_closes_nothing() {
 }
 
 #[test]
+fn a_rule_that_answers_does_not_speak_for_one_that_does_not() {
+    for rules in [["mute", "floor"], ["floor", "mute"]] {
+        let (mut desk, mut journal) = (desk(), Journal::default());
+        open(&mut desk, rules.map(|name| plugin(name, "9900")).to_vec(), &mut journal);
+        for n in 0..4 {
+            let status = &desk.shard().state().accounts[&AccountId(1)].status;
+            assert!(matches!(status, AccountStatus::Held(_)), "{rules:?} {n}: {status:?}");
+            // The floor is asked with every new peak, the mute one again after a minute.
+            desk.quote(&quote((n + 1) * 61_000, n, 1), &mut journal).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_breach_latches_and_flattens() {
     let (mut desk, mut journal) = (desk(), Journal::default());
     open(&mut desk, vec![plugin("floor", "9900")], &mut journal);

@@ -23,7 +23,7 @@ use support::{
     NativeHost, NoHistory, deployment, instrument,
     mortal::{self, Mortal, feed, outcome, revive},
     quote,
-    release::{BOLDER, BROKEN, DEAD, EQUAL, FIRST, PROUD, SILENT, release},
+    release::{BOLDER, BROKEN, DEAD, EQUAL, FIRST, LATE, PROUD, SILENT, release},
     terms,
 };
 
@@ -217,14 +217,20 @@ fn every_differing_decision_is_reported() {
 
 #[test]
 fn a_shadow_that_fails_ends_alone() {
+    for (release, reason) in [(BROKEN, "it fails at everything"), (LATE, "Stopped at its deadline.")] {
+        ends_alone(release, reason);
+    }
+}
+
+fn ends_alone(release: u8, reason: &str) {
     let case = Case::new("dice-ticks", 3, 9, FIRST);
-    let (desk, journal) = calm(&case, &[(100, case.shadow(BROKEN))]);
+    let (desk, journal) = calm(&case, &[(100, case.shadow(release))]);
     let ends: Vec<_> = journal
         .records
         .iter()
         .filter_map(|r| if let Record::ShadowEnded { end, .. } = r { Some(end) } else { None })
         .collect();
-    assert_eq!(ends, [&ShadowEnd::Failed("it fails at everything".into())]);
+    assert_eq!(ends, [&ShadowEnd::Failed(reason.into())]);
     assert_eq!(journal.differences.iter().filter(|d| d.failed).count(), 3);
     let state = desk.shard().state();
     assert_eq!(state.deployments[&DEPLOYED].status, DeploymentStatus::Running);

@@ -39,11 +39,13 @@ pub(crate) struct Levels {
     pub above: Money,
     pub at: Millis,
     pub peak: Money,
+    /// It gave no answer the last time.
+    pub silent: bool,
 }
 
 impl Levels {
     const fn asleep(peak: Money) -> Self {
-        Self { below: Money::MIN, above: Money::MAX, at: Millis(i64::MAX), peak }
+        Self { below: Money::MIN, above: Money::MAX, at: Millis(i64::MAX), peak, silent: false }
     }
 }
 
@@ -261,7 +263,13 @@ impl RuleBench {
         })
     }
 
-    /// Asks a rule about an account and sets its levels. After a fault it is asked again a minute later.
+    /// Whether a rule of an account gave no answer when it was asked last.
+    pub fn is_any_silent(&self, account: AccountId) -> bool {
+        self.watched.get(&account).is_some_and(|watched| watched.levels.iter().any(|level| level.silent))
+    }
+
+    /// Asks a rule about an account and sets its levels. After a fault it is asked again a minute later, or when its day
+    /// begins: that must not come late.
     pub fn assess(
         &mut self,
         account: AccountId,
@@ -279,8 +287,12 @@ impl RuleBench {
                 level.above = a.wake_above.unwrap_or(Money::MAX);
                 let at = a.wake_at.filter(|at| *at > view.now).unwrap_or(Millis(i64::MAX));
                 level.at = at.min(view.day.next_at);
+                level.silent = false;
             }
-            Err(_) => *level = Levels { at: view.now.plus(RETRY_MS), ..Levels::asleep(level.peak) },
+            Err(_) => {
+                let at = view.now.plus(RETRY_MS).min(view.day.next_at);
+                *level = Levels { at, silent: true, ..Levels::asleep(level.peak) };
+            }
         });
         answer
     }

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::{
     event::{Effects, Record},
     port::{BarRun, Fault, OrderUpdate, Strategy, StrategyStart},
-    runner::{Runner, RunnerMark},
+    runner::{REST_MS_MIN, Runner, RunnerMark},
     told::Told,
 };
 use marque_domain::{
@@ -49,13 +49,23 @@ impl Shard {
             None => fault.to_string(),
         };
         self.emit(Record::Faulted { deployment, at, fault: said }, fx);
-        if !too_many && self.revive(&mut runner).is_ok() {
-            if let Some(rest) = rest {
-                // What it missed is counted from here.
-                let _ = runner.save(runner.timeframe.open_of(at));
-                runner.rests_until = Some(at.plus(rest));
+        match if too_many { Err(fault.clone()) } else { self.revive(&mut runner) } {
+            Ok(()) => {
+                if let Some(rest) = rest {
+                    // What it missed is counted from here.
+                    let _ = runner.save(runner.timeframe.open_of(at));
+                    runner.rests_until = Some(at.plus(rest));
+                }
+                return self.runners.insert(runner);
             }
-            return self.runners.insert(runner);
+            // No room or no time for an instance just now: nobody's fault either. It has none while it rests.
+            Err(Fault::Host(_)) => {
+                runner.strategy = None;
+                let rest = rest.or_else(|| runner.host_fault(at)).unwrap_or(REST_MS_MIN);
+                runner.rests_until = Some(at.plus(rest));
+                return self.runners.insert(runner);
+            }
+            Err(Fault::Plugin(_)) => {}
         }
         self.curve.unfollow(runner.instrument, runner.account);
         self.halt(deployment, DeploymentStatus::Quarantined(fault.to_string()), fx);

@@ -222,7 +222,8 @@ impl Shard {
         }
         let Some(state) = self.state.accounts.get(&account) else { return };
         let equity = book::equity(state, &self.market);
-        let held = state.status == AccountStatus::Held(RULE_SILENT.to_owned());
+        // One that answers speaks for itself, not for another that does not.
+        let heard = state.status == AccountStatus::Held(RULE_SILENT.to_owned()) && !self.rules.is_any_silent(account);
         let known = state.rules.get(usize::from(index)).and_then(|r| r.last.as_ref());
         let said = |a: &Assessment| (a.standing, a.floor);
         let news = known.is_none_or(|k| {
@@ -233,7 +234,7 @@ impl Shard {
         if news {
             self.emit(Record::Assessed { account, rule: index, assessment, equity, at }, fx);
         }
-        if held {
+        if heard {
             self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
         }
         match standing {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::{Effects, Record, Refusal},
     port::{Action, Fault, OrderUpdate, Room},
-    runner::{Runner, RunnerMark},
+    runner::{FAULTS_MAX, Runner, RunnerMark},
     state::AccountState,
     told::{Told, beyond, in_words, shorten},
 };
@@ -156,11 +156,18 @@ impl Shard {
         fx.differences.push(Difference { deployment, at, moment, live, shadow, failed });
     }
 
-    /// As for a live release: a new instance takes over from the saved state, and three faults in ten minutes end it.
+    /// As for a live release: a new instance takes over from the saved state, and three faults in ten minutes end it; those of
+    /// the host too, because a shadow may not take time from the others for as long as it likes, and nobody needs it to live.
     fn shadow_faulted(&mut self, id: DeploymentId, fault: &Fault, fx: &mut Effects) {
         let at = self.market.now();
         let Some(mut runner) = self.shadows.remove(id) else { return };
-        let too_many = matches!(fault, Fault::Plugin(_)) && runner.fault(at);
+        let too_many = match fault {
+            Fault::Plugin(_) => runner.fault(at),
+            Fault::Host(_) => {
+                runner.host_fault(at);
+                runner.host_faults.len() >= FAULTS_MAX
+            }
+        };
         if !too_many && self.revive(&mut runner).is_ok() {
             return self.shadows.insert(runner);
         }

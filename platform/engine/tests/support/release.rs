@@ -23,6 +23,8 @@ pub const SILENT: u8 = 12;
 pub const DEAD: u8 = 13;
 /// Is stopped by the host whenever the market moves.
 pub const LATE: u8 = 14;
+/// Fails at every event, and then there is no room for another instance.
+pub const CROWDED: u8 = 15;
 
 /// A release of a strategy with its settings.
 pub fn release(name: &str, settings: &str, digest: u8) -> PluginRef {
@@ -34,6 +36,7 @@ pub fn of(start: &StrategyStart<'_>, code: Box<dyn Strategy>) -> Result<Box<dyn 
     match digest {
         FIRST | EQUAL => Ok(code),
         PROUD if start.restore.is_some() => Err(Fault::Plugin("this state is of another version".into())),
+        CROWDED if start.restore.is_some() => Err(Fault::Host("there is no room".into())),
         DEAD => Err(Fault::Plugin("it does not start".into())),
         _ => Ok(Box::new(Release { digest, code })),
     }
@@ -46,7 +49,7 @@ struct Release {
 
 impl Release {
     fn changed<T>(&self, answer: Result<T, Fault>, actions: &mut [Action]) -> Result<T, Fault> {
-        if self.digest == BROKEN {
+        if self.digest == BROKEN || self.digest == CROWDED {
             return Err(Fault::Plugin("it fails at everything".into()));
         }
         if self.digest == LATE {
