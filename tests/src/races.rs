@@ -81,14 +81,14 @@ async fn races(site: Site) {
     let made: BTreeSet<&str> = answers.iter().filter_map(|(_, line)| line["id"].as_str()).collect();
     assert_eq!(made.len(), 1, "one movement");
 
-    // A payout that fits once.
-    let payout = |n: usize| json!({ "kind": "payout", "amount": "60000.00", "reference": format!("payout-{n}") });
-    let answers = owner.at_once(&format!("{statement}?payout"), payout).await;
+    // A withdrawal that fits once.
+    let withdrawal = |n: usize| json!({ "kind": "withdrawal", "amount": "60000.00", "reference": format!("out-{n}") });
+    let answers = owner.at_once(&format!("{statement}?withdrawal"), withdrawal).await;
     assert_eq!((count(&answers, 200), count(&answers, 409)), (1, AT_ONCE - 1), "{:?}", answers.first());
     let lines = owner.get(&statement).await;
     let kinds: Vec<&str> =
         lines["items"].as_array().expect("lines").iter().filter_map(|l| l["kind"].as_str()).collect();
-    assert_eq!(kinds, ["payout", "deposit", "deposit"]);
+    assert_eq!(kinds, ["withdrawal", "deposit", "deposit"]);
     assert_eq!(lines.pointer("/items/0/balance"), Some(&json!("40250.00")));
 
     // Orders a day, over two accounts of one person.

@@ -129,10 +129,37 @@ fn a_reference_counts_once_and_names_one_movement() {
 fn of_a_hundred_withdrawals_that_fit_once_one_is_made() {
     let mut bench = Bench::new();
     let made =
-        (0..100).filter(|n| bench.movement(MovementKind::Payout, Money::whole(60_000), &format!("p{n}")).is_ok());
+        (0..100).filter(|n| bench.movement(MovementKind::Withdrawal, Money::whole(60_000), &format!("w{n}")).is_ok());
     assert_eq!(made.count(), 1);
     assert_eq!(bench.balance(), Money::whole(40_000));
     assert_eq!(bench.desk.shard().state().accounts[&ACCOUNT].funded, Money::whole(40_000));
+}
+
+/// A payout is of profit that is taken; what was given is withdrawn, and what is floating may be gone tomorrow.
+#[test]
+fn a_payout_is_of_profit_on_a_flat_book() {
+    let mut bench = Bench::new();
+    let code = |refused: Result<(), Refusal>| match refused {
+        Err(Refusal::Movement(denial)) => denial.code(),
+        other => panic!("{other:?}"),
+    };
+    let payout =
+        |bench: &mut Bench, amount: i64, name: &str| bench.movement(MovementKind::Payout, Money::whole(amount), name);
+    bench.movement(MovementKind::Deposit, Money::whole(5_000), "d").unwrap();
+    assert_eq!(code(payout(&mut bench, 1, "p1")), "above_profit", "a deposit is no profit");
+    bench.buy(Lots::whole(10));
+    bench.desk.quote(&quote(1_000, 200, 1), &mut bench.journal).unwrap();
+    assert_eq!(code(payout(&mut bench, 1, "p2")), "positions_open");
+    let position = bench.desk.shard().state().accounts[&ACCOUNT].positions[0].id;
+    bench.command(Command::Want { account: ACCOUNT, intent: support::close(position) }).unwrap();
+    let profit = bench.balance().saturating_sub(Money::whole(105_000));
+    assert!(profit > Money::whole(1_000), "{profit}");
+    assert_eq!(code(payout(&mut bench, 2_000, "p3")), "above_profit");
+    payout(&mut bench, 1_000, "p4").unwrap();
+    payout(&mut bench, 1_000, "p4").unwrap();
+    let left = bench.balance().saturating_sub(Money::whole(105_000));
+    assert_eq!(profit.saturating_sub(left), Money::whole(1_000), "and asked again it is that one");
+    assert_eq!(code(payout(&mut bench, 1_000, "p5")), "above_profit");
 }
 
 #[test]

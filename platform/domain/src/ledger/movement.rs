@@ -155,6 +155,19 @@ pub enum MovementDenial {
         "an account takes {MOVEMENTS_MAX} movements in its life, and this one has taken them. Open another account"
     )]
     TooMany,
+    /// A payout while something is open: what the profit is, is not settled.
+    #[error("a payout is of profit that is taken, and this account has open positions. Close them first")]
+    PositionsOpen,
+    /// A payout of more than the profit.
+    #[error(
+        "{asked:.2} is more than the profit of this account, which is {profit:.2}. Ask for less, or for a withdrawal"
+    )]
+    AboveProfit {
+        /// How much was asked for.
+        asked: Money,
+        /// Balance less what the account was given.
+        profit: Money,
+    },
     /// The balance would not fit.
     #[error("the balance would be larger than can be kept: the limit is about 92 billion")]
     TooLarge,
@@ -171,6 +184,8 @@ impl MovementDenial {
             Self::ReferenceTaken { .. } => "reference_taken",
             Self::Uncertain => "account_uncertain",
             Self::TooMany => "too_many_movements",
+            Self::PositionsOpen => "positions_open",
+            Self::AboveProfit { .. } => "above_profit",
             Self::TooLarge => "number_too_large",
         }
     }

@@ -11,7 +11,7 @@ use marque_domain::{
     id::{AccountId, TransactionId},
     ledger::{
         Transaction,
-        movement::{Funds, MOVEMENTS_MAX, Movement, MovementDenial},
+        movement::{Funds, MOVEMENTS_MAX, Movement, MovementDenial, MovementKind},
     },
 };
 
@@ -46,9 +46,21 @@ impl Shard {
         if leaves && state.is_uncertain() {
             return Err(MovementDenial::Uncertain);
         }
+        if movement.kind == MovementKind::Payout {
+            permit_payout(state, movement.amount)?;
+        }
         let free = book::equity(state, &self.market).saturating_sub(book::margin_used(state, &self.market));
         movement.permit(Funds { balance: state.balance, free })
     }
+}
+
+/// A payout is of profit, when the book is flat: of what nobody knows yet whether it is earned, nothing goes out.
+fn permit_payout(state: &AccountState, asked: Money) -> Result<(), MovementDenial> {
+    if !state.positions.is_empty() {
+        return Err(MovementDenial::PositionsOpen);
+    }
+    let profit = state.balance.saturating_sub(state.facts.capital).max(Money::ZERO);
+    if asked > profit { Err(MovementDenial::AboveProfit { asked, profit }) } else { Ok(()) }
 }
 
 /// Whether this very movement was made before. A reference that names another one is refused.

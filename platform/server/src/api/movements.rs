@@ -199,8 +199,8 @@ impl Movements {
     /// Move money
     ///
     /// A deposit, withdrawal, fee, adjustment or payout on an account, by who runs the brand. Nothing leaves an account
-    /// that is not in its balance or that its open positions need as margin. In a browser it needs a proof of the last
-    /// minutes; a program needs a token for `manage`.
+    /// that is not in its balance or that its open positions need as margin; a payout is of profit, when nothing is open.
+    /// In a browser it needs a proof of the last minutes; a program needs a token for `manage`.
     #[oai(path = "/accounts/:account/transactions", method = "post", operation_id = "move_money", transform = "once")]
     async fn move_money(
         &self,
