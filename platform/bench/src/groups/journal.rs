@@ -198,7 +198,8 @@ async fn open(config: &Config) -> Result<(Arc<Floor>, Arc<Desk>, TenantDb)> {
     let tenants = system.tenants().await?;
     let tenant = tenants.iter().find(|t| t.spec.slug.as_str() == "aurora").context("aurora is there")?.id;
     let desk = floor.desk(tenant).await?;
-    while desk.view().quotes.is_empty() {
+    // Each instrument's first price comes when it comes; these are traded.
+    while ![0, 1].into_iter().all(|id| desk.view().quotes.contains_key(&InstrumentId(id))) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok((floor, desk, system.tenant_db(tenant)))

@@ -160,6 +160,8 @@ fn terms(licence: &Licence, ask: Ask, now: Millis) -> Terms {
     let expires_at = licence.expires_once_asked(ask, now);
     let longest = now.plus(OFFLINE_MS_MAX);
     let end = expires_at.map_or(longest, |end| end.plus(policy.grace_ms).min(longest));
+    // A floating seat is another's once nothing was heard of it for so long: until then, and no longer, it may be used unheard.
+    let end = policy.floating.map_or(end, |floating| end.min(now.plus(floating.window_ms).plus(floating.drift_ms)));
     let lease_until = now.plus(policy.lease_ms.max(0)).min(end);
     let grace_until = lease_until.plus(policy.offline_grace_ms.max(0)).min(end);
     Terms { lease_until, grace_until, expires_at }

@@ -104,6 +104,9 @@ proptest! {
             if let Some(terms) = apply(&mut licence, &step, now) {
                 prop_assert!(now <= terms.lease_until && terms.lease_until <= terms.grace_until);
                 prop_assert!(terms.grace_until <= now.plus(OFFLINE_MS_MAX));
+                if let Some(floating) = policy.floating {
+                    prop_assert!(terms.grace_until <= now.plus(floating.window_ms + floating.drift_ms), "its seat is another's");
+                }
                 if let Some(end) = licence.expires_at() {
                     prop_assert!(terms.grace_until <= end.plus(policy.grace_ms), "{:?}", terms);
                 }
