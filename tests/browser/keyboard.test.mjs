@@ -205,4 +205,72 @@ describe('by keys alone somebody', () => {
         await page.getByText('Two-step sign-in is off').waitFor();
       }));
   }
+
+  test('sets a way to sign in up, and finds in the log who did', () =>
+    visit(browser, STILL, async (page) => {
+      await toSecurity(page, 'borealis', 'owner');
+      await press(page, link(page, 'Admin'));
+      await press(page, link(page, 'Single sign-on'));
+      await heading(page, 'Single sign-on');
+      await goesRound(page);
+      await press(page, link(page, 'OpenID Connect'));
+      await heading(page, 'Add OpenID Connect');
+      await goesRound(page);
+      await type(page, page.getByLabel('Name', { exact: true }), 'Firm');
+      await type(page, page.getByLabel('Short name'), 'firm');
+      await type(page, page.getByLabel('Issuer'), 'https://login.firm.example');
+      await type(page, page.getByLabel('Client id'), 'borealis');
+      await type(page, page.getByLabel('Client secret'), 'not a real secret');
+      await press(page, button(page, 'Save'));
+      await heading(page, 'Firm');
+      await goesRound(page);
+      await press(page, button(page, 'Switch on'), 'Space');
+      await button(page, 'Switch off').waitFor();
+
+      await press(page, link(page, 'Admin').first());
+      await press(page, link(page, 'Audit log'));
+      await heading(page, 'Audit log');
+      await goesRound(page);
+      await choose(page, page.getByRole('combobox', { name: 'What' }), 'Added a single sign-on connection');
+      await press(page, button(page, 'Show'));
+      await page.getByRole('row', { name: /firm/ }).first().waitFor();
+      assert.equal(await page.getByRole('row').count(), 2, 'the head and the one entry');
+      const saved = page.waitForEvent('download');
+      await press(page, link(page, 'Save as CSV'));
+      assert.equal((await saved).suggestedFilename(), 'audit.csv');
+    }));
+
+  test('forgets their password, takes another, and then another address', () =>
+    visit(browser, STILL, async (page) => {
+      const { email } = site.person('borealis', 'trader');
+      await page.goto(site.url('borealis', '/sign-in'));
+      await press(page, link(page, 'Forgot your password?'));
+      await heading(page, 'Forgot your password?');
+      await goesRound(page);
+      await type(page, page.getByLabel('E-mail'), email);
+      await press(page, button(page, 'Send me a link'));
+      await heading(page, 'Check your mail');
+      await page.goto((await site.mail('borealis', email, 'reset-password')).link);
+      await heading(page, 'Choose a new password');
+      await goesRound(page);
+      await type(page, page.getByLabel('New password'), 'seventeen quiet otters');
+      await page.keyboard.press('Enter');
+      await heading(page, 'Your password is set');
+      await press(page, link(page, 'Sign in').first());
+      await type(page, page.getByLabel('E-mail'), email);
+      await type(page, page.getByLabel('Password'), 'seventeen quiet otters');
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'Sign out' }).waitFor();
+
+      await page.goto(site.url('borealis', '/security'));
+      await press(page, link(page, 'E-mail address'));
+      await heading(page, 'Change your e-mail');
+      await goesRound(page);
+      await type(page, page.getByLabel('New e-mail'), 'keys@borealis.example');
+      await press(page, button(page, 'Send a link to the new address'));
+      await heading(page, 'Check your mail');
+      await page.goto((await site.mail('borealis', 'keys@borealis.example', 'confirm-email')).link);
+      await press(page, button(page, 'Use this address'));
+      await heading(page, 'Your address is changed');
+    }));
 });

@@ -179,13 +179,16 @@ impl Identity {
     /// [`ProblemCode::Suspended`] when the brand has shut them out, [`ProblemCode::SsoRefused`] when they must come by
     /// another site; that the database does not answer.
     pub async fn admit(&self, tenant: &Tenant, proven: Proven<'_>) -> Result<Admission, Problem> {
-        if let Err(other_way) = self.check_way(tenant, &proven.user, proven.method).await {
-            let details = json!({ "by": proven.method.name(), "reason": "other-way" });
-            proven.note(tenant, Act::SignInFailed, details).await?;
-            return Err(other_way);
-        }
+        self.check_way_of(tenant, &proven).await?;
         let demands = self.demands(tenant, &proven).await?;
         self.proceed(tenant, proven, demands).await
+    }
+
+    /// Whether they may come in this way; that they may not is noted.
+    async fn check_way_of(&self, tenant: &Tenant, proven: &Proven<'_>) -> Result<(), Problem> {
+        let Err(other_way) = self.check_way(tenant, &proven.user, proven.method).await else { return Ok(()) };
+        proven.note(tenant, Act::SignInFailed, json!({ "by": proven.method.name(), "reason": "other-way" })).await?;
+        Err(other_way)
     }
 
     /// What is asked of somebody besides what they have shown. What asks for more adds its demand here.
@@ -258,6 +261,8 @@ impl Identity {
             let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);
             return Ok(if left > 0 { Answered::Wrong { left } } else { Answered::Over });
         }
+        // A connection may claim their domain since the sign-in began.
+        self.check_way_of(tenant, &proven).await?;
         // Used up before anything is opened: of many right answers at once one goes on.
         if one_time::redeem(db, TokenKind::Challenge, &token, now).await?.is_none() {
             return Ok(Answered::Over);

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     audit::Act,
-    identity::admission::Method as Way,
+    identity::{
+        admission::Method as Way,
+        factors::{confirm_app, totp},
+    },
     mail::MailKind,
     problem::ProblemCode,
     testing::{self, NOON, queued},
@@ -395,6 +398,29 @@ async fn a_claimed_domain_ends_what_other_ways_opened() {
         assert_eq!(db.end_grants_of(user, NOON).await.unwrap(), left);
         assert_eq!(db.end_personal_tokens(user, None, NOON).await.unwrap(), left);
     }
+}
+
+/// A sign-in by password that waits for its second proof when the domain is claimed does not go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claimed_domain_ends_what_is_half_open_too() {
+    let world = World::start().await;
+    let db = world.db(AURORA).await;
+    let (ann, keys) = (db.user_by_email("ann@here.example").await.unwrap().unwrap(), world.identity.vault());
+    let keys = keys.of(&db).await.unwrap();
+    totp::begin(&db, &keys, ann.id, NOON).await.unwrap();
+    let app = totp::waiting(&db, &keys, ann.id).await.unwrap().unwrap();
+    let begun = app.code_at(NOON.plus(-MINUTE_MS));
+    assert!(confirm_app(&db, &keys, ann.id, &begun, NOON.plus(-MINUTE_MS)).await.unwrap().is_some());
+    let mut browser = world.browser(AURORA);
+    let waits = browser.by_password("ann@here.example").await;
+    assert_eq!(&waits.headers()["location"], "/sign-in/more");
+    claim(&world, "here.example").await;
+    let csrf = browser.csrf("/sign-in/more").await;
+    let code = app.code_at(NOON);
+    let form = [("csrf", csrf.as_str()), ("code", code.as_str())];
+    let answer = browser.send(Method::POST, "/sign-in/more", Some(&form)).await;
+    refused(answer, 403, "sign in with acme").await;
+    assert_eq!(browser.who().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
