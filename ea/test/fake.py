@@ -178,7 +178,7 @@ class Fake:
             if not verdict.valid:
                 return "l." + licence.key_id, self.shape("activate", fields, licence, None, verdict)
             known = verdict.activation or policy.Activation(licence, secrets.token_hex(8))
-            known.take(fields, self.now, secrets.token_hex(32))
+            known.take(fields, self.now, secrets.token_hex(32), verdict.moves)
             self.activations[known.id] = known
         verdict = policy.decide(licence, known, fields, self.now)
         answer = self.shape("activate", fields, licence, known, verdict)

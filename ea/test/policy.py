@@ -83,10 +83,11 @@ class Activation:
     centilots: int = 0
     runtime_s: int = 0
 
-    def take(self, claim, now, salt):
+    def take(self, claim, now, salt, moves):
         """An EA takes it, anew or for the first time: under a new key."""
         if self not in self.licence.activations:
             self.licence.activations.append(self)
+        if moves:
             self.licence.moved_at = now
         self.account, self.server, self.machine = claim["account"], claim["server"], claim["machine"]
         self.nonce, self.released, self.seen, self.pending = claim["nonce"], False, now, None
@@ -113,6 +114,7 @@ class Verdict:
     code: str
     facts: dict = dataclasses.field(default_factory=dict)
     activation: Activation = None
+    moves: bool = False
 
     @property
     def valid(self):
@@ -177,9 +179,21 @@ def admit(licence, claim, now):
             return Verdict("TOO_MANY_MACHINES", {"machines_max": licence.machines_max})
         if len({each.account for each in others} | {claim["account"]}) > licence.accounts_max:
             return Verdict("TOO_MANY_ACCOUNTS", {"accounts_max": licence.accounts_max})
-    if mine is None and licence.activations and now < licence.moved_at + licence.cooldown_s:
+    moving = moves(licence, mine, claim, now)
+    if moving and licence.activations and now < licence.moved_at + licence.cooldown_s:
         return Verdict("TRANSFER_COOLDOWN", {"retry_at": licence.moved_at + licence.cooldown_s})
-    return Verdict("VALID", activation=mine)
+    return Verdict("VALID", activation=mine, moves=moving)
+
+
+def moves(licence, mine, claim, now):
+    """Whether the licence goes to an account or computer that it was not with last."""
+    if mine is None or (mine.account, mine.machine) != (claim["account"], claim["machine"]):
+        return True
+    if mine.is_live(now) or not licence.strict:
+        return False
+    since = [each for each in licence.activations if each.is_live(now) or each.seen >= mine.seen]
+    machines, accounts = {each.machine for each in since}, {each.account for each in since}
+    return len(machines) > licence.machines_max or len(accounts) > licence.accounts_max
 
 
 def terms(licence, claim, now):

@@ -72,7 +72,7 @@ pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: M
             }
             answer
         }
-        Verdict::Valid { seat, terms, notices } => {
+        Verdict::Valid { seat, terms, notices, .. } => {
             let mut fields = begin(operation, ask, true, "VALID", "The licence is valid.", now);
             if let Some(seat) = seat {
                 fields.put("activation", seat.to_string());

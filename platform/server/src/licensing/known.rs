@@ -233,8 +233,9 @@ fn activation(seat: &Seat, policy: &Policy) -> Activation {
         account: seat.account.clone(),
         server: seat.server.clone(),
         machine: seat.machine.clone(),
-        seen_at: if lapsed { Millis(0) } else { seat.seen_at },
+        seen_at: seat.seen_at,
         released: seat.released_at.is_some() || (lapsed && policy.floating.is_none()),
+        lapsed,
     }
 }
 

@@ -31,12 +31,13 @@ pub enum Unusual {
 #[must_use]
 pub fn unusual(events: &[LicenceEvent], now: Millis, country: impl Fn(&str) -> Option<String>) -> Vec<Unusual> {
     let recent = |event: &&LicenceEvent| now.since(event.at) <= MACHINES_WITHIN_MS;
-    let taken = events.iter().filter(recent).filter(|event| event.kind == Kind::Activated);
+    let taken = events.iter().filter(recent).filter(|event| matches!(event.kind, Kind::Activated | Kind::TakenOver));
     let machines = taken.map(|event| event.machine.as_str()).collect::<BTreeSet<_>>().len();
     let mut found: Vec<Unusual> =
         (machines > MACHINES_MANY).then_some(Unusual::Machines(machines)).into_iter().collect();
     // Only the EA's own address counts, not that of who released a seat in the portal.
-    let heard = |event: &&LicenceEvent| matches!(event.kind, Kind::Activated | Kind::TakenUp | Kind::Moved);
+    let heard =
+        |event: &&LicenceEvent| matches!(event.kind, Kind::Activated | Kind::TakenUp | Kind::TakenOver | Kind::Moved);
     let mut before: Option<(String, Millis)> = None;
     for event in events.iter().rev().filter(heard) {
         let Some(there) = country(&event.address) else { continue };
@@ -75,6 +76,11 @@ mod tests {
                 (0..6).map(|n| event(n, n * HOUR_MS, Kind::Activated, &format!("m{n}"), "")).collect(),
                 vec![Unusual::Machines(6)],
             ),
+            (
+                (0..6).map(|n| event(n, n * HOUR_MS, Kind::TakenOver, &format!("m{n}"), "")).collect(),
+                vec![Unusual::Machines(6)],
+            ),
+            ((0..6).map(|n| event(n, n * HOUR_MS, Kind::TakenUp, &format!("m{n}"), "")).collect(), vec![]),
             ((0..6).map(|n| event(n, n * 3 * DAY_MS, Kind::Activated, &format!("m{n}"), "")).collect(), vec![]),
             (
                 vec![event(2, 0, Kind::Moved, "a", "br.1"), event(1, HOUR_MS, Kind::Activated, "a", "cz.1")],

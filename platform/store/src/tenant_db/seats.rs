@@ -241,7 +241,7 @@ async fn move_on(tx: &TenantTx, taken: &SeatTaken, revision: i64) -> Result<bool
     let (licence, at) = (taken.seat.licence.0, taken.seat.taken_at.0);
     let mut update = tx.update::<Licences>().filter(L::Id.eq(licence)).filter(L::Revision.eq(taken.revision));
     update = update.col_expr(L::Revision, Expr::val(revision));
-    if taken.new {
+    if taken.moved {
         update = update.col_expr(L::MovedAt, Expr::val(at));
     }
     if tx.run_update(update).await? != 1 {

@@ -97,7 +97,8 @@ fn taking(id: i64, revision: i64) -> SeatTaken {
         created_at: NOW,
         retires_at: None,
     };
-    SeatTaken { revision, seat, new: true, salt, lapsed: Vec::new(), forgotten: Vec::new(), events: Vec::new() }
+    let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
+    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events }
 }
 
 fn report(seat: i64, sequence: i64, alive_at: Option<Millis>) -> SeatReport {

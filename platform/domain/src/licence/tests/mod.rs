@@ -38,6 +38,7 @@ pub(super) fn seat(id: i64, account: &str, machine: &str) -> Activation {
         machine: machine.to_owned(),
         seen_at: NOW,
         released: false,
+        lapsed: false,
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::{super::manage::PolicyWish, world::*};
 use crate::{audit::Act, testing::recorded};
-use marque_domain::licence::State;
-use marque_store::{LicenceChange, LicenceEventKind, Page};
+use marque_domain::{
+    licence::{Binding, State},
+    time::HOUR_MS,
+};
+use marque_store::{LicenceChange, LicenceEventKind, Page, Whose};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -57,15 +60,59 @@ async fn a_seat_that_was_given_back_is_free_at_once() {
     assert_eq!(office.activate(&world.node).await.code(), "VALID");
     assert_eq!(home.beat(&world.node).await.code(), "RELEASED");
     assert_eq!(home.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
-    let events = licence.db.licence_events(licence.id, Page::first(10)).await.unwrap().items;
-    let kinds: Vec<LicenceEventKind> = events.iter().rev().map(|event| event.kind).collect();
     use LicenceEventKind as K;
-    assert_eq!(kinds, [K::Activated, K::Released, K::Activated]);
+    assert_eq!(kinds(&licence).await, [K::Activated, K::Released, K::Activated]);
     assert_eq!(recorded(&licence.db, Act::EaReleased).await.len(), 1);
     let taken = recorded(&licence.db, Act::EaActivated).await;
     assert_eq!(taken.len(), 2, "and nothing of who found no seat: {taken:?}");
     let latest = licence.db.seats(licence.id).await.unwrap().pop().unwrap();
     assert!(taken[1].starts_with("system EA gold-rush ") && taken[1].ends_with(&latest.id.to_string()), "{taken:?}");
+}
+
+/// What happened to a licence's seats, oldest first.
+async fn kinds(licence: &Given) -> Vec<LicenceEventKind> {
+    let events = licence.db.licence_events(licence.id, Page::first(10)).await.unwrap().items;
+    events.iter().rev().map(|event| event.kind).collect()
+}
+
+#[tokio::test]
+async fn a_seat_goes_to_another_only_after_the_cool_down() {
+    let world = World::start().await;
+    let wish = PolicyWish { binding: Binding::Most, cooldown_s: 3_600, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, wish).await;
+    let (mut one, mut other) = (licence.ea("5001", 1), licence.ea("6002", 1));
+    assert_eq!(one.activate(&world.node).await.code(), "VALID");
+    let free_at = world.time.now().plus(HOUR_MS);
+    world.time.pass_s(1_800);
+    let early = other.activate(&world.node).await;
+    assert_eq!((early.code(), &early.body["retry_at"]), ("TRANSFER_COOLDOWN", &json!(free_at.0 / 1_000)));
+    assert_eq!(one.activate(&world.node).await.code(), "VALID", "who has it goes on");
+    world.time.pass_s(1_800);
+    assert_eq!(other.activate(&world.node).await.code(), "VALID");
+    assert_eq!(licence.db.licence(Whose::Everyone, licence.id).await.unwrap().moved_at, Some(world.time.now()));
+    assert_eq!(one.activate(&world.node).await.code(), "TRANSFER_COOLDOWN", "and so it is for the way back");
+    use LicenceEventKind as K;
+    assert_eq!(kinds(&licence).await, [K::Activated, K::TakenUp, K::TakenOver]);
+}
+
+#[tokio::test]
+async fn who_knows_a_licence_waits_too_unless_it_was_there_last() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { cooldown_s: 3_600, ..PolicyWish::default() }).await;
+    let (mut home, mut office) = (licence.ea("5001", 1), licence.ea("5001", 2));
+    assert_eq!(home.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(3_600);
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(office.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(1);
+    assert_eq!(home.ask(&world.node, "activate").await.code(), "TRANSFER_COOLDOWN");
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(office.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(3_600);
+    assert_eq!(home.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    assert_eq!(office.ask(&world.node, "activate").await.code(), "TRANSFER_COOLDOWN", "there it was last");
 }
 
 #[tokio::test]
