@@ -146,7 +146,7 @@ def of_licence(licence, claim, now):
     if numbers(claim["version"]) < numbers(licence.minimum_version):
         return Verdict("VERSION_TOO_OLD", {"minimum_version": licence.minimum_version})
     if claim["version"] in licence.yanked:
-        return Verdict("VERSION_YANKED", {"latest_version": licence.latest_version})
+        return Verdict("VERSION_YANKED", {"latest_version": licence.latest_version} if licence.latest_version else {})
     return None
 
 

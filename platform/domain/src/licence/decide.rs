@@ -214,7 +214,7 @@ fn notices(licence: &Licence, seat: Option<&Activation>, claim: &Claim<'_>, now:
         (Notice::ExpiresSoon, soon),
         (Notice::ExpiredGrace, ended),
         (Notice::Overage, over(machines, seats.machines) || over(accounts, seats.accounts)),
-        (Notice::UpdateAvailable, claim.latest > claim.version),
+        (Notice::UpdateAvailable, claim.latest.is_some_and(|latest| latest > claim.version)),
     ]
     .into_iter()
     .filter_map(|(notice, holds)| holds.then_some(notice))

@@ -191,6 +191,6 @@ pub struct Claim<'a> {
     pub key_replaced: bool,
     /// Whether its version was withdrawn.
     pub yanked: bool,
-    /// The newest version that it could download.
-    pub latest: Version,
+    /// The newest version that it could download, if there is one.
+    pub latest: Option<Version>,
 }

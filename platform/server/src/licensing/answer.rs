@@ -99,7 +99,7 @@ fn facts(fields: &mut Ordered<'_>, refusal: &Refusal) {
     match refusal {
         Refusal::Expired { at } => fields.put("expires_at", seconds(*at)),
         Refusal::VersionTooOld { minimum } => fields.put("minimum_version", minimum.to_string()),
-        Refusal::VersionYanked { latest } => fields.put("latest_version", latest.to_string()),
+        Refusal::VersionYanked { latest: Some(latest) } => fields.put("latest_version", latest.to_string()),
         Refusal::BindingMismatch { mismatched } => {
             let names: Vec<String> = mismatched.iter().map(ToString::to_string).collect();
             fields.put("mismatched", names.join(","));

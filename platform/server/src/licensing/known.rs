@@ -136,7 +136,7 @@ impl Known {
             kind: ask.kind,
             key_replaced: self.keys.iter().any(|key| key.key_id == ask.key && key.replaced),
             yanked: self.yanked.contains(&ask.version),
-            latest: self.latest.unwrap_or(ask.version),
+            latest: self.latest,
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) const fn claim(ask: Ask) -> Claim<'static> {
         kind: Kind::Demo,
         key_replaced: false,
         yanked: false,
-        latest: Version([1, 20, 0]),
+        latest: Some(Version([1, 20, 0])),
     }
 }
 

@@ -43,6 +43,19 @@ fn what_refuses_whoever_asks() {
 }
 
 #[test]
+fn nobody_is_told_to_take_what_was_withdrawn() {
+    for (latest, wanted) in [
+        (Some(Version([1, 19, 0])), "Download version 1.19 from the portal."),
+        (None, "There is no other yet: ask support when there will be."),
+    ] {
+        let claim = Claim { yanked: true, latest, ..claim(MINE) };
+        let Verdict::Refused(refusal) = decide(&seated(Policy::default()), &claim, NOW) else { panic!("withdrawn") };
+        assert_eq!(refusal, Refusal::VersionYanked { latest });
+        assert_eq!(refusal.to_string(), format!("This version of the EA was withdrawn. {wanted}"));
+    }
+}
+
+#[test]
 fn a_term_runs_from_what_the_policy_names() {
     let trial = |since| Policy { term: Term::For { since, ms: DAY_MS }, ..Policy::default() };
     let long_ago = NOW.plus(-2 * DAY_MS);
@@ -246,7 +259,7 @@ fn terms_of_a_perpetual_licence() {
     };
     let wanted = Terms { lease_until: NOW.plus(DAY_MS), grace_until: NOW.plus(4 * DAY_MS), expires_at: None };
     assert_eq!((terms, notices, seat), (wanted, vec![], Some(ActivationId(1))));
-    let newer = Claim { latest: Version([1, 30, 0]), ..claim(MINE) };
+    let newer = Claim { latest: Some(Version([1, 30, 0])), ..claim(MINE) };
     let Verdict::Valid { notices, .. } = decide(&seated(Policy::default()), &newer, NOW) else { panic!("valid") };
     assert_eq!(notices, vec![Notice::UpdateAvailable]);
 }
