@@ -74,6 +74,7 @@ class Activation:
     machine: str = ""
     nonce: str = ""
     salts: dict = dataclasses.field(default_factory=dict)
+    retired: dict = dataclasses.field(default_factory=dict)
     generation: int = 0
     pending: tuple = None
     released: bool = False
@@ -93,6 +94,10 @@ class Activation:
         self.nonce, self.released, self.seen, self.pending = claim["nonce"], False, now, None
         self.generation = max(self.salts, default=0) + 1
         self.salts = {self.generation: salt}
+
+    def salt(self, generation):
+        """What a key is derived from; of a retired one only to say that the seat was released."""
+        return self.salts.get(generation) or (self.retired.get(generation) if self.released else None)
 
     def is_live(self, now):
         window = self.licence.window_s
