@@ -33,7 +33,7 @@ mod unusual;
 pub use rotation::rotate_seats;
 pub use signer::{EaKeyError, new_key, retire_key};
 pub use snapshot::{LOOK_EVERY, Snapshots};
-pub use unusual::{Unusual, unusual};
+pub use unusual::{Unusual, unusual_use};
 
 use crate::{
     clock::Clock,

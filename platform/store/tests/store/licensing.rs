@@ -8,13 +8,14 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{
-    EaProduct, LicenceChange, LicenceFilter, LicenceKeyRow, LicencePolicy, LicenceRow, Page, PolicyTerms, Seat,
-    SeatReport, SeatSalt, SeatTaken, StoreError, TenantDb, Usage, Whose,
+    EaProduct, LicenceChange, LicenceEvent, LicenceEventKind, LicenceFilter, LicenceKeyRow, LicencePolicy, LicenceRow,
+    Page, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, StoreError, TenantDb, Usage, Whose,
 };
 
 on_both!(
     of_a_hundred_at_one_revision_one_takes_a_seat,
     a_lapse_waits_for_no_heartbeat,
+    new_addresses_push_out_nothing_else,
     reports_only_grow_and_hold_only_what_is_held,
     reports_of_many_tenants_last_together,
     licences_are_a_tenants_own,
@@ -145,6 +146,31 @@ async fn a_lapse_waits_for_no_heartbeat(bench: Bench) {
     let silent = db.seats(LicenceId(1)).await.unwrap();
     assert!(db.take_seat(&SeatTaken { lapsed: silent, ..taking(2, revision().await) }).await.unwrap());
     assert!(!db.report_usage(&report(1, 2, Some(later))).await.unwrap(), "and a late heartbeat brings nothing back");
+}
+
+fn event(id: i64, at: Millis, kind: LicenceEventKind) -> LicenceEvent {
+    let (account, machine, address) = (id.to_string(), id.to_string(), String::new());
+    LicenceEvent { id, licence: LicenceId(1), activation: None, at, kind, account, machine, address, nonce: None }
+}
+
+async fn new_addresses_push_out_nothing_else(bench: Bench) {
+    use LicenceEventKind as K;
+    let db = licence(&bench, AURORA, 1).await;
+    let revision = async || db.licence(Whose::Everyone, LicenceId(1)).await.unwrap().revision;
+    let (old, new) = (event(1, NOW.plus(-60_000), K::Activated), event(2, NOW, K::TakenOver));
+    let taken = SeatTaken { events: vec![old, new], ..taking(1, revision().await) };
+    assert!(db.take_seat(&taken).await.unwrap());
+    let moves = (3..2_103).map(|id| event(id, NOW, K::Moved)).collect();
+    assert!(db.take_seat(&SeatTaken { events: moves, ..taking(2, revision().await) }).await.unwrap());
+    let since = async |kinds: &[K], since: Millis, most: u64| {
+        let found = db.licence_events_since(LicenceId(1), kinds, since, most).await.unwrap();
+        found.into_iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW.plus(-60_000), 10).await, [2, 1]);
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW, 10).await, [2]);
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW.plus(-60_000), 1).await, [2]);
+    let moved = since(&[K::Moved], NOW, 5_000).await;
+    assert_eq!((moved.len(), moved.last()), (2_000, Some(&103)), "of which the newest are kept");
 }
 
 async fn reports_only_grow_and_hold_only_what_is_held(bench: Bench) {

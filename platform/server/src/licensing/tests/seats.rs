@@ -1,12 +1,15 @@
 //! The last seat, seats that are silent, reports that come twice.
 
-use super::{super::manage::PolicyWish, world::*};
+use super::{
+    super::{Unusual, activate::event, manage::PolicyWish, unusual_use},
+    world::*,
+};
 use crate::{audit::Act, testing::recorded};
 use marque_domain::{
     licence::{Binding, State},
     time::HOUR_MS,
 };
-use marque_store::{LicenceChange, LicenceEventKind, Page, Whose};
+use marque_store::{LicenceChange, LicenceEventKind, Page, Seat, SeatReport, Usage, Whose};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -113,6 +116,30 @@ async fn who_knows_a_licence_waits_too_unless_it_was_there_last() {
     assert_eq!(home.activate(&world.node).await.code(), "VALID");
     assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
     assert_eq!(office.ask(&world.node, "activate").await.code(), "TRANSFER_COOLDOWN", "there it was last");
+}
+
+#[tokio::test]
+async fn new_addresses_do_not_hide_that_many_computers_have_one_key() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { machines: None, accounts: None, ..PolicyWish::default() }).await;
+    for machine in 1..=6 {
+        assert_eq!(licence.ea("5001", machine).activate(&world.node).await.code(), "VALID");
+    }
+    let seat = licence.db.seats(licence.id).await.unwrap().remove(0);
+    for sequence in 1..=60 {
+        world.time.pass_s(1);
+        let address = format!("203.0.113.{sequence}");
+        let moved =
+            event(&Seat { address: address.clone(), ..seat.clone() }, LicenceEventKind::Moved, world.time.now());
+        let usage = Usage { sequence, ..Usage::default() };
+        let (event, version) = (Some(moved.unwrap()), "1.20".to_owned());
+        let report = SeatReport { licence: licence.id, seat: seat.id, usage, alive_at: None, address, version, event };
+        assert!(licence.db.report_usage(&report).await.unwrap());
+    }
+    let signs = async || unusual_use(&licence.db, licence.id, world.time.now(), |_| None).await.unwrap();
+    assert_eq!(signs().await, [Unusual::Machines(6)]);
+    world.time.pass_s(7 * 86_400);
+    assert!(signs().await.is_empty());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
     licensing::{
         Unusual,
         files::{Asks, gives},
-        manage, unusual,
+        manage, unusual_use,
     },
     portal::{
         Scene,
@@ -220,7 +220,7 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
         alive: licence.state != State::Revoked,
     });
     let looks_after = reaches(Operation::ReadLicences);
-    let found = if looks_after { unusual(&events, now, country) } else { Vec::new() };
+    let found = if looks_after { unusual_use(who.db(), id, now, country).await? } else { Vec::new() };
     let back =
         if looks_after && !own { Link::new("Licences", "/admin/eas") } else { Link::new("Expert Advisors", LIST) };
     Ok(LicencePage {
