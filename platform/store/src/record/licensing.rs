@@ -415,6 +415,23 @@ pub struct SeatReport {
     pub event: Option<LicenceEvent>,
 }
 
+/// What giving a licence to another person changes, if nothing else has changed the licence since it was read.
+#[derive(Debug, Clone)]
+pub struct LicenceTransfer {
+    /// Which.
+    pub licence: LicenceId,
+    /// The revision at which it was read.
+    pub revision: i64,
+    /// Who has it from now on.
+    pub to: UserId,
+    /// Takes the place of the key that the former owner knows.
+    pub key: LicenceKeyRow,
+    /// What is noted of the former owner's seats.
+    pub events: Vec<LicenceEvent>,
+    /// When.
+    pub at: Millis,
+}
+
 /// A change of a licence by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LicenceChange {
@@ -424,8 +441,6 @@ pub enum LicenceChange {
     Ends(Option<Millis>),
     /// Another key takes the place of the old one.
     Key(LicenceKeyRow),
-    /// Another person has it; its seats are given back.
-    Owner(UserId),
     /// Another policy of the same product.
     Policy(LicencePolicyId),
 }

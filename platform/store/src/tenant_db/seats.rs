@@ -197,10 +197,11 @@ pub(super) async fn of_licence(tx: &TenantTx, licence: LicenceId) -> Result<Vec<
     Ok(tx.all(rows).await?.into_iter().map(seat).collect())
 }
 
-/// Gives every seat of a licence back.
-pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -> Result<(), StoreError> {
-    let held = tx.update::<Entity>().filter(C::LicenceId.eq(licence.0)).filter(C::ReleasedAt.is_null());
-    tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(at.0))).await?;
+/// Forgets every seat of a licence with its keys.
+pub(super) async fn forget_all(tx: &TenantTx, licence: LicenceId) -> Result<(), StoreError> {
+    let salts = tx.delete::<licence_salts::Entity>();
+    tx.run_delete(salts.filter(licence_salts::Column::LicenceId.eq(licence.0))).await?;
+    tx.run_delete(tx.delete::<Entity>().filter(C::LicenceId.eq(licence.0))).await?;
     Ok(())
 }
 
@@ -339,7 +340,7 @@ async fn retire_older(tx: &TenantTx, taken: &SeatTaken, at: Millis) -> Result<()
 }
 
 /// Notes what happened, and forgets what is too long ago.
-async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
+pub(super) async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
     use licence_events::{Column as E, Entity as Events};
     if events.is_empty() {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use super::world::{AURORA, BOREALIS, Person, World};
 use crate::audit::Act;
+use marque_store::{LicenceEventKind, Page};
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -90,6 +91,24 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     ] {
         assert!(acts.iter().any(|known| known == act), "{act} is not in {acts:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_given_a_licence_has_it_alone() {
+    let world = World::start().await;
+    let [.., licence, _] = world.licence(AURORA, "ann").await;
+    let (owner, ann) = (world.person(AURORA, "owner").await, world.person(AURORA, "ann").await);
+    let bob = world.person(AURORA, "bob").await;
+    let path = format!("/licences/{licence}");
+    let key = ann.get(&format!("{path}/key")).await.ok()["key"].clone();
+    owner.post(&format!("{path}/transfer"), &json!({ "owner": "bob@x.example" })).await.ok();
+    assert_eq!(ann.get(&format!("{path}/key")).await.refusal(), (404, "not-found"));
+    assert_ne!(bob.get(&format!("{path}/key")).await.ok()["key"], key);
+    assert_eq!(bob.get(&format!("{path}/activations")).await.ok()["items"], json!([]));
+    let db = world.tenant(AURORA).await;
+    let events = db.licence_events(licence.parse().unwrap(), Page::first(10)).await.unwrap().items;
+    let kinds: Vec<LicenceEventKind> = events.iter().map(|event| event.kind).collect();
+    assert_eq!((kinds, events[0].account.as_str()), (vec![LicenceEventKind::Released], "5001"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

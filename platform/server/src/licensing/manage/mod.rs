@@ -10,6 +10,8 @@ mod products;
 pub use export::licences_csv;
 pub use files::{DownloadLink, add_file, download, download_link, remove_file};
 pub use issue::{Issued, NewLicence, issue};
+#[cfg(test)]
+pub(crate) use licences::hand_over;
 pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer};
 pub(crate) use policies::put_policy;
 pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
@@ -46,4 +48,14 @@ pub(crate) async fn key_for_tests(
     now: marque_domain::time::Millis,
 ) -> (marque_store::LicenceKeyRow, marque_domain::licence::LicenceKey) {
     issue::new_key(db, vault, id, now).await.unwrap()
+}
+
+/// The key of a licence that is good now.
+#[cfg(test)]
+pub(crate) async fn good_key_for_tests(
+    db: &marque_store::TenantDb,
+    vault: &crate::secrets::Vault,
+    id: marque_domain::id::LicenceId,
+) -> marque_domain::licence::LicenceKey {
+    issue::shown_key(db, vault, id).await.unwrap().parse().unwrap()
 }

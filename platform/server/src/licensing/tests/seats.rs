@@ -119,6 +119,30 @@ async fn who_knows_a_licence_waits_too_unless_it_was_there_last() {
 }
 
 #[tokio::test]
+async fn a_licence_that_is_given_away_is_its_new_owners_alone() {
+    let world = World::start().await;
+    let wish = PolicyWish { binding: Binding::Any, cooldown_s: 3_600, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, wish).await;
+    let mut anns = licence.ea("5001", 1);
+    assert_eq!(anns.activate(&world.node).await.code(), "VALID");
+    world.time.pass_s(1);
+    let given = licence.handed_over(&world).await;
+    let lost = anns.beat(&world.node).await;
+    assert_eq!((lost.status, lost.code()), (401, "signature-refused"), "which has it activate");
+    assert_eq!(anns.ask(&world.node, "activate").await.code(), "KEY_REPLACED");
+    world.time.pass_s(1);
+    let mut bobs = given.ea("6002", 2);
+    assert_eq!(bobs.activate(&world.node).await.code(), "VALID", "no cool-down keeps him waiting");
+    assert_eq!(anns.ask(&world.node, "activate").await.code(), "KEY_REPLACED");
+    assert_eq!(bobs.beat(&world.node).await.code(), "VALID");
+    let seats = licence.db.seats(licence.id).await.unwrap();
+    let accounts: Vec<&str> = seats.iter().map(|seat| seat.account.as_str()).collect();
+    assert_eq!(accounts, ["6002"], "nothing of hers is left for him to see");
+    use LicenceEventKind as K;
+    assert_eq!(kinds(&licence).await, [K::Activated, K::Released, K::Activated]);
+}
+
+#[tokio::test]
 async fn new_addresses_do_not_hide_that_many_computers_have_one_key() {
     let world = World::start().await;
     let licence = world.licence(AURORA, PolicyWish { machines: None, accounts: None, ..PolicyWish::default() }).await;

@@ -186,7 +186,7 @@ pub(super) fn notice(done: &str) -> Option<Banner> {
         "renewed" => ("Renewed", "Its EAs go on by themselves."),
         "transferred" => (
             "Given to another person",
-            "Its seats were released. Tell the new owner to look for the key on their page.",
+            "Its key was replaced and its seats were released. Its new owner finds the key on their page Expert Advisors.",
         ),
         "revoked" => ("Revoked for good", "Its EAs are refused everywhere within a second."),
         "issued" => ("Licence issued", "Its owner finds the key on their page Expert Advisors."),
