@@ -26,7 +26,8 @@ async fn issued(owner: &Person<'_>, ea: &str) -> Value {
 async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     let world = World::start().await;
     let (owner, ann) = (world.person(AURORA, "owner").await, world.person(AURORA, "ann").await);
-    let form = json!({ "type": "object", "properties": { "lots": { "type": "number", "maximum": 5 } } });
+    let properties = json!({ "lots": { "type": "number", "maximum": 5 }, "comment": { "type": "string" } });
+    let form = json!({ "type": "object", "properties": properties, "additionalProperties": true });
     let new = json!({ "code": "gold-rush", "name": "Gold Rush", "settings_schema": form });
     let ea = owner.post("/eas", &new).await.ok();
     assert_eq!(owner.post("/eas", &new).await.refusal(), (409, "conflict"), "a code is taken once");
@@ -58,6 +59,16 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     assert_eq!(ann.post(&settings, &json!({ "settings": { "lots": 2 } })).await.ok()["version"], 1);
     let refused = ann.post(&settings, &json!({ "settings": { "lots": 9 } })).await;
     assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!("/settings/lots")));
+    // Whatever the form allows, what an EA cannot read is not kept.
+    for (bad, field) in [
+        (json!({ "other": "x" }), "/settings/other"),
+        (json!({ "comment": "🦀".repeat(513) }), "/settings/comment"),
+        (json!({ "comment": "a\u{0}b" }), "/settings/comment"),
+    ] {
+        let refused = ann.post(&settings, &json!({ "settings": bad })).await;
+        assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!(field)));
+    }
+    assert_eq!(ann.get(&settings).await.ok()["version"], 1, "nothing was kept");
 
     let why = json!({ "reason": "unpaid" });
     assert_eq!(owner.post(&format!("{path}/suspend"), &why).await.ok()["state"], "suspended");

@@ -17,10 +17,8 @@ use marque_domain::{
     licence::State,
     time::Millis,
 };
-use marque_store::{
-    LicenceChange, LicenceEventKind, LicenceRow, LicenceSettings, LicenceTransfer, Seat, StoreError, TenantDb, User,
-};
-use serde_json::{Map, Value, json};
+use marque_store::{LicenceChange, LicenceEventKind, LicenceRow, LicenceTransfer, Seat, StoreError, TenantDb, User};
+use serde_json::{Value, json};
 
 /// What a person does with a licence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,51 +226,3 @@ pub async fn release_seat(who: &SignedIn, licence: LicenceId, id: ActivationId, 
     }
     Ok(seat)
 }
-
-/// The form of a licence's settings, and what they are now; none when they were never set.
-///
-/// # Errors
-/// [`ProblemCode::NotFound`].
-pub async fn settings_of(who: &SignedIn, id: LicenceId) -> Result<(Value, i64, Option<LicenceSettings>), Problem> {
-    let licence = who.db().licence(who.may(Operation::ReadLicences)?, id).await?;
-    let image = who.db().licence_image(licence.id).await?;
-    let schema = serde_json::from_str(&image.product.settings_schema).unwrap_or_default();
-    Ok((schema, image.product.schema_version, image.settings))
-}
-
-/// Sets the settings of a licence's EA, once they fit the product's form.
-///
-/// # Errors
-/// [`ProblemCode::NotFound`], [`ProblemCode::Invalid`] names every setting that is wrong.
-pub async fn settings_set(
-    who: &SignedIn,
-    id: LicenceId,
-    settings: &Map<String, Value>,
-    now: Millis,
-) -> Result<i64, Problem> {
-    let licence: LicenceRow = who.db().licence(who.may(Operation::SetUpEa)?, id).await?;
-    let (schema, form, _) = settings_of(who, licence.id).await?;
-    let value = Value::Object(settings.clone());
-    let validator =
-        jsonschema::validator_for(&schema).map_err(|error| Problem::internal(&BrokenForm(error.to_string())))?;
-    let mut faults = validator.iter_errors(&value).map(|fault| (fault.instance_path().to_string(), fault.to_string()));
-    if let Some((path, fault)) = faults.next() {
-        let problem = wrong(&format!("settings{path}"), fault);
-        return Err(faults.fold(problem, |all, (path, fault)| all.field(format!("/settings{path}"), fault)));
-    }
-    if let Some((name, _)) = settings.iter().find(|(_, value)| text_of(value).chars().count() > 1_024) {
-        return Err(wrong(&format!("settings/{name}"), "at most 1,024 characters"));
-    }
-    let version = who.db().set_licence_settings(licence.id, form, &value.to_string(), now).await?;
-    let details = json!({ "version": version, "settings": settings });
-    who.audit(Act::LicenceSettingsChanged, licence.id.to_string(), details).await?;
-    Ok(version)
-}
-
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a product's form of settings cannot be used: {0}")]
-struct BrokenForm(String);

@@ -6,17 +6,19 @@ mod issue;
 mod licences;
 mod policies;
 mod products;
+mod settings;
 
 pub use export::licences_csv;
 pub use files::{DownloadLink, add_file, download, download_link, remove_file};
 pub use issue::{Issued, NewLicence, issue};
 #[cfg(test)]
 pub(crate) use licences::hand_over;
-pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer};
+pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, transfer};
 pub(crate) use policies::put_policy;
 pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
 pub use products::{NewProduct, NewVersion, ProductChange, add_product, add_version, change_product, yank_version};
 pub(crate) use products::{put_product, put_version};
+pub use settings::{settings_of, settings_set};
 
 use crate::problem::{Problem, ProblemCode};
 
