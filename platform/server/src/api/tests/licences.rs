@@ -120,6 +120,12 @@ async fn who_is_given_a_licence_has_it_alone() {
     let events = db.licence_events(licence.parse().unwrap(), Page::first(10)).await.unwrap().items;
     let kinds: Vec<LicenceEventKind> = events.iter().map(|event| event.kind).collect();
     assert_eq!((kinds, events[0].account.as_str()), (vec![LicenceEventKind::Released], "5001"));
+    // The time line of her seat is the vendor's to see, and not his.
+    for (person, sees) in [(&owner, true), (&bob, false)] {
+        let page = person.page(Method::GET, &format!("/eas/{licence}"), &[]).await;
+        assert_eq!(page.status().as_u16(), 200);
+        assert_eq!(page.text().await.unwrap().contains("Account 5001"), sees);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
