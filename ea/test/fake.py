@@ -80,6 +80,7 @@ class Fake:
     def retire(self, activation):
         """Only the newest key is valid from now on."""
         newest = max(activation.salts)
+        activation.retired |= activation.salts
         activation.salts = {newest: activation.salts[newest]}
         activation.generation, activation.pending = newest, None
 
@@ -164,7 +165,7 @@ class Fake:
         activation = self.activations.get(name)
         if operation == "activate" or activation is None or activation.licence is not licence or not generation.isdigit():
             raise Refused(401, "signature-refused", "This key is not known here. Activate anew.")
-        salt = activation.salts.get(int(generation))
+        salt = activation.salt(int(generation))
         if salt is None or fields.get("activation") != name:
             raise Refused(401, "key-retired", "This key is not valid any more. Activate anew.")
         if activation.pending and int(generation) == activation.pending[0]:
@@ -178,7 +179,7 @@ class Fake:
             if not verdict.valid:
                 return "l." + licence.key_id, self.shape("activate", fields, licence, None, verdict)
             known = verdict.activation or policy.Activation(licence, secrets.token_hex(8))
-            known.take(fields, self.now, secrets.token_hex(32))
+            known.take(fields, self.now, secrets.token_hex(32), verdict.moves)
             self.activations[known.id] = known
         verdict = policy.decide(licence, known, fields, self.now)
         answer = self.shape("activate", fields, licence, known, verdict)
@@ -248,7 +249,7 @@ class Fake:
         key = reference.licence_key(licence.secret)
         if kid.startswith("a."):
             name, _, generation = kid[2:].rpartition(".")
-            key = reference.activation_key(licence.secret, name, int(generation), self.activations[name].salts[int(generation)])
+            key = reference.activation_key(licence.secret, name, int(generation), self.activations[name].salt(int(generation)))
         return reference.sign_hmac("answer", operation, kid, key, payload)
 
     # The socket.

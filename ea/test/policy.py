@@ -74,6 +74,7 @@ class Activation:
     machine: str = ""
     nonce: str = ""
     salts: dict = dataclasses.field(default_factory=dict)
+    retired: dict = dataclasses.field(default_factory=dict)
     generation: int = 0
     pending: tuple = None
     released: bool = False
@@ -83,15 +84,20 @@ class Activation:
     centilots: int = 0
     runtime_s: int = 0
 
-    def take(self, claim, now, salt):
+    def take(self, claim, now, salt, moves):
         """An EA takes it, anew or for the first time: under a new key."""
         if self not in self.licence.activations:
             self.licence.activations.append(self)
+        if moves:
             self.licence.moved_at = now
         self.account, self.server, self.machine = claim["account"], claim["server"], claim["machine"]
         self.nonce, self.released, self.seen, self.pending = claim["nonce"], False, now, None
         self.generation = max(self.salts, default=0) + 1
         self.salts = {self.generation: salt}
+
+    def salt(self, generation):
+        """What a key is derived from; of a retired one only to say that the seat was released."""
+        return self.salts.get(generation) or (self.retired.get(generation) if self.released else None)
 
     def is_live(self, now):
         window = self.licence.window_s
@@ -113,6 +119,7 @@ class Verdict:
     code: str
     facts: dict = dataclasses.field(default_factory=dict)
     activation: Activation = None
+    moves: bool = False
 
     @property
     def valid(self):
@@ -144,7 +151,7 @@ def of_licence(licence, claim, now):
     if numbers(claim["version"]) < numbers(licence.minimum_version):
         return Verdict("VERSION_TOO_OLD", {"minimum_version": licence.minimum_version})
     if claim["version"] in licence.yanked:
-        return Verdict("VERSION_YANKED", {"latest_version": licence.latest_version})
+        return Verdict("VERSION_YANKED", {"latest_version": licence.latest_version} if licence.latest_version else {})
     return None
 
 
@@ -177,9 +184,21 @@ def admit(licence, claim, now):
             return Verdict("TOO_MANY_MACHINES", {"machines_max": licence.machines_max})
         if len({each.account for each in others} | {claim["account"]}) > licence.accounts_max:
             return Verdict("TOO_MANY_ACCOUNTS", {"accounts_max": licence.accounts_max})
-    if mine is None and licence.activations and now < licence.moved_at + licence.cooldown_s:
+    moving = moves(licence, mine, claim, now)
+    if moving and licence.activations and now < licence.moved_at + licence.cooldown_s:
         return Verdict("TRANSFER_COOLDOWN", {"retry_at": licence.moved_at + licence.cooldown_s})
-    return Verdict("VALID", activation=mine)
+    return Verdict("VALID", activation=mine, moves=moving)
+
+
+def moves(licence, mine, claim, now):
+    """Whether the licence goes to an account or computer that it was not with last."""
+    if mine is None or (mine.account, mine.machine) != (claim["account"], claim["machine"]):
+        return True
+    if mine.is_live(now) or not licence.strict:
+        return False
+    since = [each for each in licence.activations if each.is_live(now) or each.seen >= mine.seen]
+    machines, accounts = {each.machine for each in since}, {each.account for each in since}
+    return len(machines) > licence.machines_max or len(accounts) > licence.accounts_max
 
 
 def terms(licence, claim, now):

@@ -118,6 +118,14 @@ def revoked_in_the_portal(w):
     equal(t.status(), ("refused", False))
 
 
+@scenario(needs_fake=True)
+def yanked_without_another(w):
+    """VERSION_YANKED where there is no other version to take names none"""
+    t = w.start(w.licence(yanked=("1.20",), latest_version=""))
+    equal(t.status(), ("refused", False))
+    contains(t.message(), "There is no other yet: ask your broker's support")
+
+
 @scenario
 def demo_only(w):
     """DEMO_ONLY on a live account"""

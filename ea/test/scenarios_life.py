@@ -278,6 +278,21 @@ def retired_key(w):
     equal(len(licence.activations), 1)
 
 
+@scenario(needs_fake=True)
+def released_and_retired(w):
+    """A seat that was released stays so when its key is retired before the EA asks again"""
+    licence = w.licence()
+    t = w.start(licence)
+    w.run(60)
+    seat = licence.activations[0]
+    w.fake.rotate(seat)
+    w.fake.retire(seat)
+    seat.released = True
+    w.run(600)
+    equal(t.status(), ("refused", False))
+    equal((w.fake.calls[-1][1], seat.released), ("RELEASED", True))
+
+
 @scenario
 def lost_activation(w):
     """An activation whose answer was lost takes one seat, not two"""

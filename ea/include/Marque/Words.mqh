@@ -72,7 +72,9 @@ string MqRefusal(const CMarqueFields &answer)
       return("This version of the EA is too old: at least " + answer.Get("minimum_version") + " is needed. Download it from your"
              + " portal and start it instead of this one.");
    if(code == "VERSION_YANKED")
-      return("This version of the EA was withdrawn. Download version " + answer.Get("latest_version") + " from your portal.");
+      return("This version of the EA was withdrawn. "
+             + (answer.Has("latest_version") ? "Download version " + answer.Get("latest_version") + " from your portal."
+                                             : "There is no other yet: ask your broker's support when there will be."));
    if(code == "DEMO_ONLY")
       return("This licence is for demo accounts. Attach the EA to a demo account, or choose another plan in your portal.");
    if(code == "LIVE_ONLY")

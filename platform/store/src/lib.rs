@@ -47,8 +47,8 @@ pub use record::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use record::{DeploymentUsage, MeteredHour, NumberedDifference, PlanUsage, RunningBatch, ShadowReport, ShadowStep};
 pub use record::{
     EaFile, EaFileRefused, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage,
-    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken,
-    Usage,
+    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, LicenceTransfer, PolicyTerms, Seat, SeatReport,
+    SeatSalt, SeatTaken, Usage,
 };
 pub use record::{Grant, GrantToken, MetDevice, NewGrantTokens, PersonalToken, Rotation, SeenDevice};
 pub use record::{SsoAttempt, SsoConnection, SsoIdentity};

@@ -21,8 +21,8 @@ pub use audit::{AuditActor, AuditBatch, AuditEntry, AuditFilter, AuditHead, Audi
 pub use backtest::{Backtest, BacktestReport, BacktestStatus, SigningKey};
 pub use licensing::{
     EaFile, EaFileRefused, EaKey, EaProduct, EaVersion, LicenceChange, LicenceEvent, LicenceEventKind, LicenceImage,
-    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken,
-    Usage,
+    LicenceKeyRow, LicencePolicy, LicenceRow, LicenceSettings, LicenceTransfer, PolicyTerms, Seat, SeatReport,
+    SeatSalt, SeatTaken, Usage,
 };
 pub use registry::{AuthorKey, Release};
 pub use running::{

@@ -17,6 +17,8 @@ pub enum Verdict {
     Valid {
         /// The seat it has, or takes up again. None when it asked for one and a new one is to be made.
         seat: Option<ActivationId>,
+        /// Whether the licence moves by taking it: the caller notes when, and the cool-down begins.
+        moves: bool,
         /// For how long.
         terms: Terms,
         /// What a person should know.
@@ -74,6 +76,7 @@ pub fn decide(licence: &Licence, claim: &Claim<'_>, now: Millis) -> Verdict {
     match seat {
         Ok(seat) => Verdict::Valid {
             seat: seat.map(|seat| seat.id),
+            moves: claim.ask == Ask::Activate && moves(licence, seat, claim, now),
             terms: terms(licence, claim.ask, now),
             notices: notices(licence, seat, claim, now),
         },
@@ -139,10 +142,43 @@ fn admit<'a>(licence: &'a Licence, claim: &Claim<'_>, now: Millis) -> Result<Opt
         }
     }
     let free_at = licence.moved_at.map(|moved| moved.plus(policy.cooldown_ms));
-    match free_at.filter(|free_at| own.is_none() && now < *free_at) {
+    match free_at.filter(|free_at| now < *free_at && moves(licence, own, claim, now)) {
         Some(retry_at) => Err(Refusal::TransferCooldown { retry_at }),
         None => Ok(own),
     }
+}
+
+/// Whether the licence moves when the asker takes a seat: it goes to an account or computer that it was not with last. A move
+/// waits for the cool-down and begins the next one. It is one
+///
+/// - to take a new seat;
+/// - to take a seat up from another account or computer, which bindings by `most` and `any` allow, whether the seat is held
+///   or free. Who changes hardware, or the account on one computer, does just that and is let in at once where the policy has
+///   no cool-down; but so would be many who share one seat in turn, and nothing in a claim tells them from each other. Where
+///   there is a cool-down, how often is what tells. Another server of the broker is no move: account and computer are the same;
+/// - to come back to a free seat after the licence was with others. Otherwise two who have both had a seat could go on by
+///   shifts for ever.
+///
+/// It is none to take up again what one holds, as after a restart, or to come back to where the licence was last.
+fn moves(licence: &Licence, own: Option<&Activation>, claim: &Claim<'_>, now: Millis) -> bool {
+    own.is_none_or(|own| {
+        let same = own.account == claim.account && own.machine == claim.machine;
+        let stays = same && (own.is_held(&licence.policy, now) || was_last(licence, own, now));
+        !stays
+    })
+}
+
+/// Whether a free seat is where the licence was last. One for several computers was last at several: then the seat counts as
+/// long as it, those that are held and those that were used since are no more than the licence is for. Seats that nobody
+/// counts strictly can all be used at once, so shifts gain nothing.
+fn was_last(licence: &Licence, own: &Activation, now: Millis) -> bool {
+    let (policy, seats) = (&licence.policy, licence.policy.seats);
+    let since = |seat: &&Activation| seat.is_held(policy, now) || seat.seen_at >= own.seen_at;
+    let used = || licence.activations.iter().filter(since);
+    let machines: BTreeSet<&str> = used().map(|seat| seat.machine.as_str()).collect();
+    let accounts: BTreeSet<&str> = used().map(|seat| seat.account.as_str()).collect();
+    let fits = |used: usize, max: Option<u32>| max.is_none_or(|max| used <= max as usize);
+    seats.overage == Overage::Allowed || (fits(machines.len(), seats.machines) && fits(accounts.len(), seats.accounts))
 }
 
 /// How many computers and accounts have seats once the asker has one in place of its own.
@@ -178,7 +214,7 @@ fn notices(licence: &Licence, seat: Option<&Activation>, claim: &Claim<'_>, now:
         (Notice::ExpiresSoon, soon),
         (Notice::ExpiredGrace, ended),
         (Notice::Overage, over(machines, seats.machines) || over(accounts, seats.accounts)),
-        (Notice::UpdateAvailable, claim.latest > claim.version),
+        (Notice::UpdateAvailable, claim.latest.is_some_and(|latest| latest > claim.version)),
     ]
     .into_iter()
     .filter_map(|(notice, holds)| holds.then_some(notice))

@@ -43,10 +43,10 @@ pub enum Refusal {
         minimum: Version,
     },
     /// This version was withdrawn.
-    #[error("This version of the EA was withdrawn. Download version {latest} from the portal.")]
+    #[error("This version of the EA was withdrawn. {}", instead(.latest.as_ref()))]
     VersionYanked {
-        /// What to take instead.
-        latest: Version,
+        /// What to take instead, if there is anything.
+        latest: Option<Version>,
     },
     /// There is no such seat.
     #[error("This computer and account are not activated. The EA asks for an activation by itself.")]
@@ -83,6 +83,14 @@ pub enum Refusal {
         /// When it can be moved again.
         retry_at: Millis,
     },
+}
+
+/// What to do about a version that was withdrawn.
+fn instead(latest: Option<&Version>) -> String {
+    latest.map_or_else(
+        || "There is no other yet: ask support when there will be.".to_owned(),
+        |latest| format!("Download version {latest} from the portal."),
+    )
 }
 
 /// Several things that a seat is bound to, in a row.

@@ -39,7 +39,7 @@ pub struct Licence {
     pub first_used_at: Option<Millis>,
     /// The first seat that was taken.
     pub first_activated_at: Option<Millis>,
-    /// When a seat was last taken by somebody new.
+    /// When it last moved: a seat was taken by somebody new, or by whom it had left. None: not since its owner has it.
     pub moved_at: Option<Millis>,
     /// Its seats, the released ones too.
     pub activations: Vec<Activation>,
@@ -94,12 +94,15 @@ pub struct Activation {
     pub seen_at: Millis,
     /// Whether it was given back.
     pub released: bool,
+    /// Whether it was lost because it was not heard from: it stays unheard, whatever the policy says later.
+    pub lapsed: bool,
 }
 
 impl Activation {
     /// Whether it was heard from in time. Without heartbeats nobody need be.
     pub(super) fn is_heard(&self, policy: &Policy, now: Millis) -> bool {
-        policy.floating.is_none_or(|f| now <= self.seen_at.plus(f.window_ms.saturating_add(f.drift_ms)))
+        let heard = |window_ms: i64| !self.lapsed && now <= self.seen_at.plus(window_ms);
+        policy.floating.is_none_or(|f| heard(f.window_ms.saturating_add(f.drift_ms)))
     }
 
     /// Whether it counts as taken.
@@ -188,6 +191,6 @@ pub struct Claim<'a> {
     pub key_replaced: bool,
     /// Whether its version was withdrawn.
     pub yanked: bool,
-    /// The newest version that it could download.
-    pub latest: Version,
+    /// The newest version that it could download, if there is one.
+    pub latest: Option<Version>,
 }

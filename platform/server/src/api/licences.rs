@@ -345,11 +345,12 @@ impl Licences {
 
     /// Transfer a licence
     ///
-    /// To another person. Its seats are given back, and the policy's cool-down begins.
+    /// To another person. Its key is replaced and its seats are given back; the new owner may activate at once.
     #[oai(path = "/licences/:licence/transfer", method = "post", operation_id = "transfer_licence", transform = "once")]
     async fn transfer_licence(
         &self,
         caller: Caller,
+        identity: Data<&Identity>,
         /// The licence's id.
         licence: Path<String>,
         /// A text of your own that no other request has.
@@ -362,6 +363,6 @@ impl Licences {
     ) -> Result<Json<LicenceEntry>, Refused> {
         caller.who.may(Operation::ManageLicences)?;
         let (id, now) = (id_of(&licence.0)?, caller.app.0.clock.now());
-        Ok(Json(manage::transfer(&caller.who, id, &to.0.owner.0, now).await?.into()))
+        Ok(Json(manage::transfer(&caller.who, identity.0.vault(), id, &to.0.owner.0, now).await?.into()))
     }
 }

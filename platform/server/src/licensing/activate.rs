@@ -22,6 +22,13 @@ use marque_domain::{
 use marque_store::{LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage};
 use serde_json::{Map, Value};
 
+/// The seat that is taken up again, or none for a new one, and whether the licence moves by it.
+#[derive(Clone, Copy)]
+struct Taking {
+    own: Option<ActivationId>,
+    moves: bool,
+}
+
 impl From<NoRandomness> for Problem {
     fn from(error: NoRandomness) -> Self {
         Self::internal(&error)
@@ -39,7 +46,7 @@ impl Licensing {
             }
             let wish = known.claim(asked.ask, licence::Ask::Activate);
             let verdict = licence::decide(&known.licence, &wish, now);
-            let Verdict::Valid { seat, .. } = verdict else {
+            let Verdict::Valid { seat, moves, .. } = verdict else {
                 // Who takes a seat notes it with the seat.
                 if known.licence.first_used_at.is_none() {
                     asked.from.db.use_licence(known.licence.id, now).await?;
@@ -50,7 +57,7 @@ impl Licensing {
             if asked.from.db.has_taken(known.licence.id, &asked.ask.nonce).await? {
                 return Err(replayed());
             }
-            let Some(taking) = self.taking(asked, &known, seat, now).await? else {
+            let Some(taking) = self.taking(asked, &known, Taking { own: seat, moves }, now).await? else {
                 let max = u32::try_from(SEATS_KEPT_MAX).unwrap_or(u32::MAX);
                 let full = Verdict::Refused(Refusal::TooManyMachines { max });
                 return self.sign(asked, &known, &answer::of(asked, &known, &full, now)).await;
@@ -89,7 +96,7 @@ impl Licensing {
         &self,
         asked: &Asked<'_>,
         known: &Known,
-        own: Option<ActivationId>,
+        Taking { own, moves }: Taking,
         now: Millis,
     ) -> Result<Option<SeatTaken>, Problem> {
         let own = own.and_then(|own| known.seats.get(&own));
@@ -114,13 +121,17 @@ impl Licensing {
             lapsed_at: None,
             usage: own.map_or_else(Usage::default, |seat| seat.usage),
         };
-        let kind = if own.is_some() { Kind::TakenUp } else { Kind::Activated };
+        let kind = match (own, moves) {
+            (None, _) => Kind::Activated,
+            (Some(_), true) => Kind::TakenOver,
+            (Some(_), false) => Kind::TakenUp,
+        };
         let lapsed = lapsed(known, id, now);
         let mut events = lapsed.iter().map(|lost| event(lost, Kind::Lapsed, now)).collect::<Result<Vec<_>, _>>()?;
         events.push(event(&seat, kind, now)?);
         let salt = new_salt(asked.from.db, &self.0.vault, &seat, generation, now).await?;
         let revision = known.row.revision;
-        Ok(Some(SeatTaken { revision, seat, new: own.is_none(), salt, lapsed, forgotten, events }))
+        Ok(Some(SeatTaken { revision, seat, new: own.is_none(), moved: moves, salt, lapsed, forgotten, events }))
     }
 
     /// `deactivate`.
@@ -201,6 +212,6 @@ pub(super) fn event(seat: &Seat, kind: Kind, at: Millis) -> Result<LicenceEvent,
         account: seat.account.clone(),
         machine: seat.machine.clone(),
         address: seat.address.clone(),
-        nonce: matches!(kind, Kind::Activated | Kind::TakenUp).then(|| seat.nonce.clone()),
+        nonce: matches!(kind, Kind::Activated | Kind::TakenUp | Kind::TakenOver).then(|| seat.nonce.clone()),
     })
 }

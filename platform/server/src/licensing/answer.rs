@@ -72,7 +72,7 @@ pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: M
             }
             answer
         }
-        Verdict::Valid { seat, terms, notices } => {
+        Verdict::Valid { seat, terms, notices, .. } => {
             let mut fields = begin(operation, ask, true, "VALID", "The licence is valid.", now);
             if let Some(seat) = seat {
                 fields.put("activation", seat.to_string());
@@ -99,7 +99,7 @@ fn facts(fields: &mut Ordered<'_>, refusal: &Refusal) {
     match refusal {
         Refusal::Expired { at } => fields.put("expires_at", seconds(*at)),
         Refusal::VersionTooOld { minimum } => fields.put("minimum_version", minimum.to_string()),
-        Refusal::VersionYanked { latest } => fields.put("latest_version", latest.to_string()),
+        Refusal::VersionYanked { latest: Some(latest) } => fields.put("latest_version", latest.to_string()),
         Refusal::BindingMismatch { mismatched } => {
             let names: Vec<String> = mismatched.iter().map(ToString::to_string).collect();
             fields.put("mismatched", names.join(","));

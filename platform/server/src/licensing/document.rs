@@ -62,7 +62,7 @@ const NUMBERS: [(&str, &str); 14] = [
 /// Texts of an answer that stand in it or not.
 const TEXTS: [(&str, &str); 8] = [
     ("activation", "The seat, where it is known."),
-    ("latest_version", "What can be downloaded; with VALID and VERSION_YANKED."),
+    ("latest_version", "What can be downloaded; with VALID, and with VERSION_YANKED if there is any."),
     ("notice", "EXPIRES_SOON, EXPIRED_GRACE, OVERAGE, UPDATE_AVAILABLE, with commas; with VALID."),
     ("salt", "The server's half of the activation's key: 64 hexadecimal digits; with activate."),
     ("next_salt", "The same of the next key; with heartbeat."),

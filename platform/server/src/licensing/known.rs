@@ -43,6 +43,12 @@ struct OpenSalt {
     mac: Option<Mac>,
 }
 
+impl OpenSalt {
+    fn is_retired(&self, now: Millis) -> bool {
+        self.retires_at.is_some_and(|at| now >= at)
+    }
+}
+
 /// The settings as answers carry them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Config {
@@ -136,7 +142,7 @@ impl Known {
             kind: ask.kind,
             key_replaced: self.keys.iter().any(|key| key.key_id == ask.key && key.replaced),
             yanked: self.yanked.contains(&ask.version),
-            latest: self.latest.unwrap_or(ask.version),
+            latest: self.latest,
         }
     }
 
@@ -156,7 +162,8 @@ impl Known {
         self.keys.iter().find(|key| key.key_id == ask.key)
     }
 
-    /// The key that a request must be signed with, if it may be signed with this one.
+    /// The key that a request must be signed with, if it may be signed with this one. A retired one of a seat that was given
+    /// back is let through: its EA would otherwise activate anew, and take back what a person had released.
     ///
     /// # Errors
     /// That it is not known, or was retired.
@@ -166,17 +173,22 @@ impl Known {
             Kid::Activation { .. } if operation == Operation::Activate => Err(refused()),
             Kid::Activation { id, generation } => {
                 let seat = ask.activation.filter(|seat| seat.to_string() == *id).ok_or_else(refused)?;
-                if !self.seats.contains_key(&seat) {
-                    return Err(refused());
-                }
+                let Some(Seat { released_at, .. }) = self.seats.get(&seat) else { return Err(refused()) };
                 let salt = self.salts.get(&(seat, *generation)).ok_or_else(retired)?;
-                if salt.retires_at.is_some_and(|at| now >= at) {
+                if salt.is_retired(now) && released_at.is_none() {
                     return Err(retired());
                 }
                 self.answer_mac(ask, kid).ok_or_else(refused)
             }
             Kid::Licence(_) | Kid::Tenant(_) => self.answer_mac(ask, kid).ok_or_else(refused),
         }
+    }
+
+    /// Whether a seat's key signs nothing any more but that the seat was given back.
+    pub fn is_retired(&self, ask: &Ask, kid: &Kid, now: Millis) -> bool {
+        let Kid::Activation { generation, .. } = kid else { return false };
+        let salt = ask.activation.and_then(|seat| self.salts.get(&(seat, *generation)));
+        salt.is_some_and(|salt| salt.is_retired(now))
     }
 
     /// The key of this id, that an answer is signed with.
@@ -233,8 +245,9 @@ fn activation(seat: &Seat, policy: &Policy) -> Activation {
         account: seat.account.clone(),
         server: seat.server.clone(),
         machine: seat.machine.clone(),
-        seen_at: if lapsed { Millis(0) } else { seat.seen_at },
+        seen_at: seat.seen_at,
         released: seat.released_at.is_some() || (lapsed && policy.floating.is_none()),
+        lapsed,
     }
 }
 

@@ -33,7 +33,7 @@ mod unusual;
 pub use rotation::rotate_seats;
 pub use signer::{EaKeyError, new_key, retire_key};
 pub use snapshot::{LOOK_EVERY, Snapshots};
-pub use unusual::{Unusual, unusual};
+pub use unusual::{Unusual, unusual_use};
 
 use crate::{
     clock::Clock,
@@ -126,6 +126,9 @@ impl Licensing {
         let asked = Asked { from, operation, ask, kid: signature.kid.clone() };
         let known = self.authenticated(&slot, &asked, payload, &signature, now).await?;
         let left = self.of_key(&known, by, now).await?.into_iter().fold(left, |left, own| own.and(left));
+        if known.is_retired(asked.ask, &asked.kid, now) {
+            return Ok((self.given_back(&asked, &known, now).await?, left));
+        }
         let known = self.first_use(&slot, &asked, known, now).await?;
         let answer = match operation {
             Operation::Activate => self.activate(&slot, &asked, now).await?,
@@ -161,11 +164,22 @@ impl Licensing {
             if mac.verifies(&bytes, &signature.mac) { Ok(()) } else { Err(refused()) }
         };
         let known = slot.known(asked.from.db).await?;
-        if fits(&known).is_ok() {
+        // What a retired key is good for stands on a seat, of which another server may know better.
+        if fits(&known).is_ok() && !known.is_retired(asked.ask, &asked.kid, now) {
             return Ok(known);
         }
         let known = slot.load(asked.from.db).await?;
         fits(&known).map(|()| known)
+    }
+
+    /// What is answered under a retired key: that the seat was given back, or what refuses whoever asks. Never a yes, and no
+    /// report is taken.
+    async fn given_back(&self, asked: &Asked<'_>, known: &Known, now: Millis) -> Result<Signed, Problem> {
+        let verdict = licence::decide(&known.licence, &known.claim(asked.ask, asked.ask.of_seat()), now);
+        match verdict {
+            Verdict::Refused(_) => self.sign(asked, known, &answer::of(asked, known, &verdict, now)).await,
+            Verdict::Valid { .. } => Err(retired()),
+        }
     }
 
     /// Notes the first question that names a licence.

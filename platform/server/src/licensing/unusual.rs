@@ -1,13 +1,23 @@
 //! What in a licence's history a vendor should look at: one key on many computers, and travel that nobody can do. Signs,
 //! never verdicts: nothing is refused because of them.
 
-use marque_domain::time::{DAY_MS, HOUR_MS, Millis};
-use marque_store::{LicenceEvent, LicenceEventKind as Kind};
+use marque_domain::{
+    id::LicenceId,
+    time::{DAY_MS, HOUR_MS, Millis},
+};
+use marque_store::{LicenceEvent, LicenceEventKind as Kind, StoreError, TenantDb};
 use std::collections::BTreeSet;
 
 /// More computers than this in a week are many.
 const MACHINES_MANY: usize = 5;
-const MACHINES_WITHIN_MS: i64 = 7 * DAY_MS;
+/// How far back is looked.
+const WITHIN_MS: i64 = 7 * DAY_MS;
+/// Events of one question.
+const EVENTS_MAX: u64 = 1_000;
+/// With these the licence went to a computer.
+const TAKEN: [Kind; 2] = [Kind::Activated, Kind::TakenOver];
+/// These came from the EA's own address; others may be of who released a seat in the portal.
+const HEARD: [Kind; 4] = [Kind::Activated, Kind::TakenUp, Kind::TakenOver, Kind::Moved];
 /// Nobody is in another country so soon; whoever seems so uses one key at two places.
 const TRAVEL_WITHIN_MS: i64 = 2 * HOUR_MS;
 
@@ -27,18 +37,30 @@ pub enum Unusual {
     },
 }
 
-/// What is unusual in a licence's events, newest first as they are listed. `country` says where an address is.
-#[must_use]
-pub fn unusual(events: &[LicenceEvent], now: Millis, country: impl Fn(&str) -> Option<String>) -> Vec<Unusual> {
-    let recent = |event: &&LicenceEvent| now.since(event.at) <= MACHINES_WITHIN_MS;
-    let taken = events.iter().filter(recent).filter(|event| event.kind == Kind::Activated);
-    let machines = taken.map(|event| event.machine.as_str()).collect::<BTreeSet<_>>().len();
+/// What was unusual in how a licence was used in the last seven days. `country` says where an address is. Each sign is asked
+/// for by itself: many of one kind of event hide none of another.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn unusual_use(
+    db: &TenantDb,
+    licence: LicenceId,
+    now: Millis,
+    country: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Unusual>, StoreError> {
+    let since = now.plus(-WITHIN_MS);
+    let taken = db.licence_events_since(licence, &TAKEN, since, EVENTS_MAX).await?;
+    let heard = db.licence_events_since(licence, &HEARD, since, EVENTS_MAX).await?;
+    Ok(unusual(&taken, &heard, country))
+}
+
+/// What is unusual in events, newest first: by which the licence went to a computer, and by which an EA was heard.
+fn unusual(taken: &[LicenceEvent], heard: &[LicenceEvent], country: impl Fn(&str) -> Option<String>) -> Vec<Unusual> {
+    let machines = taken.iter().map(|event| event.machine.as_str()).collect::<BTreeSet<_>>().len();
     let mut found: Vec<Unusual> =
         (machines > MACHINES_MANY).then_some(Unusual::Machines(machines)).into_iter().collect();
-    // Only the EA's own address counts, not that of who released a seat in the portal.
-    let heard = |event: &&LicenceEvent| matches!(event.kind, Kind::Activated | Kind::TakenUp | Kind::Moved);
     let mut before: Option<(String, Millis)> = None;
-    for event in events.iter().rev().filter(heard) {
+    for event in heard.iter().rev() {
         let Some(there) = country(&event.address) else { continue };
         if let Some((from, at)) = before
             && from != there
@@ -55,7 +77,6 @@ pub fn unusual(events: &[LicenceEvent], now: Millis, country: impl Fn(&str) -> O
 mod tests {
     use super::*;
     use crate::testing::NOON;
-    use marque_domain::id::LicenceId;
 
     fn event(id: i64, ago_ms: i64, kind: Kind, machine: &str, address: &str) -> LicenceEvent {
         let (account, machine, address) = ("5001".to_owned(), machine.to_owned(), address.to_owned());
@@ -75,6 +96,11 @@ mod tests {
                 (0..6).map(|n| event(n, n * HOUR_MS, Kind::Activated, &format!("m{n}"), "")).collect(),
                 vec![Unusual::Machines(6)],
             ),
+            (
+                (0..6).map(|n| event(n, n * HOUR_MS, Kind::TakenOver, &format!("m{n}"), "")).collect(),
+                vec![Unusual::Machines(6)],
+            ),
+            ((0..6).map(|n| event(n, n * HOUR_MS, Kind::TakenUp, &format!("m{n}"), "")).collect(), vec![]),
             ((0..6).map(|n| event(n, n * 3 * DAY_MS, Kind::Activated, &format!("m{n}"), "")).collect(), vec![]),
             (
                 vec![event(2, 0, Kind::Moved, "a", "br.1"), event(1, HOUR_MS, Kind::Activated, "a", "cz.1")],
@@ -85,7 +111,11 @@ mod tests {
             (vec![event(2, 0, Kind::Moved, "a", "cz.2"), event(1, 1, Kind::Activated, "a", "cz.1")], vec![]),
         ];
         for (events, wanted) in table {
-            assert_eq!(unusual(&events, NOON, country), wanted, "{events:?}");
+            let of = |kinds: &[Kind]| -> Vec<LicenceEvent> {
+                let since = NOON.plus(-WITHIN_MS);
+                events.iter().filter(|event| kinds.contains(&event.kind) && event.at >= since).cloned().collect()
+            };
+            assert_eq!(unusual(&of(&TAKEN), &of(&HEARD), country), wanted, "{events:?}");
         }
     }
 }

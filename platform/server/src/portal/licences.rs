@@ -190,8 +190,11 @@ async fn set_up(
             Err(problem) if problem.code != ProblemCode::Invalid => return Err(problem.into()),
             Err(problem) => {
                 let named = |field: &str| field.trim_start_matches("/settings").trim_start_matches('/').to_owned();
-                let errors = problem.errors.iter().map(|error| (named(&error.field), error.detail.clone())).collect();
-                (errors, problem.detail)
+                let errors = problem.errors.iter().map(|error| (named(&error.field), error.detail.clone()));
+                let errors: BTreeMap<String, String> = errors.collect();
+                // What is wrong with all of them together stands beside none.
+                let of_all = errors.get("").map(|detail| format!("Correct the settings: {detail}."));
+                (errors, of_all.unwrap_or(problem.detail))
             }
         },
         Ok(_) => (BTreeMap::new(), "Fill in the settings and send the form again.".to_owned()),

@@ -151,7 +151,7 @@ pub struct LicenceRow {
     pub first_used_at: Option<Millis>,
     /// The first seat that was taken.
     pub first_activated_at: Option<Millis>,
-    /// When a seat was last taken by somebody new.
+    /// When it last moved: a seat was taken by somebody new, or by whom it had left.
     pub moved_at: Option<Millis>,
     /// The tenant's revision at its last change.
     pub revision: i64,
@@ -262,6 +262,8 @@ pub enum LicenceEventKind {
     Activated,
     /// Who had a seat took it up again.
     TakenUp,
+    /// A seat went to another computer or account, or back to where it was before others: the licence moved.
+    TakenOver,
     /// It was given back.
     Released,
     /// It was not heard from, and another got it.
@@ -272,7 +274,8 @@ pub enum LicenceEventKind {
 
 impl LicenceEventKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Activated, Self::TakenUp, Self::Released, Self::Lapsed, Self::Moved];
+    pub const ALL: [Self; 6] =
+        [Self::Activated, Self::TakenUp, Self::TakenOver, Self::Released, Self::Lapsed, Self::Moved];
 
     /// A stable lower-case name.
     #[must_use]
@@ -280,6 +283,7 @@ impl LicenceEventKind {
         match self {
             Self::Activated => "activated",
             Self::TakenUp => "taken_up",
+            Self::TakenOver => "taken_over",
             Self::Released => "released",
             Self::Lapsed => "lapsed",
             Self::Moved => "moved",
@@ -380,6 +384,8 @@ pub struct SeatTaken {
     pub seat: Seat,
     /// Whether it is a new one.
     pub new: bool,
+    /// Whether the licence moves by it.
+    pub moved: bool,
     /// The server's half of its key. Older ones sign nothing any more.
     pub salt: SeatSalt,
     /// Seats that were not heard from, as they were read: they are lost.
@@ -409,6 +415,23 @@ pub struct SeatReport {
     pub event: Option<LicenceEvent>,
 }
 
+/// What giving a licence to another person changes, if nothing else has changed the licence since it was read.
+#[derive(Debug, Clone)]
+pub struct LicenceTransfer {
+    /// Which.
+    pub licence: LicenceId,
+    /// The revision at which it was read.
+    pub revision: i64,
+    /// Who has it from now on.
+    pub to: UserId,
+    /// Takes the place of the key that the former owner knows.
+    pub key: LicenceKeyRow,
+    /// What is noted of the former owner's seats.
+    pub events: Vec<LicenceEvent>,
+    /// When.
+    pub at: Millis,
+}
+
 /// A change of a licence by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LicenceChange {
@@ -418,8 +441,6 @@ pub enum LicenceChange {
     Ends(Option<Millis>),
     /// Another key takes the place of the old one.
     Key(LicenceKeyRow),
-    /// Another person has it; its seats are given back.
-    Owner(UserId),
     /// Another policy of the same product.
     Policy(LicencePolicyId),
 }

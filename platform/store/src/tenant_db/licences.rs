@@ -9,7 +9,7 @@ use crate::{
     },
     error::StoreError,
     page::{PAGE_MAX, Page, Paged, Whose},
-    record::{LicenceChange, LicenceImage, LicenceKeyRow, LicenceRow, LicenceSettings},
+    record::{LicenceChange, LicenceImage, LicenceKeyRow, LicenceRow, LicenceSettings, LicenceTransfer},
     scope::TenantTx,
 };
 use licences::{Column as C, Entity, Model};
@@ -153,7 +153,7 @@ impl TenantDb {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was revoked; [`StoreError::BrokenReference`] when a new
-    /// owner or policy is not this tenant's; [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    /// policy is not this tenant's; [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn change_licence(
         &self,
         id: LicenceId,
@@ -162,21 +162,13 @@ impl TenantDb {
     ) -> Result<LicenceRow, StoreError> {
         let tx = self.write().await?;
         let revision = tx.advance_licensing(false).await?;
-        let row = tx.one(tx.find::<Entity>().filter(C::Id.eq(id.0))).await?.ok_or(StoreError::NotFound("licence"))?;
-        let mut licence = decode(row)?;
-        if licence.state == State::Revoked {
-            return Err(StoreError::Conflict("the licence was revoked for good".to_owned()));
-        }
+        let mut licence = not_revoked(&tx, id).await?;
         licence.revision = revision;
         match change {
             LicenceChange::State(state, reason) => (licence.state, licence.reason) = (*state, reason.clone()),
             LicenceChange::Ends(ends_at) => licence.ends_at = *ends_at,
             LicenceChange::Policy(policy) => licence.policy = *policy,
             LicenceChange::Key(key) => replace_key(&tx, key, at).await?,
-            LicenceChange::Owner(user) => {
-                seats::release_all(&tx, id, at).await?;
-                (licence.user, licence.moved_at) = (*user, Some(at));
-            }
         }
         let update = tx
             .update::<Entity>()
@@ -185,12 +177,39 @@ impl TenantDb {
             .col_expr(C::Reason, Expr::val(licence.reason.clone()))
             .col_expr(C::EndsAt, Expr::val(licence.ends_at.map(|at| at.0)))
             .col_expr(C::PolicyId, Expr::val(licence.policy.0))
-            .col_expr(C::UserId, Expr::val(licence.user.0))
-            .col_expr(C::MovedAt, Expr::val(licence.moved_at.map(|at| at.0)))
             .col_expr(C::Revision, Expr::val(revision));
         tx.run_update(update).await?;
         tx.commit().await?;
         Ok(licence)
+    }
+
+    /// Gives a licence to another person, if it is as it was when it was read: under another key, without the seats of who
+    /// had it, and as if it had never moved. Answers what it is now; none when it was changed meanwhile, then nothing was done.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it was revoked, or has had as many keys as it may;
+    /// [`StoreError::BrokenReference`] when the person is not this tenant's; [`StoreError::Unavailable`],
+    /// [`StoreError::Corrupt`].
+    pub async fn transfer_licence(&self, transfer: &LicenceTransfer) -> Result<Option<LicenceRow>, StoreError> {
+        let (id, tx) = (transfer.licence, self.write().await?);
+        let revision = tx.advance_licensing(false).await?;
+        let licence = not_revoked(&tx, id).await?;
+        if licence.revision != transfer.revision {
+            tx.end().await;
+            return Ok(None);
+        }
+        replace_key(&tx, &transfer.key, transfer.at).await?;
+        seats::forget_all(&tx, id).await?;
+        seats::note(&tx, id, &transfer.events).await?;
+        let update = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(id.0))
+            .col_expr(C::UserId, Expr::val(transfer.to.0))
+            .col_expr(C::MovedAt, Expr::val(None::<i64>))
+            .col_expr(C::Revision, Expr::val(revision));
+        tx.run_update(update).await?;
+        tx.commit().await?;
+        Ok(Some(LicenceRow { user: transfer.to, moved_at: None, revision, ..licence }))
     }
 
     /// Keeps the settings of a licence's EA, and counts their version on.
@@ -237,6 +256,16 @@ pub(super) async fn touch_licences_of(tx: &TenantTx, user: UserId) -> Result<(),
         tx.run_update(update).await?;
     }
     Ok(())
+}
+
+/// A licence, unless it has ended for good.
+async fn not_revoked(tx: &TenantTx, id: LicenceId) -> Result<LicenceRow, StoreError> {
+    let row = tx.one(tx.find::<Entity>().filter(C::Id.eq(id.0))).await?.ok_or(StoreError::NotFound("licence"))?;
+    let licence = decode(row)?;
+    if licence.state == State::Revoked {
+        return Err(StoreError::Conflict("the licence was revoked for good".to_owned()));
+    }
+    Ok(licence)
 }
 
 async fn replace_key(tx: &TenantTx, key: &LicenceKeyRow, at: Millis) -> Result<(), StoreError> {

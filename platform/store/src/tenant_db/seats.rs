@@ -9,7 +9,7 @@ use crate::{
     entity::{licence_activations, licence_events, licence_salts, licences},
     error::StoreError,
     page::{PAGE_MAX, Page, Paged},
-    record::{LicenceEvent, Seat, SeatReport, SeatSalt, SeatTaken},
+    record::{LicenceEvent, LicenceEventKind, Seat, SeatReport, SeatSalt, SeatTaken},
     scope::TenantTx,
     together::{self, Write},
 };
@@ -24,7 +24,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _
 pub const SEATS_KEPT_MAX: u64 = 500;
 /// The largest page of what happened.
 pub const EVENTS_PAGE_MAX: u32 = PAGE_MAX;
-/// Events of one licence that are kept.
+/// Events of one licence that are kept: so many of its seats, and so many of new addresses, of which an EA can make as many as
+/// it likes.
 const EVENTS_KEPT_MAX: u64 = 2_000;
 
 impl TenantDb {
@@ -158,6 +159,26 @@ impl TenantDb {
         Paged::cut(rows, wanted.bounded(EVENTS_PAGE_MAX), |row| row.id, event)
     }
 
+    /// What happened to a licence's seats since an instant, of these kinds: newest first, at most so many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn licence_events_since(
+        &self,
+        licence: LicenceId,
+        kinds: &[LicenceEventKind],
+        since: Millis,
+        most: u64,
+    ) -> Result<Vec<LicenceEvent>, StoreError> {
+        use licence_events::{Column as E, Entity as Events};
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+        let rows = self.every(|tx| {
+            let rows = tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).filter(E::Kind.is_in(names));
+            rows.filter(E::At.gte(since.0)).order_by_desc(E::Id).limit(most)
+        });
+        rows.await?.into_iter().map(event).collect()
+    }
+
     /// A licence's seats, oldest first.
     ///
     /// # Errors
@@ -176,10 +197,11 @@ pub(super) async fn of_licence(tx: &TenantTx, licence: LicenceId) -> Result<Vec<
     Ok(tx.all(rows).await?.into_iter().map(seat).collect())
 }
 
-/// Gives every seat of a licence back.
-pub(super) async fn release_all(tx: &TenantTx, licence: LicenceId, at: Millis) -> Result<(), StoreError> {
-    let held = tx.update::<Entity>().filter(C::LicenceId.eq(licence.0)).filter(C::ReleasedAt.is_null());
-    tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(at.0))).await?;
+/// Forgets every seat of a licence with its keys.
+pub(super) async fn forget_all(tx: &TenantTx, licence: LicenceId) -> Result<(), StoreError> {
+    let salts = tx.delete::<licence_salts::Entity>();
+    tx.run_delete(salts.filter(licence_salts::Column::LicenceId.eq(licence.0))).await?;
+    tx.run_delete(tx.delete::<Entity>().filter(C::LicenceId.eq(licence.0))).await?;
     Ok(())
 }
 
@@ -241,7 +263,7 @@ async fn move_on(tx: &TenantTx, taken: &SeatTaken, revision: i64) -> Result<bool
     let (licence, at) = (taken.seat.licence.0, taken.seat.taken_at.0);
     let mut update = tx.update::<Licences>().filter(L::Id.eq(licence)).filter(L::Revision.eq(taken.revision));
     update = update.col_expr(L::Revision, Expr::val(revision));
-    if taken.new {
+    if taken.moved {
         update = update.col_expr(L::MovedAt, Expr::val(at));
     }
     if tx.run_update(update).await? != 1 {
@@ -318,17 +340,25 @@ async fn retire_older(tx: &TenantTx, taken: &SeatTaken, at: Millis) -> Result<()
 }
 
 /// Notes what happened, and forgets what is too long ago.
-async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
+pub(super) async fn note(tx: &TenantTx, licence: LicenceId, events: &[LicenceEvent]) -> Result<(), StoreError> {
     use licence_events::{Column as E, Entity as Events};
     if events.is_empty() {
         return Ok(());
     }
     tx.insert::<Events>(events.iter().map(|event| event_row(tx.tenant_id(), event)).collect(), None).await?;
-    let oldest = tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).order_by_desc(E::Id);
-    let oldest = oldest.offset(EVENTS_KEPT_MAX).limit(1).select_only().column(E::Id);
-    if let Some((id,)) = tx.tuples::<_, (i64,)>(oldest).await?.first() {
-        let gone = tx.delete::<Events>().filter(E::LicenceId.eq(licence.0)).filter(E::Id.lte(*id));
-        tx.run_delete(gone).await?;
+    let moved = |event: &LicenceEvent| event.kind == LicenceEventKind::Moved;
+    for of_moves in [true, false] {
+        if !events.iter().any(|event| moved(event) == of_moves) {
+            continue;
+        }
+        let name = LicenceEventKind::Moved.name();
+        let of_these = || if of_moves { E::Kind.eq(name) } else { E::Kind.ne(name) };
+        let oldest = tx.find::<Events>().filter(E::LicenceId.eq(licence.0)).filter(of_these()).order_by_desc(E::Id);
+        let oldest = oldest.offset(EVENTS_KEPT_MAX).limit(1).select_only().column(E::Id);
+        if let Some((id,)) = tx.tuples::<_, (i64,)>(oldest).await?.first() {
+            let gone = tx.delete::<Events>().filter(E::LicenceId.eq(licence.0)).filter(of_these());
+            tx.run_delete(gone.filter(E::Id.lte(*id))).await?;
+        }
     }
     Ok(())
 }

@@ -8,13 +8,15 @@ use marque_domain::{
     time::Millis,
 };
 use marque_store::{
-    EaProduct, LicenceChange, LicenceFilter, LicenceKeyRow, LicencePolicy, LicenceRow, Page, PolicyTerms, Seat,
-    SeatReport, SeatSalt, SeatTaken, StoreError, TenantDb, Usage, Whose,
+    EaProduct, LicenceChange, LicenceEvent, LicenceEventKind, LicenceFilter, LicenceKeyRow, LicencePolicy, LicenceRow,
+    LicenceTransfer, Page, PolicyTerms, Seat, SeatReport, SeatSalt, SeatTaken, StoreError, TenantDb, Usage, Whose,
 };
 
 on_both!(
     of_a_hundred_at_one_revision_one_takes_a_seat,
     a_lapse_waits_for_no_heartbeat,
+    new_addresses_push_out_nothing_else,
+    a_transfer_takes_it_from_who_had_it,
     reports_only_grow_and_hold_only_what_is_held,
     reports_of_many_tenants_last_together,
     licences_are_a_tenants_own,
@@ -97,7 +99,8 @@ fn taking(id: i64, revision: i64) -> SeatTaken {
         created_at: NOW,
         retires_at: None,
     };
-    SeatTaken { revision, seat, new: true, salt, lapsed: Vec::new(), forgotten: Vec::new(), events: Vec::new() }
+    let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
+    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events }
 }
 
 fn report(seat: i64, sequence: i64, alive_at: Option<Millis>) -> SeatReport {
@@ -144,6 +147,63 @@ async fn a_lapse_waits_for_no_heartbeat(bench: Bench) {
     let silent = db.seats(LicenceId(1)).await.unwrap();
     assert!(db.take_seat(&SeatTaken { lapsed: silent, ..taking(2, revision().await) }).await.unwrap());
     assert!(!db.report_usage(&report(1, 2, Some(later))).await.unwrap(), "and a late heartbeat brings nothing back");
+}
+
+fn event(id: i64, at: Millis, kind: LicenceEventKind) -> LicenceEvent {
+    let (account, machine, address) = (id.to_string(), id.to_string(), String::new());
+    LicenceEvent { id, licence: LicenceId(1), activation: None, at, kind, account, machine, address, nonce: None }
+}
+
+async fn new_addresses_push_out_nothing_else(bench: Bench) {
+    use LicenceEventKind as K;
+    let db = licence(&bench, AURORA, 1).await;
+    let revision = async || db.licence(Whose::Everyone, LicenceId(1)).await.unwrap().revision;
+    let (old, new) = (event(1, NOW.plus(-60_000), K::Activated), event(2, NOW, K::TakenOver));
+    let taken = SeatTaken { events: vec![old, new], ..taking(1, revision().await) };
+    assert!(db.take_seat(&taken).await.unwrap());
+    let moves = (3..2_103).map(|id| event(id, NOW, K::Moved)).collect();
+    assert!(db.take_seat(&SeatTaken { events: moves, ..taking(2, revision().await) }).await.unwrap());
+    let since = async |kinds: &[K], since: Millis, most: u64| {
+        let found = db.licence_events_since(LicenceId(1), kinds, since, most).await.unwrap();
+        found.into_iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW.plus(-60_000), 10).await, [2, 1]);
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW, 10).await, [2]);
+    assert_eq!(since(&[K::Activated, K::TakenOver], NOW.plus(-60_000), 1).await, [2]);
+    let moved = since(&[K::Moved], NOW, 5_000).await;
+    assert_eq!((moved.len(), moved.last()), (2_000, Some(&103)), "of which the newest are kept");
+}
+
+async fn a_transfer_takes_it_from_who_had_it(bench: Bench) {
+    let db = licence(&bench, AURORA, 1).await;
+    let revision = async || db.licence(Whose::Everyone, LicenceId(1)).await.unwrap().revision;
+    assert!(db.take_seat(&taking(1, revision().await)).await.unwrap());
+    let read = revision().await;
+    assert!(db.take_seat(&taking(2, read)).await.unwrap());
+    let key = LicenceKeyRow {
+        id: 2,
+        licence: LicenceId(1),
+        key_id: [2; 16],
+        secret: vec![2],
+        created_at: NOW,
+        replaced_at: None,
+    };
+    let events = vec![event(1, NOW, LicenceEventKind::Released), event(2, NOW, LicenceEventKind::Released)];
+    let wanted = LicenceTransfer { licence: LicenceId(1), revision: read, to: UserId(2), key, events, at: NOW };
+    assert_eq!(db.transfer_licence(&wanted).await.unwrap(), None, "a seat was taken since it was read");
+    assert_eq!(db.seats(LicenceId(1)).await.unwrap().len(), 2, "nothing was done");
+    let wanted = LicenceTransfer { revision: revision().await, ..wanted };
+    let nobodys = LicenceTransfer { to: UserId(77), ..wanted.clone() };
+    assert!(matches!(db.transfer_licence(&nobodys).await, Err(StoreError::BrokenReference(_))));
+    let given = db.transfer_licence(&wanted).await.unwrap().unwrap();
+    let image = db.licence_image(LicenceId(1)).await.unwrap();
+    assert_eq!((image.licence.user, image.licence.moved_at), (UserId(2), None));
+    assert_eq!(image.licence, given);
+    assert_eq!((image.seats.len(), image.salts.len()), (0, 0));
+    let good: Vec<i64> = image.keys.iter().filter(|key| key.replaced_at.is_none()).map(|key| key.id).collect();
+    assert_eq!((image.keys.len(), good), (2, vec![2]));
+    assert_eq!(db.licence_events(LicenceId(1), Page::default()).await.unwrap().items.len(), 2);
+    assert!(!db.report_usage(&report(1, 1, Some(NOW))).await.unwrap(), "a late heartbeat is nobody's");
 }
 
 async fn reports_only_grow_and_hold_only_what_is_held(bench: Bench) {

@@ -1,7 +1,7 @@
 //! What holds whatever is asked, in whatever order.
 
 use super::*;
-use crate::time::DAY_MS;
+use crate::time::{DAY_MS, HOUR_MS};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ fn apply(licence: &mut Licence, step: &Step, now: Millis) -> Option<Terms> {
         What::Heartbeat(index) | What::Release(index) => Ask::Seat(at(index)?),
     };
     let claim = Claim { machine: MACHINES[step.machine], account: ACCOUNTS[step.account], ..claim(ask) };
-    let Verdict::Valid { seat: own, terms, .. } = decide(licence, &claim, now) else { return None };
+    let Verdict::Valid { seat: own, moves, terms, .. } = decide(licence, &claim, now) else { return None };
     licence.first_used_at.get_or_insert(now);
     let found = licence.activations.iter_mut().find(|seat| Some(seat.id) == own);
     match (&step.what, found) {
@@ -83,7 +83,6 @@ fn apply(licence: &mut Licence, step: &Step, now: Millis) -> Option<Terms> {
         (What::Activate, None) => {
             let id = i64::try_from(licence.activations.len()).unwrap() + 1;
             licence.activations.push(Activation { seen_at: now, ..seat(id, claim.account, claim.machine) });
-            licence.moved_at = Some(now);
         }
         (What::Heartbeat(_), Some(seat)) => seat.seen_at = now,
         (What::Release(_), Some(seat)) => seat.released = true,
@@ -91,6 +90,9 @@ fn apply(licence: &mut Licence, step: &Step, now: Millis) -> Option<Terms> {
     }
     if matches!(step.what, What::Activate) {
         licence.first_activated_at.get_or_insert(now);
+    }
+    if moves {
+        licence.moved_at = Some(now);
     }
     Some(terms)
 }
@@ -115,6 +117,26 @@ proptest! {
             let accounts: BTreeSet<&str> = licence.held(now).map(|seat| seat.account.as_str()).collect();
             prop_assert!(policy.seats.machines.is_none_or(|max| machines.len() <= max as usize), "{machines:?}");
             prop_assert!(policy.seats.accounts.is_none_or(|max| accounts.len() <= max as usize), "{accounts:?}");
+        }
+    }
+
+    #[test]
+    fn one_licence_waits_between_two(policy in policies(), cooldown_ms in 1..2 * HOUR_MS, steps in steps()) {
+        let seats = Seats { machines: Some(1), accounts: Some(1), overage: Overage::Strict };
+        let (mut licence, mut now) = (licence(Policy { term: Term::Perpetual, seats, cooldown_ms, ..policy }), NOW);
+        let mut with: Option<(usize, usize, Millis)> = None;
+        for step in steps {
+            now = now.plus(step.after_ms);
+            if apply(&mut licence, &step, now).is_none() || !matches!(step.what, What::Activate) {
+                continue;
+            }
+            let elsewhere = with.filter(|(machine, account, _)| (*machine, *account) != (step.machine, step.account));
+            if let Some((.., since)) = elsewhere {
+                prop_assert!(now.since(since) >= cooldown_ms, "{:?} after {} ms", step, now.since(since));
+            }
+            if with.is_none() || elsewhere.is_some() {
+                with = Some((step.machine, step.account, now));
+            }
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) fn seat(id: i64, account: &str, machine: &str) -> Activation {
         machine: machine.to_owned(),
         seen_at: NOW,
         released: false,
+        lapsed: false,
     }
 }
 
@@ -57,7 +58,7 @@ pub(super) const fn claim(ask: Ask) -> Claim<'static> {
         kind: Kind::Demo,
         key_replaced: false,
         yanked: false,
-        latest: Version([1, 20, 0]),
+        latest: Some(Version([1, 20, 0])),
     }
 }
 

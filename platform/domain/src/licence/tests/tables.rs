@@ -43,6 +43,19 @@ fn what_refuses_whoever_asks() {
 }
 
 #[test]
+fn nobody_is_told_to_take_what_was_withdrawn() {
+    for (latest, wanted) in [
+        (Some(Version([1, 19, 0])), "Download version 1.19 from the portal."),
+        (None, "There is no other yet: ask support when there will be."),
+    ] {
+        let claim = Claim { yanked: true, latest, ..claim(MINE) };
+        let Verdict::Refused(refusal) = decide(&seated(Policy::default()), &claim, NOW) else { panic!("withdrawn") };
+        assert_eq!(refusal, Refusal::VersionYanked { latest });
+        assert_eq!(refusal.to_string(), format!("This version of the EA was withdrawn. {wanted}"));
+    }
+}
+
+#[test]
 fn a_term_runs_from_what_the_policy_names() {
     let trial = |since| Policy { term: Term::For { since, ms: DAY_MS }, ..Policy::default() };
     let long_ago = NOW.plus(-2 * DAY_MS);
@@ -100,6 +113,9 @@ fn a_seat_that_was_named() {
     let mut released = licence.clone();
     released.activations[0].released = true;
     assert_eq!(code(&released, &claim(MINE), NOW), "RELEASED");
+    let mut lapsed = licence.clone();
+    lapsed.activations[0].lapsed = true;
+    assert_eq!(code(&lapsed, &claim(MINE), NOW), "HEARTBEAT_MISSED", "what was lost stays lost");
     // Neither a heartbeat nor an activation brings back what was revoked.
     let revoked = Licence { state: State::Revoked, ..licence };
     assert_eq!((code(&revoked, &claim(MINE), NOW), code(&revoked, &claim(Ask::Activate), NOW)), ("REVOKED", "REVOKED"));
@@ -184,13 +200,66 @@ fn a_licence_does_not_wander() {
 }
 
 #[test]
+fn a_seat_that_goes_to_another_is_a_move() {
+    for (binding, account, server, machine, moves) in [
+        (Binding::All, "5001", "Broker-Demo", HOME, false),
+        (Binding::Most, "5001", "Broker-Live", HOME, false),
+        (Binding::Most, "5001", "Broker-Demo", OFFICE, true),
+        (Binding::Most, "6002", "Broker-Demo", HOME, true),
+        (Binding::Any, "5001", "Broker-Live", OFFICE, true),
+        (Binding::Any, "6002", "Broker-Demo", OFFICE, true),
+    ] {
+        let asked = Claim { account, server, machine, ..claim(Ask::Activate) };
+        for released in [false, true] {
+            let at = format!("{binding:?} {account} {server} {machine}, released: {released}");
+            let mut licence = seated(Policy { binding, ..Policy::default() });
+            licence.activations[0].released = released;
+            // Without a cool-down new hardware, or another account, has the seat at once.
+            let Verdict::Valid { seat, moves: moved, .. } = decide(&licence, &asked, NOW) else { panic!("{at}") };
+            assert_eq!((seat, moved), (Some(ActivationId(1)), moves), "{at}");
+            licence.policy.cooldown_ms = HOUR_MS;
+            let early = if moves { "TRANSFER_COOLDOWN" } else { "VALID" };
+            assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS - 1)), early, "{at}");
+            assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS)), "VALID", "{at}");
+        }
+    }
+    let Verdict::Valid { moves, .. } = decide(&licence(Policy::default()), &claim(Ask::Activate), NOW) else {
+        panic!("the first seat")
+    };
+    assert!(moves);
+    let Verdict::Valid { moves, .. } = decide(&seated(Policy::default()), &claim(MINE), NOW) else { panic!("valid") };
+    assert!(!moves, "who only asks moves nothing");
+}
+
+#[test]
+fn two_who_know_a_licence_do_not_use_it_by_shifts() {
+    let mut licence = seated(Policy { cooldown_ms: HOUR_MS, ..Policy::default() });
+    licence.activations = vec![
+        Activation { seen_at: NOW.plus(-1), released: true, ..seat(1, "5001", HOME) },
+        Activation { released: true, ..seat(2, "5001", OFFICE) },
+    ];
+    let (home, office) = (claim(Ask::Activate), Claim { machine: OFFICE, ..claim(Ask::Activate) });
+    let both = |licence: &Licence| [&home, &office].map(|claim| code(licence, claim, NOW.plus(HOUR_MS - 1)));
+    assert_eq!(both(&licence), ["TRANSFER_COOLDOWN", "VALID"], "it was last at the office");
+    let Verdict::Valid { moves, .. } = decide(&licence, &home, NOW.plus(HOUR_MS)) else { panic!("it has waited") };
+    assert!(moves, "and the office waits next");
+    // One for two computers was last at both, until a third has one of its seats.
+    licence.policy.seats.machines = Some(2);
+    assert_eq!(both(&licence), ["VALID", "VALID"]);
+    licence.activations.push(Activation { seen_at: NOW.plus(-2), ..seat(3, "5001", "cellar") });
+    assert_eq!(both(&licence), ["TRANSFER_COOLDOWN", "VALID"]);
+    licence.policy.seats = Seats { machines: Some(1), accounts: Some(1), overage: Overage::Allowed };
+    assert_eq!(both(&licence), ["VALID", "VALID"], "all may use it at once");
+}
+
+#[test]
 fn terms_of_a_perpetual_licence() {
-    let Verdict::Valid { terms, notices, seat } = decide(&seated(Policy::default()), &claim(MINE), NOW) else {
+    let Verdict::Valid { terms, notices, seat, .. } = decide(&seated(Policy::default()), &claim(MINE), NOW) else {
         panic!("valid");
     };
     let wanted = Terms { lease_until: NOW.plus(DAY_MS), grace_until: NOW.plus(4 * DAY_MS), expires_at: None };
     assert_eq!((terms, notices, seat), (wanted, vec![], Some(ActivationId(1))));
-    let newer = Claim { latest: Version([1, 30, 0]), ..claim(MINE) };
+    let newer = Claim { latest: Some(Version([1, 30, 0])), ..claim(MINE) };
     let Verdict::Valid { notices, .. } = decide(&seated(Policy::default()), &newer, NOW) else { panic!("valid") };
     assert_eq!(notices, vec![Notice::UpdateAvailable]);
 }

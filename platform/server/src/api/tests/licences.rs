@@ -2,6 +2,7 @@
 
 use super::world::{AURORA, BOREALIS, Person, World};
 use crate::audit::Act;
+use marque_store::{LicenceEventKind, Page};
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -25,7 +26,8 @@ async fn issued(owner: &Person<'_>, ea: &str) -> Value {
 async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     let world = World::start().await;
     let (owner, ann) = (world.person(AURORA, "owner").await, world.person(AURORA, "ann").await);
-    let form = json!({ "type": "object", "properties": { "lots": { "type": "number", "maximum": 5 } } });
+    let properties = json!({ "lots": { "type": "number", "maximum": 5 }, "comment": { "type": "string" } });
+    let form = json!({ "type": "object", "properties": properties, "additionalProperties": true });
     let new = json!({ "code": "gold-rush", "name": "Gold Rush", "settings_schema": form });
     let ea = owner.post("/eas", &new).await.ok();
     assert_eq!(owner.post("/eas", &new).await.refusal(), (409, "conflict"), "a code is taken once");
@@ -57,6 +59,16 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     assert_eq!(ann.post(&settings, &json!({ "settings": { "lots": 2 } })).await.ok()["version"], 1);
     let refused = ann.post(&settings, &json!({ "settings": { "lots": 9 } })).await;
     assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!("/settings/lots")));
+    // Whatever the form allows, what an EA cannot read is not kept.
+    for (bad, field) in [
+        (json!({ "other": "x" }), "/settings/other"),
+        (json!({ "comment": "🦀".repeat(513) }), "/settings/comment"),
+        (json!({ "comment": "a\u{0}b" }), "/settings/comment"),
+    ] {
+        let refused = ann.post(&settings, &json!({ "settings": bad })).await;
+        assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!(field)));
+    }
+    assert_eq!(ann.get(&settings).await.ok()["version"], 1, "nothing was kept");
 
     let why = json!({ "reason": "unpaid" });
     assert_eq!(owner.post(&format!("{path}/suspend"), &why).await.ok()["state"], "suspended");
@@ -89,6 +101,30 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
         "ea-version-yanked",
     ] {
         assert!(acts.iter().any(|known| known == act), "{act} is not in {acts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_given_a_licence_has_it_alone() {
+    let world = World::start().await;
+    let [.., licence, _] = world.licence(AURORA, "ann").await;
+    let (owner, ann) = (world.person(AURORA, "owner").await, world.person(AURORA, "ann").await);
+    let bob = world.person(AURORA, "bob").await;
+    let path = format!("/licences/{licence}");
+    let key = ann.get(&format!("{path}/key")).await.ok()["key"].clone();
+    owner.post(&format!("{path}/transfer"), &json!({ "owner": "bob@x.example" })).await.ok();
+    assert_eq!(ann.get(&format!("{path}/key")).await.refusal(), (404, "not-found"));
+    assert_ne!(bob.get(&format!("{path}/key")).await.ok()["key"], key);
+    assert_eq!(bob.get(&format!("{path}/activations")).await.ok()["items"], json!([]));
+    let db = world.tenant(AURORA).await;
+    let events = db.licence_events(licence.parse().unwrap(), Page::first(10)).await.unwrap().items;
+    let kinds: Vec<LicenceEventKind> = events.iter().map(|event| event.kind).collect();
+    assert_eq!((kinds, events[0].account.as_str()), (vec![LicenceEventKind::Released], "5001"));
+    // The time line of her seat is the vendor's to see, and not his.
+    for (person, sees) in [(&owner, true), (&bob, false)] {
+        let page = person.page(Method::GET, &format!("/eas/{licence}"), &[]).await;
+        assert_eq!(page.status().as_u16(), 200);
+        assert_eq!(page.text().await.unwrap().contains("Account 5001"), sees);
     }
 }
 

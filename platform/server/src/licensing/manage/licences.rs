@@ -1,7 +1,7 @@
 //! What is done with a licence.
 
 use super::{
-    super::activate::event,
+    super::{TRIES, activate::event, crowded},
     LINE_CHARS_MAX,
     issue::{self, Issued, NewLicence},
     line, wrong,
@@ -13,12 +13,12 @@ use crate::{
     secrets::Vault,
 };
 use marque_domain::{
-    id::{ActivationId, LicenceId, LicencePolicyId},
+    id::{ActivationId, LicenceId, LicencePolicyId, UserId},
     licence::State,
     time::Millis,
 };
-use marque_store::{LicenceChange, LicenceEventKind, LicenceRow, LicenceSettings, Seat, StoreError, User};
-use serde_json::{Map, Value, json};
+use marque_store::{LicenceChange, LicenceEventKind, LicenceRow, LicenceTransfer, Seat, StoreError, TenantDb, User};
+use serde_json::{Value, json};
 
 /// What a person does with a licence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,19 +132,58 @@ fn ended(error: StoreError) -> Problem {
     }
 }
 
-/// Gives a licence to another person. Its seats are given back, and the policy's cool-down begins.
+/// Gives a licence to another person. From then on it is theirs alone: see `hand_over`.
 ///
 /// # Errors
-/// [`ProblemCode::NotFound`], [`ProblemCode::Invalid`], [`ProblemCode::Conflict`].
-pub async fn transfer(who: &SignedIn, id: LicenceId, email: &str, now: Millis) -> Result<LicenceRow, Problem> {
+/// [`ProblemCode::NotFound`], [`ProblemCode::Invalid`], [`ProblemCode::Conflict`], [`ProblemCode::Unavailable`].
+pub async fn transfer(
+    who: &SignedIn,
+    vault: &Vault,
+    id: LicenceId,
+    email: &str,
+    now: Millis,
+) -> Result<LicenceRow, Problem> {
     let licence = who.db().licence(who.may(Operation::ManageLicences)?, id).await?;
     let to = owner(who, email).await?;
     if to.id == licence.user {
         return Err(wrong("owner", "somebody other than who has it"));
     }
-    let changed = who.db().change_licence(id, &LicenceChange::Owner(to.id), now).await.map_err(ended)?;
+    let changed = hand_over(who.db(), vault, id, to.id, &who.recorder.origin().address, now).await?;
     who.audit(Act::LicenceTransferred, id.to_string(), json!({ "owner": to.email })).await?;
     Ok(changed)
+}
+
+/// Makes a licence another person's, without asking who wants it; `by_address` goes to the time line. Its key is replaced,
+/// and the new one is shown to its new owner only. The seats of who had it are released and forgotten: their EAs are
+/// refused, and what a seat knows of account and computer is not shown to whom it does not concern. No cool-down is left from
+/// before and none begins: it is there against licences that wander by themselves, and this is a vendor's decision. The new
+/// owner's first seat begins it as every first one does.
+///
+/// # Errors
+/// [`ProblemCode::NotFound`]; [`ProblemCode::Conflict`] when it was revoked or has had as many keys as it may;
+/// [`ProblemCode::Unavailable`] when its EAs leave no moment for it.
+pub(crate) async fn hand_over(
+    db: &TenantDb,
+    vault: &Vault,
+    id: LicenceId,
+    to: UserId,
+    by_address: &str,
+    now: Millis,
+) -> Result<LicenceRow, Problem> {
+    let (key, _) = issue::new_key(db, vault, id, now).await?;
+    for _ in 0..TRIES {
+        let image = db.licence_image(id).await?;
+        let revision = image.licence.revision;
+        let held = image.seats.into_iter().filter(|seat| seat.released_at.is_none() && seat.lapsed_at.is_none());
+        let gone =
+            |seat: Seat| event(&Seat { address: by_address.to_owned(), ..seat }, LicenceEventKind::Released, now);
+        let events = held.map(gone).collect::<Result<Vec<_>, _>>()?;
+        let transfer = LicenceTransfer { licence: id, revision, to, key: key.clone(), events, at: now };
+        if let Some(given) = db.transfer_licence(&transfer).await.map_err(ended)? {
+            return Ok(given);
+        }
+    }
+    Err(crowded())
 }
 
 /// The key of one's own licence, as it is typed into the EA. Looking at it is recorded.
@@ -187,51 +226,3 @@ pub async fn release_seat(who: &SignedIn, licence: LicenceId, id: ActivationId, 
     }
     Ok(seat)
 }
-
-/// The form of a licence's settings, and what they are now; none when they were never set.
-///
-/// # Errors
-/// [`ProblemCode::NotFound`].
-pub async fn settings_of(who: &SignedIn, id: LicenceId) -> Result<(Value, i64, Option<LicenceSettings>), Problem> {
-    let licence = who.db().licence(who.may(Operation::ReadLicences)?, id).await?;
-    let image = who.db().licence_image(licence.id).await?;
-    let schema = serde_json::from_str(&image.product.settings_schema).unwrap_or_default();
-    Ok((schema, image.product.schema_version, image.settings))
-}
-
-/// Sets the settings of a licence's EA, once they fit the product's form.
-///
-/// # Errors
-/// [`ProblemCode::NotFound`], [`ProblemCode::Invalid`] names every setting that is wrong.
-pub async fn settings_set(
-    who: &SignedIn,
-    id: LicenceId,
-    settings: &Map<String, Value>,
-    now: Millis,
-) -> Result<i64, Problem> {
-    let licence: LicenceRow = who.db().licence(who.may(Operation::SetUpEa)?, id).await?;
-    let (schema, form, _) = settings_of(who, licence.id).await?;
-    let value = Value::Object(settings.clone());
-    let validator =
-        jsonschema::validator_for(&schema).map_err(|error| Problem::internal(&BrokenForm(error.to_string())))?;
-    let mut faults = validator.iter_errors(&value).map(|fault| (fault.instance_path().to_string(), fault.to_string()));
-    if let Some((path, fault)) = faults.next() {
-        let problem = wrong(&format!("settings{path}"), fault);
-        return Err(faults.fold(problem, |all, (path, fault)| all.field(format!("/settings{path}"), fault)));
-    }
-    if let Some((name, _)) = settings.iter().find(|(_, value)| text_of(value).chars().count() > 1_024) {
-        return Err(wrong(&format!("settings/{name}"), "at most 1,024 characters"));
-    }
-    let version = who.db().set_licence_settings(licence.id, form, &value.to_string(), now).await?;
-    let details = json!({ "version": version, "settings": settings });
-    who.audit(Act::LicenceSettingsChanged, licence.id.to_string(), details).await?;
-    Ok(version)
-}
-
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a product's form of settings cannot be used: {0}")]
-struct BrokenForm(String);

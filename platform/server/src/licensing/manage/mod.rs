@@ -6,15 +6,19 @@ mod issue;
 mod licences;
 mod policies;
 mod products;
+mod settings;
 
 pub use export::licences_csv;
 pub use files::{DownloadLink, add_file, download, download_link, remove_file};
 pub use issue::{Issued, NewLicence, issue};
-pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, settings_of, settings_set, transfer};
+#[cfg(test)]
+pub(crate) use licences::hand_over;
+pub use licences::{Step, change, issue_to, key_shown, reissue, release_seat, transfer};
 pub(crate) use policies::put_policy;
 pub use policies::{PolicyWish, TermWish, add_policy, change_policy};
 pub use products::{NewProduct, NewVersion, ProductChange, add_product, add_version, change_product, yank_version};
 pub(crate) use products::{put_product, put_version};
+pub use settings::{settings_of, settings_set};
 
 use crate::problem::{Problem, ProblemCode};
 
@@ -46,4 +50,14 @@ pub(crate) async fn key_for_tests(
     now: marque_domain::time::Millis,
 ) -> (marque_store::LicenceKeyRow, marque_domain::licence::LicenceKey) {
     issue::new_key(db, vault, id, now).await.unwrap()
+}
+
+/// The key of a licence that is good now.
+#[cfg(test)]
+pub(crate) async fn good_key_for_tests(
+    db: &marque_store::TenantDb,
+    vault: &crate::secrets::Vault,
+    id: marque_domain::id::LicenceId,
+) -> marque_domain::licence::LicenceKey {
+    issue::shown_key(db, vault, id).await.unwrap().parse().unwrap()
 }

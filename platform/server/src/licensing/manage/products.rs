@@ -1,6 +1,10 @@
 //! Products and their versions.
 
-use super::{CHANGELOG_CHARS_MAX, LINE_CHARS_MAX, NAME_CHARS_MAX, line, wrong};
+use super::{
+    CHANGELOG_CHARS_MAX, LINE_CHARS_MAX, NAME_CHARS_MAX, line,
+    settings::{SETTINGS_MAX, is_name},
+    wrong,
+};
 use crate::{
     audit::Act,
     identity::{Operation, SignedIn},
@@ -15,8 +19,6 @@ use marque_domain::{
 use marque_store::{EaProduct, EaVersion, StoreError, TenantDb};
 use serde_json::{Value, json};
 
-/// Settings of one product.
-const SETTINGS_MAX: usize = 64;
 /// Bytes of a form of settings.
 const SCHEMA_BYTES_MAX: usize = 16_384;
 
@@ -63,17 +65,15 @@ pub struct NewVersion {
 fn schema_of(schema: Option<&Value>) -> Result<String, Problem> {
     let empty = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     let schema = schema.unwrap_or(&empty);
-    let named = |name: &String| {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        (1..=32).contains(&name.len()) && name.bytes().all(good)
-    };
     let scalar = |property: &Value| {
         let kind = property.get("type").and_then(Value::as_str).unwrap_or_default();
         ["string", "number", "integer", "boolean"].contains(&kind)
     };
     let properties = schema.get("properties").and_then(Value::as_object);
     let good = schema.get("type") == Some(&json!("object"))
-        && properties.is_some_and(|all| all.len() <= SETTINGS_MAX && all.keys().all(named) && all.values().all(scalar))
+        && properties.is_some_and(|all| {
+            all.len() <= SETTINGS_MAX && all.keys().all(|name| is_name(name)) && all.values().all(scalar)
+        })
         && jsonschema::validator_for(schema).is_ok();
     let text = schema.to_string();
     if good && text.len() <= SCHEMA_BYTES_MAX {

@@ -132,6 +132,11 @@ async fn what_an_ea_is_decides_too() {
     licence.db.yank_ea_version(versions[1].id, "loses money", world.time.now()).await.unwrap();
     let yanked = ea.ask(&world.node, "validate").await;
     assert_eq!((yanked.code(), &yanked.body["latest_version"]), ("VERSION_YANKED", &json!("1.21")));
+    licence.db.yank_ea_version(versions[0].id, "loses more", world.time.now()).await.unwrap();
+    world.node.licensing.snapshots().look().await.unwrap();
+    let none = ea.ask(&world.node, "validate").await;
+    assert_eq!((none.code(), none.body.get("latest_version")), ("VERSION_YANKED", None));
+    assert!(none.body["message"].as_str().unwrap().contains("There is no other yet"), "{}", none.body);
 }
 
 #[tokio::test]

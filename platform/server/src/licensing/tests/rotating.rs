@@ -2,13 +2,14 @@
 
 use super::{
     super::{
+        activate::event,
         manage::{NewLicence, PolicyWish, issue},
         new_key, retire_key, rotate_seats,
     },
     world::*,
 };
 use marque_domain::time::DAY_MS;
-use marque_store::{LicenceChange, SealedColumn, Whose};
+use marque_store::{LicenceChange, LicenceEventKind, SealedColumn, Whose};
 use serde_json::json;
 
 #[tokio::test]
@@ -44,6 +45,34 @@ async fn a_seats_old_key_is_good_until_it_is_retired() {
     assert_eq!(ea.beat(&world.node).await.code(), "key-retired");
     let seat = ea.seat.clone().unwrap().activation;
     assert_eq!(ea.activate(&world.node).await.body["activation"], seat);
+}
+
+#[tokio::test]
+async fn a_seat_that_was_released_stays_so_when_its_key_is_retired() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let retires_at = world.time.now().plus(7 * DAY_MS);
+    rotate_seats(&licence.db, &world.vault, None, retires_at, world.time.now()).await.unwrap();
+    // While the EA sleeps a person releases its seat.
+    let seat = licence.db.seats(licence.id).await.unwrap().remove(0);
+    let gone = event(&seat, LicenceEventKind::Released, world.time.now()).unwrap();
+    licence.db.release_seat(licence.id, seat.id, world.time.now(), &gone).await.unwrap();
+    world.time.pass_s(7 * 86_400);
+    for operation in ["validate", "config", "deactivate"] {
+        let told = ea.ask(&world.node, operation).await;
+        assert_eq!((told.status, told.code()), (200, "RELEASED"), "{operation}");
+    }
+    assert_eq!(ea.beat(&world.node).await.code(), "RELEASED");
+    let after = licence.db.seats(licence.id).await.unwrap().remove(0);
+    assert!(after.released_at.is_some() && after.usage == seat.usage, "and no report is taken");
+    // Once a person has attached it anew, the retired key is nothing but retired.
+    let old = ea.seat.clone();
+    assert_eq!(ea.activate(&world.node).await.code(), "VALID");
+    ea.seat = old;
+    let retired = ea.beat(&world.node).await;
+    assert_eq!((retired.status, retired.code()), (401, "key-retired"));
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 //! The last seat, seats that are silent, reports that come twice.
 
-use super::{super::manage::PolicyWish, world::*};
+use super::{
+    super::{Unusual, activate::event, manage::PolicyWish, unusual_use},
+    world::*,
+};
 use crate::{audit::Act, testing::recorded};
-use marque_domain::licence::State;
-use marque_store::{LicenceChange, LicenceEventKind, Page};
+use marque_domain::{
+    licence::{Binding, State},
+    time::HOUR_MS,
+};
+use marque_store::{LicenceChange, LicenceEventKind, Page, Seat, SeatReport, Usage, Whose};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -57,15 +63,107 @@ async fn a_seat_that_was_given_back_is_free_at_once() {
     assert_eq!(office.activate(&world.node).await.code(), "VALID");
     assert_eq!(home.beat(&world.node).await.code(), "RELEASED");
     assert_eq!(home.ask(&world.node, "activate").await.code(), "TOO_MANY_MACHINES");
-    let events = licence.db.licence_events(licence.id, Page::first(10)).await.unwrap().items;
-    let kinds: Vec<LicenceEventKind> = events.iter().rev().map(|event| event.kind).collect();
     use LicenceEventKind as K;
-    assert_eq!(kinds, [K::Activated, K::Released, K::Activated]);
+    assert_eq!(kinds(&licence).await, [K::Activated, K::Released, K::Activated]);
     assert_eq!(recorded(&licence.db, Act::EaReleased).await.len(), 1);
     let taken = recorded(&licence.db, Act::EaActivated).await;
     assert_eq!(taken.len(), 2, "and nothing of who found no seat: {taken:?}");
     let latest = licence.db.seats(licence.id).await.unwrap().pop().unwrap();
     assert!(taken[1].starts_with("system EA gold-rush ") && taken[1].ends_with(&latest.id.to_string()), "{taken:?}");
+}
+
+/// What happened to a licence's seats, oldest first.
+async fn kinds(licence: &Given) -> Vec<LicenceEventKind> {
+    let events = licence.db.licence_events(licence.id, Page::first(10)).await.unwrap().items;
+    events.iter().rev().map(|event| event.kind).collect()
+}
+
+#[tokio::test]
+async fn a_seat_goes_to_another_only_after_the_cool_down() {
+    let world = World::start().await;
+    let wish = PolicyWish { binding: Binding::Most, cooldown_s: 3_600, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, wish).await;
+    let (mut one, mut other) = (licence.ea("5001", 1), licence.ea("6002", 1));
+    assert_eq!(one.activate(&world.node).await.code(), "VALID");
+    let free_at = world.time.now().plus(HOUR_MS);
+    world.time.pass_s(1_800);
+    let early = other.activate(&world.node).await;
+    assert_eq!((early.code(), &early.body["retry_at"]), ("TRANSFER_COOLDOWN", &json!(free_at.0 / 1_000)));
+    assert_eq!(one.activate(&world.node).await.code(), "VALID", "who has it goes on");
+    world.time.pass_s(1_800);
+    assert_eq!(other.activate(&world.node).await.code(), "VALID");
+    assert_eq!(licence.db.licence(Whose::Everyone, licence.id).await.unwrap().moved_at, Some(world.time.now()));
+    assert_eq!(one.activate(&world.node).await.code(), "TRANSFER_COOLDOWN", "and so it is for the way back");
+    use LicenceEventKind as K;
+    assert_eq!(kinds(&licence).await, [K::Activated, K::TakenUp, K::TakenOver]);
+}
+
+#[tokio::test]
+async fn who_knows_a_licence_waits_too_unless_it_was_there_last() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { cooldown_s: 3_600, ..PolicyWish::default() }).await;
+    let (mut home, mut office) = (licence.ea("5001", 1), licence.ea("5001", 2));
+    assert_eq!(home.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(3_600);
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(office.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(1);
+    assert_eq!(home.ask(&world.node, "activate").await.code(), "TRANSFER_COOLDOWN");
+    assert_eq!(office.activate(&world.node).await.code(), "VALID");
+    assert_eq!(office.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    world.time.pass_s(3_600);
+    assert_eq!(home.activate(&world.node).await.code(), "VALID");
+    assert_eq!(home.ask(&world.node, "deactivate").await.code(), "RELEASED");
+    assert_eq!(office.ask(&world.node, "activate").await.code(), "TRANSFER_COOLDOWN", "there it was last");
+}
+
+#[tokio::test]
+async fn a_licence_that_is_given_away_is_its_new_owners_alone() {
+    let world = World::start().await;
+    let wish = PolicyWish { binding: Binding::Any, cooldown_s: 3_600, ..PolicyWish::default() };
+    let licence = world.licence(AURORA, wish).await;
+    let mut anns = licence.ea("5001", 1);
+    assert_eq!(anns.activate(&world.node).await.code(), "VALID");
+    world.time.pass_s(1);
+    let given = licence.handed_over(&world).await;
+    let lost = anns.beat(&world.node).await;
+    assert_eq!((lost.status, lost.code()), (401, "signature-refused"), "which has it activate");
+    assert_eq!(anns.ask(&world.node, "activate").await.code(), "KEY_REPLACED");
+    world.time.pass_s(1);
+    let mut bobs = given.ea("6002", 2);
+    assert_eq!(bobs.activate(&world.node).await.code(), "VALID", "no cool-down keeps him waiting");
+    assert_eq!(anns.ask(&world.node, "activate").await.code(), "KEY_REPLACED");
+    assert_eq!(bobs.beat(&world.node).await.code(), "VALID");
+    let seats = licence.db.seats(licence.id).await.unwrap();
+    let accounts: Vec<&str> = seats.iter().map(|seat| seat.account.as_str()).collect();
+    assert_eq!(accounts, ["6002"], "nothing of hers is left for him to see");
+    use LicenceEventKind as K;
+    assert_eq!(kinds(&licence).await, [K::Activated, K::Released, K::Activated]);
+}
+
+#[tokio::test]
+async fn new_addresses_do_not_hide_that_many_computers_have_one_key() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { machines: None, accounts: None, ..PolicyWish::default() }).await;
+    for machine in 1..=6 {
+        assert_eq!(licence.ea("5001", machine).activate(&world.node).await.code(), "VALID");
+    }
+    let seat = licence.db.seats(licence.id).await.unwrap().remove(0);
+    for sequence in 1..=60 {
+        world.time.pass_s(1);
+        let address = format!("203.0.113.{sequence}");
+        let moved =
+            event(&Seat { address: address.clone(), ..seat.clone() }, LicenceEventKind::Moved, world.time.now());
+        let usage = Usage { sequence, ..Usage::default() };
+        let (event, version) = (Some(moved.unwrap()), "1.20".to_owned());
+        let report = SeatReport { licence: licence.id, seat: seat.id, usage, alive_at: None, address, version, event };
+        assert!(licence.db.report_usage(&report).await.unwrap());
+    }
+    let signs = async || unusual_use(&licence.db, licence.id, world.time.now(), |_| None).await.unwrap();
+    assert_eq!(signs().await, [Unusual::Machines(6)]);
+    world.time.pass_s(7 * 86_400);
+    assert!(signs().await.is_empty());
 }
 
 #[tokio::test]

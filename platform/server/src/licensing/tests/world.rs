@@ -3,7 +3,7 @@
 use super::super::{
     ea::{self, Ea},
     mac::{LicenceSecret, Mac, hex},
-    manage::{NewLicence, NewProduct, PolicyWish, issue},
+    manage::{NewLicence, NewProduct, PolicyWish, good_key_for_tests, hand_over, issue},
 };
 use crate::{
     clock::Clock,
@@ -133,7 +133,7 @@ impl World {
         let user = match db.user_by_email("ann@x.example").await.unwrap() {
             Some(user) => user.id,
             None => {
-                db.create_user(&person(1)).await.unwrap();
+                db.create_user(&person(1, "ann")).await.unwrap();
                 UserId(1)
             }
         };
@@ -160,11 +160,11 @@ impl World {
     }
 }
 
-fn person(id: i64) -> User {
+fn person(id: i64, name: &str) -> User {
     User {
         id: UserId(id),
-        email: "ann@x.example".to_owned(),
-        display_name: "Ann".to_owned(),
+        email: format!("{name}@x.example"),
+        display_name: name.to_owned(),
         password_hash: Concealed::new("none".to_owned()),
         role: "trader".to_owned(),
         created_at: NOON,
@@ -186,6 +186,14 @@ pub struct Given {
 }
 
 impl Given {
+    /// The same as somebody else's: as who is given it has it from now on.
+    pub async fn handed_over(&self, world: &World) -> Self {
+        let bob = UserId(2);
+        self.db.create_user(&person(bob.0, "bob")).await.unwrap();
+        hand_over(&self.db, &world.vault, self.id, bob, "203.0.113.9", world.time.now()).await.unwrap();
+        Self { key: good_key_for_tests(&self.db, &world.vault, self.id).await, ..self.clone() }
+    }
+
     pub async fn change(&self, change: LicenceChange, at: Millis) -> LicenceRow {
         self.db.change_licence(self.id, &change, at).await.unwrap()
     }

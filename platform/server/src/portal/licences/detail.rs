@@ -6,7 +6,7 @@ use crate::{
     licensing::{
         Unusual,
         files::{Asks, gives},
-        manage, unusual,
+        manage, unusual_use,
     },
     portal::{
         Scene,
@@ -186,7 +186,7 @@ pub(super) fn notice(done: &str) -> Option<Banner> {
         "renewed" => ("Renewed", "Its EAs go on by themselves."),
         "transferred" => (
             "Given to another person",
-            "Its seats were released. Tell the new owner to look for the key on their page.",
+            "Its key was replaced and its seats were released. Its new owner finds the key on their page Expert Advisors.",
         ),
         "revoked" => ("Revoked for good", "Its EAs are refused everywhere within a second."),
         "issued" => ("Licence issued", "Its owner finds the key on their page Expert Advisors."),
@@ -201,16 +201,21 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
     let names = Names::of(who, std::slice::from_ref(&licence)).await?;
     let policy = names.policy(licence.policy);
     let line = line(scene, who, &names, &licence).await?;
+    let reaches = |operation: Operation| operation.reach(who.role) == Reach::Tenant;
     let mut seats = who.db().seats(id).await?;
     let now = scene.clock_now();
     seats.sort_by_key(|seat| (!is_held(seat, policy, now), core::cmp::Reverse(seat.seen_at)));
-    let events = who.db().licence_events(id, Page::first(EVENTS)).await?.items;
+    let mut events = who.db().licence_events(id, Page::first(EVENTS)).await?.items;
+    let looks_after = reaches(Operation::ReadLicences);
+    if !looks_after {
+        // Seats that are not there any more may have been a former owner's, whose accounts and addresses concern nobody else.
+        events.retain(|event| seats.iter().any(|seat| event.activation == Some(seat.id)));
+    }
     let versions = who.db().ea_versions(licence.product).await?;
     let files = who.db().ea_files_of(licence.product).await?;
     let (schema, _, settings) = manage::settings_of(who, id).await?;
     let values: Value = settings.and_then(|set| serde_json::from_str(&set.settings).ok()).unwrap_or_default();
     let own = licence.user == who.user;
-    let reaches = |operation: Operation| operation.reach(who.role) == Reach::Tenant;
     let asks = Asks { user: who.user, manages: reaches(Operation::DownloadEaFile) };
     let downloads = (own || asks.manages) && gives(who.db(), asks, licence.product, now).await?;
     let shows = Shows { downloads, manages: false };
@@ -219,8 +224,7 @@ pub(super) async fn page(scene: &Scene, who: &SignedIn, id: LicenceId) -> Result
         reinstate: licence.state == State::Suspended,
         alive: licence.state != State::Revoked,
     });
-    let looks_after = reaches(Operation::ReadLicences);
-    let found = if looks_after { unusual(&events, now, country) } else { Vec::new() };
+    let found = if looks_after { unusual_use(who.db(), id, now, country).await? } else { Vec::new() };
     let back =
         if looks_after && !own { Link::new("Licences", "/admin/eas") } else { Link::new("Expert Advisors", LIST) };
     Ok(LicencePage {

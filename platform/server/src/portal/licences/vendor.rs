@@ -257,6 +257,7 @@ async fn issue(
 async fn step(
     scene: Scene,
     who: SignedIn,
+    Data(identity): Data<&Identity>,
     Path((id, step)): Path<(String, String)>,
     Form(form): Form<Filled>,
 ) -> poem::Result<Response> {
@@ -271,7 +272,7 @@ async fn step(
             (Step::Renew(days.map(|days| now.plus(days * DAY_MS))), "renewed")
         }
         "transfer" => {
-            manage::transfer(&who, id, &text(&form, "owner"), now).await?;
+            manage::transfer(&who, identity.vault(), id, &text(&form, "owner"), now).await?;
             return Ok(see_other(&format!("{LIST}/{id}?done=transferred")));
         }
         _ => return Err(Problem::not_found().into()),

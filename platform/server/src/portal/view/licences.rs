@@ -113,6 +113,7 @@ pub const fn event_words(kind: LicenceEventKind) -> (&'static str, Tone) {
     match kind {
         LicenceEventKind::Activated => ("A new seat was taken", Tone::Good),
         LicenceEventKind::TakenUp => ("The seat was taken up again", Tone::Quiet),
+        LicenceEventKind::TakenOver => ("The seat went to another computer or account", Tone::Warn),
         LicenceEventKind::Released => ("The seat was released", Tone::Quiet),
         LicenceEventKind::Lapsed => ("The seat was silent too long, and another got it", Tone::Warn),
         LicenceEventKind::Moved => ("The EA was heard from another address", Tone::Quiet),

@@ -195,6 +195,7 @@ async fn make_licence(db: &TenantDb, user: UserId) -> LicenceRow {
     let row = db.licence(Whose::Everyone, licence).await.unwrap();
     let revision = row.revision;
     let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
-    assert!(db.take_seat(&SeatTaken { revision, seat, new: true, salt, lapsed, forgotten, events }).await.unwrap());
+    let taken = SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events };
+    assert!(db.take_seat(&taken).await.unwrap());
     row
 }
