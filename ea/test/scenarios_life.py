@@ -349,6 +349,12 @@ def wrong_inputs(w):
         ({"InpPortal": "portal.example.com"}, "must begin with https://"),
         ({"InpPortal": "http://portal.example.com"}, "must begin with https://"),
         ({"InpPortal": "http://localhost.example.com"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:x@evil.example"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:80@evil.example"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example/.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example#.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example\\.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:"}, "must begin with https://"),
         ({"InpPortal": "https://"}, "must begin with https://"),
     )):  # fmt: skip
         t = w.start(good, f"place-{number}", inputs=inputs)
