@@ -95,8 +95,9 @@ long CMarqueClock::Now()
       now = MqLater(now, m_server + (long)((MqTicks() - m_server_ticks) / 1000));
    if(m_has_skew)
       now = MqLater(now, Computer());
-   if(m_has_broker && TimeCurrent() > 0)
-      now = MqLater(now, (long)TimeCurrent() - m_broker - MARQUE_BROKER_TOLERANCE_S);
+   // A broker whose difference is not known yet is ahead by the largest zone at most.
+   if(TimeCurrent() > 0)
+      now = MqLater(now, (long)TimeCurrent() - (m_has_broker ? m_broker + MARQUE_BROKER_TOLERANCE_S : MARQUE_ZONE_MAX_S));
    m_latest = now;
    return(now);
 }

@@ -10,12 +10,12 @@ void CMarqueLicence::OnTimer()
    if(m_state == MARQUE_TESTER || m_setup || !Prepare())
       return;
    ulong ticks = MqTicks();
-   if(Allowed() && ticks - m_ran >= 1000)
+   if(Opens() && ticks - m_ran >= 1000)
    {
       m_usage.Ran((long)((ticks - m_ran) / 1000));
       m_ran += (ticks - m_ran) / 1000 * 1000;
    }
-   else if(!Allowed())
+   else if(!Opens())
       m_ran = ticks;
    if(!m_released && ticks >= m_next)
       Turn();

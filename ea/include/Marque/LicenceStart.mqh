@@ -28,6 +28,12 @@ void CMarqueLicence::Reset()
    m_next        = 0;
    m_saved       = 0;
    m_ran         = 0;
+   m_judged      = 0;
+   m_kept        = "";
+   m_config_failures = 0;
+   m_config_next = 0;
+   MqForget(m_asked);
+   MqForget(m_lease_for);
    MqForget(m_activation);
    MqForget(m_former);
    m_answer.Clear();

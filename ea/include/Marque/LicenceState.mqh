@@ -5,7 +5,15 @@
 #ifndef MARQUE_LICENCE_STATE_MQH
 #define MARQUE_LICENCE_STATE_MQH
 
-bool CMarqueLicence::Allowed() const
+// Who forgets the timer, or holds it up, gets no licence without an end by that: the time is looked at here too, and nobody asked.
+bool CMarqueLicence::Allowed()
+{
+   if(m_state != MARQUE_TESTER && Opens() && MqTicks() - m_judged > MARQUE_JUDGED_MS_MAX)
+      Judge();
+   return(Opens());
+}
+
+bool CMarqueLicence::Opens() const
 {
    return(m_state == MARQUE_VALID || m_state == MARQUE_OFFLINE || m_state == MARQUE_GRACE || m_state == MARQUE_TESTER);
 }
@@ -13,6 +21,7 @@ bool CMarqueLicence::Allowed() const
 // Decides the state from what is known, by the time that can be believed.
 void CMarqueLicence::Judge()
 {
+   m_judged = MqTicks();
    long now = m_clock.Now();
    ENUM_MARQUE_STATE state = MARQUE_STARTING;
    if(m_refused)
@@ -57,14 +66,14 @@ string CMarqueLicence::Standing(const ENUM_MARQUE_STATE state)
 // Says it in the journal and on the chart when it is new, and aloud when the EA stops trading.
 void CMarqueLicence::Tell(const ENUM_MARQUE_STATE state, const string message)
 {
-   bool could = Allowed();
+   bool could = Opens();
    if(state == m_state && message == m_message)
       return;
    m_state   = state;
    m_message = message;
    Print("Marque: ", message);
    Comment("Marque: ", message);
-   if(could && !Allowed())
+   if(could && !Opens())
       Alert("Marque: ", message);
 }
 
