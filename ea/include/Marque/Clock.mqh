@@ -17,6 +17,7 @@
 #define MARQUE_BROKER_TOLERANCE_S 3600
 // A quote this old says nothing about the time.
 #define MARQUE_QUOTE_FRESH_MS 10000
+// No zone is further from UTC.
 #define MARQUE_ZONE_MAX_S 50400
 
 // MathMax is for fractions.
@@ -54,6 +55,8 @@ public:
    bool Answered() const { return(m_answered); }
    void Save(CMarqueFields &state);
    void Load(const CMarqueFields &state);
+   // What another chart of the terminal found out.
+   void Share(const CMarqueFields &state);
 };
 
 void CMarqueClock::Reset()
@@ -125,6 +128,14 @@ void CMarqueClock::Load(const CMarqueFields &state)
    m_has_skew   = state.Has("skew");
    m_skew       = state.Number("skew", 0);
    m_has_broker = state.Has("broker");
+   m_broker     = state.Number("broker", 0);
+}
+
+void CMarqueClock::Share(const CMarqueFields &state)
+{
+   if(m_has_broker || !state.Has("broker"))
+      return;
+   m_has_broker = true;
    m_broker     = state.Number("broker", 0);
 }
 

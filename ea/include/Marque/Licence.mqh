@@ -107,15 +107,22 @@ private:
    bool   Prepare();
    void   LoadKept();
    void   LoadLease();
+   bool   ReadState(CMarqueFields &state, bool &altered);
+   void   Take(const CMarqueFields &state);
+   void   TakeLeaseFor(const CMarqueFields &state);
+   void   Share(const bool activated);
+   void   LookAround();
+   void   WriteState();
    void   SaveState();
    void   Turn();
+   bool   WantsConfig() const { return(m_settings.Stale() && MqTicks() >= m_config_next); }
    string NextOperation() const;
    string Elsewhere() const;
    bool   Opens() const;
    bool   Ask(const string operation);
    void   Compose(const string operation, const string nonce, CMarqueFields &request);
    void   Hear(const string operation, const string nonce);
-   void   Problem();
+   void   Problem(const string operation);
    void   Accept(const string operation, const string header, const uchar &body[], const CMarqueFields &answer);
    void   Refuse(const CMarqueFields &answer);
    void   ReKey(const CMarqueFields &answer);
