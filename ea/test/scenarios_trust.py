@@ -306,6 +306,46 @@ def carried_leases(w):
     equal(w.start(licence).status(), ("offline", True))
 
 
+for _what, _there, _inputs in (
+    ("kind of account", {"kind": "live"}, {}),
+    ("broker server", {"server": "Elsewhere-Demo"}, {}),
+    ("version", {}, {"InpVersion": "1.10"}),
+):
+
+    def _carried(w, there=_there, inputs=_inputs, what=_what):
+        licence = w.licence(kinds=("demo",), latest_version="1.10", yanked=("1.10",))
+        t = w.start(licence)
+        w.run(250)
+        w.wire.before = lose
+        t = w.restart(t, licence, inputs=inputs, **there)
+        w.run(70)
+        equal(t.status(), ("setup", False))
+        contains(t.message(), "another " + what)
+        # Where it belongs it does open, still.
+        t = w.restart(t, licence)
+        equal(t.status(), ("offline", True))
+
+    _carried.__doc__ = f"Offline a lease opens nothing on another {_what} than the one that it was given for"
+    scenario(_carried, needs_fake=True)
+
+
+@scenario
+def mixed_files(w):
+    """A state that was kept for a live account does not make a younger lease for a demo one a lease for live"""
+    licence = w.licence()
+    t = w.start(licence, kind="live")
+    t.close()
+    w.terminals.remove(t)
+    kept = w.file(STATE).read_bytes()
+    t = w.start(licence)
+    w.run(250)
+    t.close()
+    w.terminals.remove(t)
+    w.file(STATE).write_bytes(kept)
+    w.wire.before = lose
+    equal(w.start(licence, kind="live").status(), ("setup", False))
+
+
 def ask_as_tool(w, key, operation, **more):
     """What a server or tool does: asks without a seat, and wants an answer that convinces others too."""
     secret = reference.licence_secret(key)

@@ -30,11 +30,24 @@ void CMarqueLicence::Judge()
       state = StringLen(m_trouble) > 0 ? MARQUE_SETUP : MARQUE_STARTING;
    else if(!m_clock.Answered() && m_clock.SetBackBy() > 0)
       state = MARQUE_CLOCK;
+   else if(!m_clock.Answered() && StringLen(Elsewhere()) > 0)
+      state = MARQUE_SETUP;
    else if(now < m_lease_until)
       state = StringLen(m_trouble) > 0 || !m_clock.Answered() ? MARQUE_OFFLINE : MARQUE_VALID;
    else
       state = now < m_grace_until ? MARQUE_GRACE : MARQUE_ENDED;
    Tell(state, Standing(state));
+}
+
+// What differs from when the lease was given; empty when nothing does. The terminal may learn the account's kind only after the
+// EA was started, so that it is asked each time.
+string CMarqueLicence::Elsewhere() const
+{
+   if(m_lease_for.kind != MqAccountKind())
+      return("kind of account");
+   if(m_lease_for.server != MqBrokerServer())
+      return("broker server");
+   return(m_lease_for.version != m_version ? "version of the EA" : "");
 }
 
 string CMarqueLicence::Standing(const ENUM_MARQUE_STATE state)
@@ -60,6 +73,8 @@ string CMarqueLicence::Standing(const ENUM_MARQUE_STATE state)
              + " It goes on by itself once the server answers.");
    if(state == MARQUE_CLOCK)
       return(MqSetBack(m_clock.SetBackBy()) + cause);
+   if(m_has_lease && !m_clock.Answered() && StringLen(Elsewhere()) > 0)
+      return(MqElsewhere(Elsewhere()) + cause);
    return(StringLen(m_trouble) > 0 ? m_trouble : "The licence server is being asked.");
 }
 
