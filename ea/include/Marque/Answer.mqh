@@ -51,8 +51,8 @@ string MqSignatureHeader(const string kid, const string signature)
    return("kid=" + kid + ", hmac-sha256=" + signature);
 }
 
-// Takes `kid=…, hmac-sha256=…` apart.
-bool MqReadSignature(const string header, string &kid, string &signature)
+// Takes `kid=…, <algorithm>=…` apart.
+bool MqReadSigned(const string header, const string algorithm, const int digits, string &kid, string &signature)
 {
    kid       = "";
    signature = "";
@@ -60,11 +60,16 @@ bool MqReadSignature(const string header, string &kid, string &signature)
    if(comma < 0 || !MqStarts(header, "kid="))
       return(false);
    string second = MqTrim(MqRest(header, comma + 1));
-   if(!MqStarts(second, "hmac-sha256="))
+   if(!MqStarts(second, algorithm + "="))
       return(false);
    kid       = MqPart(header, 4, comma - 4);
-   signature = MqRest(second, 12);
-   return(MqIsHex(signature, 64));
+   signature = MqRest(second, StringLen(algorithm) + 1);
+   return(MqIsHex(signature, digits));
+}
+
+bool MqReadSignature(const string header, string &kid, string &signature)
+{
+   return(MqReadSigned(header, "hmac-sha256", 64, kid, signature));
 }
 
 class CMarqueJudge
