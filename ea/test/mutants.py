@@ -55,6 +55,8 @@ MUTANTS = [
     ("a lease goes with any broker server", "LicenceState.mqh", "m_lease_for.server != MqBrokerServer()", "false", "another broker server"),
     ("a lease goes with any version", "LicenceState.mqh", "m_lease_for.version != m_version", "false", "another version"),
     ("a lease goes with any state", "LicenceStart.mqh", 'answer.Get("nonce") != m_lease_for.nonce', "false", "younger lease"),
+    ("any signature is the vendor's", "Answer.mqh", "MqUnhex(keys[i], key) && verify.Ed25519(key, bytes, message)", "true", "vendor's key"),
+    ("a response past the order is taken", "Verify.mqh", " || !IsBelowOrder(signature, 32)", "", "golden vector comes out of the library"),
     ("calls are made from OnTick", "Licence.mqh", "void   OnTick() { m_clock.OnQuote(); }", "void   OnTick() { m_clock.OnQuote(); OnTimer(); }", "hanging|one call at a time"),
     ("http is good enough", "Http.mqh", "bool safe = MqStarts(base, \"https://\")", "bool safe = MqStarts(base, \"http\")", "wrong input is named"),
     ("the check character is not looked at", "Key.mqh", "else if(Check(MqPart(key, 0, MARQUE_KEY_CHARS - 1)) != MqRest(key, MARQUE_KEY_CHARS - 1))", "else if(false)", "wrong input is named"),

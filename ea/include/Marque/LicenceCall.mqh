@@ -85,6 +85,8 @@ void CMarqueLicence::Compose(const string operation, const string nonce, CMarque
    request.AddText("machine", m_machine);
    request.AddText("platform", MARQUE_PLATFORM);
    request.AddNumber("build", TerminalInfoInteger(TERMINAL_BUILD));
+   if(MqIsPinned())
+      request.AddText("alg", "ed25519");
    if(operation != "activate")
       request.AddText("activation", m_activation.id);
    if(operation == "heartbeat" || operation == "usage")
@@ -251,7 +253,8 @@ void CMarqueLicence::Accept(const string operation, const string header, const u
    if(m_settings.Take(answer))
       Print("Marque: settings of version ", IntegerToString(m_settings.Version()), " were taken over from the portal.");
    // One that another chart's newer key would not open is not kept in place of that chart's.
-   if(MqStarts(header, "kid=" + MqActivationKid(m_activation) + ",") || MqStarts(header, "kid=" + MqActivationKid(m_former) + ","))
+   if(MqIsPinned() || MqStarts(header, "kid=" + MqActivationKid(m_activation) + ",")
+      || MqStarts(header, "kid=" + MqActivationKid(m_former) + ","))
    {
       m_store.SaveLease(operation, header, body);
       m_lease_for = m_asked;

@@ -180,10 +180,12 @@ void CMarqueLicence::LoadLease()
    string operation = "", header = "", kid = "", signature = "";
    uchar  body[];
    bool   by_activation = false;
-   if(!MqIsActivation(m_activation) || !m_store.LoadLease(operation, header, body) || !MqReadSignature(header, kid, signature))
+   if(!MqIsActivation(m_activation) || !m_store.LoadLease(operation, header, body))
+      return;
+   if(!MqIsPinned() && !MqReadSignature(header, kid, signature))
       return;
    MarqueActivation signer = m_activation;
-   if(kid != MqActivationKid(signer))
+   if(!MqIsPinned() && kid != MqActivationKid(signer))
       signer = m_former;
    CMarqueFields answer;
    bool good = m_judge.IsSigned(m_key, signer, operation, header, body, by_activation)
