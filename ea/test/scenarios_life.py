@@ -148,7 +148,7 @@ def held_files(w):
 @scenario(needs_fake=True)
 def older_state(w):
     """An older state file that is put back stops no EA whose licence is good, and its totals go on from the server's"""
-    licence = w.licence(lease_s=3600, grace_s=3600)
+    licence = w.licence()
     t = w.start(licence)
     w.run(30)
     t.close()
@@ -163,7 +163,7 @@ def older_state(w):
     w.file(STATE).write_bytes(kept)
     t = w.start(licence)
     t.send("event order 0.10")
-    w.run(6 * 3600, step=3600)
+    w.run(4 * 86400, step=3600)
     equal(t.status(), ("valid", True))
     equal((len(licence.activations), licence.activations[0].orders), (1, 6))
 
