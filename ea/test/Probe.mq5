@@ -12,13 +12,15 @@ input string InpProduct   = "marque-sample";
 input string InpVersion   = "1.20";
 input long   InpSchema    = 1;
 input int    InpTimeoutMs = 1000;
+input bool   InpTimer     = true;
 
 CMarqueLicence licence;
 
 int OnInit()
 {
    licence.Start(InpPortal, InpProduct, InpVersion, InpSchema, InpKey, InpTimeoutMs);
-   EventSetTimer(1);
+   if(InpTimer)
+      EventSetTimer(1);
    return(INIT_SUCCEEDED);
 }
 

@@ -5,6 +5,7 @@
 #property strict
 
 #include <Marque/Store.mqh>
+#include <Marque/Verify.mqh>
 
 void FromHex(const string hex, uchar &bytes[])
 {
@@ -108,6 +109,26 @@ string Lease(const CMarqueFields &vector)
    return(good ? "good" : "bad");
 }
 
+// A signature of a public key, over bytes or over an answer.
+string Verify(const CMarqueFields &vector)
+{
+   CMarqueVerify verify;
+   uchar         key[], signature[], message[];
+   FromHex(vector.Get("public_key"), key);
+   if(vector.Get("test") == "verify")
+   {
+      FromHex(vector.Get("signature_hex"), signature);
+      FromHex(vector.Get("message_hex"), message);
+      return(verify.Ed25519(key, signature, message) ? "good" : "bad");
+   }
+   string kid = "", found = "";
+   if(!MqReadSigned(vector.Get("signature"), "ed25519", 128, kid, found) || kid != vector.Get("kid"))
+      return("bad");
+   FromHex(found, signature);
+   MqAppendText(message, "marque-ea-1\nanswer\n" + vector.Get("operation") + "\n" + kid + "\n" + vector.Get("body"));
+   return(verify.Ed25519(key, signature, message) ? "good" : "bad");
+}
+
 string Compute(const CMarqueFields &vector)
 {
    string kind = vector.Get("test");
@@ -121,6 +142,8 @@ string Compute(const CMarqueFields &vector)
       return(Judge(vector));
    if(kind == "lease")
       return(Lease(vector));
+   if(kind == "verify" || kind == "ed25519")
+      return(Verify(vector));
    CMarqueFields fields;
    if(kind == "json")
       return(fields.Read(vector.Get("text")) ? fields.Json() : "unreadable");

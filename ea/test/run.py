@@ -27,6 +27,8 @@ sys.dont_write_bytecode = True
 PROGRAMS = {
     "probe5": ("test/Probe.mq5", "mt5"),
     "probe4": ("test/Probe.mq5", "mt4"),
+    "pinned5": ("test/ProbePinned.mq5", "mt5"),
+    "pinned4": ("test/ProbePinned.mq5", "mt4"),
     "vectors5": ("test/Vectors.mq5", "mt5"),
     "vectors4": ("test/Vectors.mq5", "mt4"),
     "sample5": ("mql5/Experts/MarqueSample.mq5", "mt5"),

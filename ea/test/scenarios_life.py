@@ -87,6 +87,105 @@ def lost_files(w):
 
 
 @scenario(needs_fake=True)
+def two_charts(w):
+    """Two charts of one terminal share a seat, and the orders of both are counted"""
+    licence = w.licence()
+    one = w.start(licence)
+    two = w.start(licence)
+    for _ in range(5):
+        one.send("event order 0.10")
+        two.send("event order 0.20")
+    w.run(500)
+    seat = licence.activations[0]
+    equal((len(licence.activations), seat.orders, seat.centilots), (1, 10, 150))
+    assert 600 <= seat.runtime_s <= 1000, seat.runtime_s
+    for _ in range(5):
+        two.send("event order 0.20")
+    one.send("event order 0.10")
+    w.run(250)
+    equal((seat.orders, seat.centilots), (16, 260))
+    equal((one.status(), two.status()), (("valid", True), ("valid", True)))
+    # What a chart counted and did not report yet is there after both are closed.
+    two.send("event order 0.20")
+    two.close()
+    w.terminals.remove(two)
+    one.send("event order 0.10")
+    w.restart(one, licence)
+    w.run(250)
+    equal((seat.orders, seat.centilots), (18, 290))
+
+
+@scenario(needs_fake=True)
+def two_charts_two_keys(w):
+    """A chart whose key another chart of the terminal replaced takes up the new one, and neither asks for a third"""
+    licence = w.licence()
+    one = w.start(licence)
+    # As when both start in the same moment: neither finds what the other will keep.
+    w.file(STATE).unlink()
+    two = w.start(licence)
+    one.send("event order 0.10")
+    two.send("event order 0.10")
+    w.run(700)
+    equal((one.status(), two.status()), (("valid", True), ("valid", True)))
+    names = [name for t in (one, two) for name, _, _ in t.calls()]
+    equal((names.count("activate"), licence.activations[0].orders), (2, 2))
+
+
+@scenario(needs_fake=True)
+def held_files(w):
+    """A chart that died while it held what is kept holds up no other one"""
+    licence = w.licence()
+    t = w.start(licence)
+    [lock] = (w.file("").parent.parent / "Globals").iterdir()
+    lock.write_text("9000000".rjust(20))
+    t.send("event order 0.10")
+    t.send("set ticks 9001000")
+    w.run(250)
+    equal((t.status(), licence.activations[0].orders), (("valid", True), 1))
+    equal(lock.read_text().strip(), "0")
+
+
+@scenario(needs_fake=True)
+def older_state(w):
+    """An older state file that is put back stops no EA whose licence is good, and its totals go on from the server's"""
+    licence = w.licence()
+    t = w.start(licence)
+    w.run(30)
+    t.close()
+    w.terminals.remove(t)
+    kept = w.file(STATE).read_bytes()
+    t = w.start(licence)
+    for _ in range(5):
+        t.send("event order 0.10")
+    w.run(1000)
+    t.close()
+    w.terminals.remove(t)
+    w.file(STATE).write_bytes(kept)
+    t = w.start(licence)
+    t.send("event order 0.10")
+    w.run(4 * 86400, step=3600)
+    equal(t.status(), ("valid", True))
+    equal((len(licence.activations), licence.activations[0].orders), (1, 6))
+
+
+@scenario(needs_fake=True)
+def totals_refused(w):
+    """A report that the server refuses is no dead end: the EA activates anew and goes on from the server's totals"""
+    licence = w.licence()
+    t = w.start(licence)
+    w.run(250)
+    seat = licence.activations[0]
+    seat.orders, seat.centilots = 40, 400
+    t.send("event order 0.10")
+    w.run(1000)
+    equal((t.status(), seat.orders), (("valid", True), 40))
+    t.send("event order 0.10")
+    w.run(300)
+    equal(seat.orders, 41)
+    equal([name for name, _, _ in t.calls()].count("activate"), 2)
+
+
+@scenario(needs_fake=True)
 def usage_without_heartbeats(w):
     """A licence without heartbeats reports its usage all the same"""
     licence = w.licence(heartbeat_s=0, lease_s=1200)
@@ -127,6 +226,28 @@ def large_settings(w):
     w.run(250)
     equal([name for name, _, _ in t.calls()][-2:], ["heartbeat", "config"])
     equal(t.asked("setting name_59"), "x" * 100)
+
+
+@scenario(needs_fake=True)
+def settings_that_never_come(w):
+    """Settings that cannot be fetched keep no heartbeat from being sent, and are asked for again later"""
+    licence = w.licence(lease_s=3600, grace_s=3600, window_s=1200)
+    t = w.start(licence)
+    licence.config = (5, {f"name_{number}": "x" * 100 for number in range(60)})
+
+    def fail(exchange):
+        if exchange.operation == "config":
+            exchange.status, exchange.answer = 500, b"{}"
+
+    w.wire.after = fail
+    w.run(6 * 3600)
+    names = [name for name, _, _ in t.calls()]
+    assert names.count("heartbeat") > 80, names
+    assert 3 <= names.count("config") <= 30, names.count("config")
+    equal((t.status()[1], names.count("activate")), (True, 1))
+    w.wire.heal()
+    w.run(4000)
+    equal((t.status(), t.asked("setting name_59")), (("valid", True), "x" * 100))
 
 
 @scenario(needs_fake=True)
@@ -364,6 +485,12 @@ def wrong_inputs(w):
         ({"InpPortal": "portal.example.com"}, "must begin with https://"),
         ({"InpPortal": "http://portal.example.com"}, "must begin with https://"),
         ({"InpPortal": "http://localhost.example.com"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:x@evil.example"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:80@evil.example"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example/.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example#.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://evil.example\\.localhost"}, "must begin with https://"),
+        ({"InpPortal": "http://localhost:"}, "must begin with https://"),
         ({"InpPortal": "https://"}, "must begin with https://"),
     )):  # fmt: skip
         t = w.start(good, f"place-{number}", inputs=inputs)

@@ -180,6 +180,57 @@ def rolled_back_copy(w):
 
 
 @scenario
+def rolled_back_before_a_quote(w):
+    """Older files that were copied before the first quote are found out by the broker's clock too, whatever its zone"""
+    licence = w.licence(lease_s=HOUR, grace_s=HOUR)
+    t = w.start(licence, broker=2 * HOUR)
+    w.run(60)
+    t.close()
+    w.terminals.remove(t)
+    shutil.copytree(w.file("").parent, w.file("").parent.parent / "kept")
+    w.wire.before = lose
+    w.pass_by(20 * HOUR)
+    shutil.rmtree(w.file("").parent)
+    shutil.copytree(w.file("").parent.parent / "kept", w.file("").parent)
+    t = w.start(licence, broker=2 * HOUR, computer=-20 * HOUR, ticks=1000)
+    equal(t.status(), ("offline", True), "nobody could tell yet")
+    t.send("tick 1.1")
+    w.run(2)
+    equal(t.status(), ("clock", False))
+
+
+@scenario
+def far_zone(w):
+    """A broker's clock that is hours ahead ends no lease before its difference is known"""
+    licence = w.licence(lease_s=HOUR, grace_s=HOUR)
+    t = w.start(licence, broker=13 * HOUR)
+    w.wire.before = lose
+    t.send("tick 1.1")
+    w.run(600)
+    equal(t.status(), ("offline", True))
+
+
+@scenario
+def no_timer(w):
+    """An EA whose author forgot the timer stops at the end of its grace all the same, when it asks whether it may trade"""
+    licence = w.licence(lease_s=DAY, grace_s=3 * DAY)
+    for program in ("probe5", "probe4"):
+        t = w.start(licence, program, program=program, inputs={"InpTimer": "false"})
+        equal(t.status(), ("valid", True))
+        w.pass_by(2 * DAY)
+        t.send("tick 1.1")
+        equal(t.status()[1], True, "in its grace")
+        w.pass_by(88 * DAY)
+        t.send("tick 1.1")
+        equal(t.status()[1], False, "after 90 days")
+        equal(t.status(), ("ended", False))
+        equal(len(t.calls()), 1, "nothing is asked but from the timer")
+        w.terminals.remove(t)
+        t.kill()
+        licence = w.licence(lease_s=DAY, grace_s=3 * DAY)
+
+
+@scenario
 def weekend(w):
     """The last quote of Friday is not taken for the broker's clock of Sunday"""
     licence = w.licence()

@@ -17,8 +17,7 @@ def vectors(root):
 for _platform in ("5", "4"):
 
     def _library(w, program="vectors" + _platform):
-        # MQL has no Ed25519: that is why its answers are signed with HMAC.
-        mine = [vector for vector in vectors(w.root) if vector["test"] != "ed25519"]
+        mine = list(vectors(w.root))
         files = pathlib.Path(w.folder) / "home" / "Files"
         (files / "Marque").mkdir(parents=True)
         t = Terminal(w.programs[program], str(files.parent), {}, [])

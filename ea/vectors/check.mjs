@@ -99,6 +99,12 @@ function ed25519(vector) {
   return read.kid === vector.kid && verify(null, message, key, read.signature) ? "good" : "bad";
 }
 
+function plain(vector) {
+  const [key, message, signature] = ["public_key", "message_hex", "signature_hex"].map((name) => Buffer.from(vector[name], "hex"));
+  const der = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), key]);
+  return verify(null, message, createPublicKey({ key: der, format: "der", type: "spki" }), signature) ? "good" : "bad";
+}
+
 function lease(vector) {
   const text = Buffer.from(vector.file_hex, "hex").toString("utf8");
   const found = /^marque-lease-1\n([a-z]+)\n([^\n]+)\n([^]*)$/.exec(text);
@@ -124,6 +130,7 @@ const CHECKS = {
   },
   judge,
   ed25519,
+  verify: plain,
   lease,
   json(vector) {
     const fields = flat(vector.text);

@@ -10,7 +10,7 @@
 
 #include <chrono>
 
-#include "files.hpp"
+#include "globals.hpp"
 
 #ifdef __MQL5__
 const int MQL_ERROR_NOT_LISTED = 4014;

@@ -17,6 +17,7 @@
 #define MARQUE_BROKER_TOLERANCE_S 3600
 // A quote this old says nothing about the time.
 #define MARQUE_QUOTE_FRESH_MS 10000
+// No zone is further from UTC.
 #define MARQUE_ZONE_MAX_S 50400
 
 // MathMax is for fractions.
@@ -54,6 +55,8 @@ public:
    bool Answered() const { return(m_answered); }
    void Save(CMarqueFields &state);
    void Load(const CMarqueFields &state);
+   // What another chart of the terminal found out.
+   void Share(const CMarqueFields &state);
 };
 
 void CMarqueClock::Reset()
@@ -95,8 +98,9 @@ long CMarqueClock::Now()
       now = MqLater(now, m_server + (long)((MqTicks() - m_server_ticks) / 1000));
    if(m_has_skew)
       now = MqLater(now, Computer());
-   if(m_has_broker && TimeCurrent() > 0)
-      now = MqLater(now, (long)TimeCurrent() - m_broker - MARQUE_BROKER_TOLERANCE_S);
+   // A broker whose difference is not known yet is ahead by the largest zone at most.
+   if(TimeCurrent() > 0)
+      now = MqLater(now, (long)TimeCurrent() - (m_has_broker ? m_broker + MARQUE_BROKER_TOLERANCE_S : MARQUE_ZONE_MAX_S));
    m_latest = now;
    return(now);
 }
@@ -124,6 +128,14 @@ void CMarqueClock::Load(const CMarqueFields &state)
    m_has_skew   = state.Has("skew");
    m_skew       = state.Number("skew", 0);
    m_has_broker = state.Has("broker");
+   m_broker     = state.Number("broker", 0);
+}
+
+void CMarqueClock::Share(const CMarqueFields &state)
+{
+   if(m_has_broker || !state.Has("broker"))
+      return;
+   m_has_broker = true;
    m_broker     = state.Number("broker", 0);
 }
 

@@ -86,12 +86,20 @@ bool CMarqueHttp::Set(const string address, const int timeout_ms, string &fault)
    return(true);
 }
 
-// Only a computer's own address may be called without encryption.
+// Only a computer's own address may be called without encryption: a name and a port, and nothing that could hide another one.
 bool CMarqueHttp::IsLocal(const string rest) const
 {
    int colon = StringFind(rest, ":");
    string host = colon < 0 ? rest : MqPart(rest, 0, colon);
    int length = StringLen(host);
+   if(colon >= 0 && !MqIsDigits(MqRest(rest, colon + 1)))
+      return(false);
+   for(int i = 0; i < length; i++)
+   {
+      int c = StringGetCharacter(host, i);
+      if(!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.'))
+         return(false);
+   }
    return(host == "localhost" || host == "127.0.0.1" || (length > 10 && MqRest(host, length - 10) == ".localhost"));
 }
 

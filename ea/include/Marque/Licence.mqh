@@ -23,6 +23,10 @@
 #define MARQUE_SAVE_EVERY_MS 60000
 #define MARQUE_HEARTBEAT_S_MIN 10
 #define MARQUE_HEARTBEAT_S_MAX 86400
+#define MARQUE_CONFIG_AGAIN_S 300
+#define MARQUE_CONFIG_AGAIN_S_MAX 3600
+// Without a timer for so long, Allowed() looks at the time itself.
+#define MARQUE_JUDGED_MS_MAX 60000
 
 enum ENUM_MARQUE_STATE
 {
@@ -36,6 +40,23 @@ enum ENUM_MARQUE_STATE
    MARQUE_ENDED,    // Not heard from for too long.
    MARQUE_CLOCK     // Offline, and the computer's clock was set back.
 };
+
+// What decides about a lease and does not stand in it.
+struct MarqueAsked
+{
+   string nonce;
+   string kind;
+   string server;
+   string version;
+};
+
+void MqForget(MarqueAsked &asked)
+{
+   asked.nonce   = "";
+   asked.kind    = "";
+   asked.server  = "";
+   asked.version = "";
+}
 
 class CMarqueLicence
 {
@@ -57,6 +78,8 @@ private:
    // What the server gave.
    MarqueActivation  m_activation;
    MarqueActivation  m_former;      // The one before the last change of keys: the kept lease may be signed with it.
+   MarqueAsked       m_asked;       // What the call under way says of this EA,
+   MarqueAsked       m_lease_for;   // and what was said when the kept lease was given.
    bool              m_has_lease;
    long              m_lease_until;
    long              m_grace_until;
@@ -75,18 +98,31 @@ private:
    ulong             m_next;        // Running time at which the next call is due.
    ulong             m_saved;
    ulong             m_ran;
+   ulong             m_judged;
+   string            m_kept;        // The activation that was last seen in the state file.
+   int               m_config_failures;
+   ulong             m_config_next; // Running time before which settings that could not be fetched are not asked for again.
 
    void   Reset();
    bool   Prepare();
    void   LoadKept();
    void   LoadLease();
+   bool   ReadState(CMarqueFields &state, bool &altered);
+   void   Take(const CMarqueFields &state);
+   void   TakeLeaseFor(const CMarqueFields &state);
+   void   Share(const bool activated);
+   void   LookAround();
+   void   WriteState();
    void   SaveState();
    void   Turn();
+   bool   WantsConfig() const { return(m_settings.Stale() && MqTicks() >= m_config_next); }
    string NextOperation() const;
+   string Elsewhere() const;
+   bool   Opens() const;
    bool   Ask(const string operation);
    void   Compose(const string operation, const string nonce, CMarqueFields &request);
    void   Hear(const string operation, const string nonce);
-   void   Problem();
+   void   Problem(const string operation);
    void   Accept(const string operation, const string header, const uchar &body[], const CMarqueFields &answer);
    void   Refuse(const CMarqueFields &answer);
    void   ReKey(const CMarqueFields &answer);
@@ -111,7 +147,7 @@ public:
    bool   Release();
 
    // Whether the EA may open trades now. Managing and closing what is open needs nobody's leave.
-   bool   Allowed() const;
+   bool   Allowed();
    ENUM_MARQUE_STATE State() const { return(m_state); }
    string Message() const { return(m_message); }
    // An EA tells each order it opened; it is reported with the next heartbeat.

@@ -10,12 +10,12 @@ void CMarqueLicence::OnTimer()
    if(m_state == MARQUE_TESTER || m_setup || !Prepare())
       return;
    ulong ticks = MqTicks();
-   if(Allowed() && ticks - m_ran >= 1000)
+   if(Opens() && ticks - m_ran >= 1000)
    {
       m_usage.Ran((long)((ticks - m_ran) / 1000));
       m_ran += (ticks - m_ran) / 1000 * 1000;
    }
-   else if(!Allowed())
+   else if(!Opens())
       m_ran = ticks;
    if(!m_released && ticks >= m_next)
       Turn();
@@ -29,7 +29,19 @@ void CMarqueLicence::Turn()
 {
    // Whatever becomes of it, the next one is not at once.
    Due(MARQUE_BACKOFF_S_FIRST);
-   Ask(NextOperation());
+   // Another chart may have what this one would ask for.
+   LookAround();
+   string operation = NextOperation();
+   Ask(operation);
+   if(operation != "config")
+      return;
+   // Settings that do not come must not keep the seat from being held: the heartbeat goes first now.
+   m_config_failures = m_settings.Stale() ? m_config_failures + 1 : 0;
+   long wait = MARQUE_CONFIG_AGAIN_S;
+   for(int i = 1; i < m_config_failures && wait < MARQUE_CONFIG_AGAIN_S_MAX; i++)
+      wait *= 2;
+   wait = wait > MARQUE_CONFIG_AGAIN_S_MAX ? MARQUE_CONFIG_AGAIN_S_MAX : wait;
+   m_config_next = m_config_failures == 0 ? 0 : MqTicks() + (ulong)wait * 1000;
 }
 
 string CMarqueLicence::NextOperation() const
@@ -38,7 +50,7 @@ string CMarqueLicence::NextOperation() const
       return("activate");
    if(!m_clock.Answered() || m_refused)
       return("validate");
-   if(m_settings.Stale())
+   if(WantsConfig())
       return("config");
    if(m_heartbeat_s > 0)
       return("heartbeat");
@@ -64,11 +76,17 @@ void CMarqueLicence::Compose(const string operation, const string nonce, CMarque
    request.AddText("version", m_version);
    request.AddText("nonce", nonce);
    request.AddText("account", m_account);
-   request.AddText("server", MqBrokerServer());
-   request.AddText("kind", MqAccountKind());
+   m_asked.nonce   = nonce;
+   m_asked.kind    = MqAccountKind();
+   m_asked.server  = MqBrokerServer();
+   m_asked.version = m_version;
+   request.AddText("server", m_asked.server);
+   request.AddText("kind", m_asked.kind);
    request.AddText("machine", m_machine);
    request.AddText("platform", MARQUE_PLATFORM);
    request.AddNumber("build", TerminalInfoInteger(TERMINAL_BUILD));
+   if(MqIsPinned())
+      request.AddText("alg", "ed25519");
    if(operation != "activate")
       request.AddText("activation", m_activation.id);
    if(operation == "heartbeat" || operation == "usage")
@@ -86,9 +104,12 @@ bool CMarqueLicence::Ask(const string operation)
    string        nonce      = Nonce(), kid = "l." + m_key.Id();
    CMarqueFields request;
    uchar         key[], signed_part[];
+   m_store.Open();
+   Share(false);
    Compose(operation, nonce, request);
    // A sequence is used once, also when the terminal dies before the answer comes.
-   SaveState();
+   WriteState();
+   m_store.Close();
    bool known = activating ? m_key.LicenceKey(key)
                            : m_key.ActivationKey(m_activation.id, m_activation.generation, m_activation.salt, key);
    if(!activating)
@@ -118,7 +139,7 @@ void CMarqueLicence::Hear(const string operation, const string nonce)
 {
    if(m_http.Status() != 200)
    {
-      Problem();
+      Problem(operation);
       return;
    }
    CMarqueFields    answer;
@@ -161,18 +182,27 @@ void CMarqueLicence::Hear(const string operation, const string nonce)
 }
 
 // An answer that is no answer: not signed, so it changes nothing but what is tried next.
-void CMarqueLicence::Problem()
+void CMarqueLicence::Problem(const string operation)
 {
    CMarqueFields problem;
    int    status = m_http.Status();
    string detail = problem.Read(m_http.Text()) ? problem.Get("detail") : "", code = problem.Get("code");
    if(code == "signature-refused" || code == "key-retired")
    {
-      m_must_activate = true;
+      // Another chart of this terminal may have a new key by now.
+      string refused = MqActivationKid(m_activation);
+      LookAround();
+      m_must_activate = MqActivationKid(m_activation) == refused;
       Trouble(MqUnheard("this activation's key is not known there any more, and a new one is asked for"));
       if(m_reactivations == 0)
          Due(2);
       m_reactivations++;
+   }
+   else if(status == 422 && (operation == "heartbeat" || operation == "usage"))
+   {
+      // The server has other totals than were kept here; an activation tells them.
+      m_must_activate = true;
+      Trouble(MqUnheard("it does not take the report, and the activation is asked for anew"));
    }
    else if(status == 429)
       Trouble(MqUnheard("it was asked too often, and is asked again later"));
@@ -200,6 +230,8 @@ void CMarqueLicence::Accept(const string operation, const string header, const u
       Refuse(answer);
       return;
    }
+   m_store.Open();
+   Share(operation == "activate");
    m_refused       = false;
    m_must_activate = false;
    m_has_lease     = true;
@@ -214,15 +246,25 @@ void CMarqueLicence::Accept(const string operation, const string header, const u
    else
       m_reactivations = 0;
    if(operation == "heartbeat" || operation == "usage")
+   {
+      m_usage.Heard(answer);
       m_usage.Reported();
+   }
    if(m_settings.Take(answer))
       Print("Marque: settings of version ", IntegerToString(m_settings.Version()), " were taken over from the portal.");
-   m_store.SaveLease(operation, header, body);
+   // One that another chart's newer key would not open is not kept in place of that chart's.
+   if(MqIsPinned() || MqStarts(header, "kid=" + MqActivationKid(m_activation) + ",")
+      || MqStarts(header, "kid=" + MqActivationKid(m_former) + ","))
+   {
+      m_store.SaveLease(operation, header, body);
+      m_lease_for = m_asked;
+   }
    ReKey(answer);
-   SaveState();
+   WriteState();
+   m_store.Close();
    long wait = m_heartbeat_s > 0 ? m_heartbeat_s : (m_lease_until - answer.Number("server_time", 0)) / 2;
    wait = wait < MARQUE_HEARTBEAT_S_MIN ? MARQUE_HEARTBEAT_S_MIN : wait > MARQUE_HEARTBEAT_S_MAX ? MARQUE_HEARTBEAT_S_MAX : wait;
-   Due(m_settings.Stale() && operation != "config" ? 1 : wait - MathRand() % (wait / 10 + 1));
+   Due(WantsConfig() && operation != "config" ? 1 : wait - MathRand() % (wait / 10 + 1));
 }
 
 // Once a new key is given the next call is signed with it; the old one only opens the lease that is kept.
@@ -244,15 +286,19 @@ void CMarqueLicence::Refuse(const CMarqueFields &answer)
    m_has_lease = false;
    m_store.DropLease();
    bool lost   = code == "NOT_ACTIVATED" || code == "HEARTBEAT_MISSED";
-   m_released  = code == "RELEASED";
    // An activation that was lost is asked for until it is given, whatever stands in the way meanwhile.
    m_must_activate = m_must_activate || lost;
-   if(m_released)
+   if(code == "RELEASED")
    {
+      m_released = true;
       MqForget(m_activation);
       m_usage.Reset();
+      m_store.Open();
+      WriteState();
+      m_store.Close();
    }
-   SaveState();
+   else
+      SaveState();
    Due(Recheck(answer));
    if(lost)
       m_reactivations++;

@@ -28,6 +28,12 @@ void CMarqueLicence::Reset()
    m_next        = 0;
    m_saved       = 0;
    m_ran         = 0;
+   m_judged      = 0;
+   m_kept        = "";
+   m_config_failures = 0;
+   m_config_next = 0;
+   MqForget(m_asked);
+   MqForget(m_lease_for);
    MqForget(m_activation);
    MqForget(m_former);
    m_answer.Clear();
@@ -86,22 +92,37 @@ bool CMarqueLicence::Prepare()
    return(true);
 }
 
+bool CMarqueLicence::ReadState(CMarqueFields &state, bool &altered)
+{
+   uchar key[];
+   altered = false;
+   return(m_key.StateKey(m_machine, key) && m_store.LoadState(key, state, altered));
+}
+
 void CMarqueLicence::LoadKept()
 {
-   uchar         key[];
    CMarqueFields state;
    bool          altered = false;
-   if(!m_key.StateKey(m_machine, key))
-      return;
-   if(!m_store.LoadState(key, state, altered))
+   m_store.Open();
+   if(ReadState(state, altered))
    {
-      if(altered)
-      {
-         Print("Marque: what was kept of the last run is not of this licence key on this computer. The server is asked anew.");
-         m_store.DropAll();
-      }
-      return;
+      Take(state);
+      m_clock.Load(state);
+      m_usage.Load(state);
+      m_settings.Load(state);
+      LoadLease();
    }
+   else if(altered)
+   {
+      Print("Marque: what was kept of the last run is not of this licence key on this computer. The server is asked anew.");
+      m_store.DropAll();
+   }
+   m_store.Close();
+}
+
+// The activation that is kept, and what its lease is for.
+void CMarqueLicence::Take(const CMarqueFields &state)
+{
    m_activation.id         = state.Get("activation");
    m_activation.generation = state.Number("generation", 0);
    m_activation.salt       = state.Get("salt");
@@ -110,10 +131,47 @@ void CMarqueLicence::LoadKept()
    m_former.salt           = state.Get("former_salt");
    if(!MqIsActivation(m_activation))
       MqForget(m_activation);
-   m_clock.Load(state);
-   m_usage.Load(state);
-   m_settings.Load(state);
-   LoadLease();
+   m_kept = m_activation.id;
+   TakeLeaseFor(state);
+}
+
+void CMarqueLicence::TakeLeaseFor(const CMarqueFields &state)
+{
+   m_lease_for.nonce   = state.Get("lease_nonce");
+   m_lease_for.kind    = state.Get("lease_kind");
+   m_lease_for.server  = state.Get("lease_server");
+   m_lease_for.version = state.Get("lease_version");
+}
+
+// Another chart of this terminal may run the same EA on the same account: what it kept meanwhile is taken over before anything is
+// written. `activated` when the seat that this one has is younger than anything that is kept. Within the store's turn only.
+void CMarqueLicence::Share(const bool activated)
+{
+   CMarqueFields state;
+   bool          altered = false;
+   if(!ReadState(state, altered))
+      return;
+   string there = state.Get("activation");
+   TakeLeaseFor(state);
+   m_clock.Share(state);
+   if(state.Number("config_version", 0) > m_settings.Version())
+      m_settings.Load(state);
+   if(StringLen(there) == 0 || there == m_activation.id)
+   {
+      m_usage.Share(state, false);
+      if(state.Number("generation", 0) > m_activation.generation)
+      {
+         Take(state);
+         m_must_activate = false;
+      }
+   }
+   else if(!activated && there != m_kept)
+   {
+      m_usage.Share(state, true);
+      Take(state);
+      m_must_activate = false;
+   }
+   m_kept = there;
 }
 
 // The lease counts only as the server signed it, for this account and this computer.
@@ -122,10 +180,12 @@ void CMarqueLicence::LoadLease()
    string operation = "", header = "", kid = "", signature = "";
    uchar  body[];
    bool   by_activation = false;
-   if(!MqIsActivation(m_activation) || !m_store.LoadLease(operation, header, body) || !MqReadSignature(header, kid, signature))
+   if(!MqIsActivation(m_activation) || !m_store.LoadLease(operation, header, body))
+      return;
+   if(!MqIsPinned() && !MqReadSignature(header, kid, signature))
       return;
    MarqueActivation signer = m_activation;
-   if(kid != MqActivationKid(signer))
+   if(!MqIsPinned() && kid != MqActivationKid(signer))
       signer = m_former;
    CMarqueFields answer;
    bool good = m_judge.IsSigned(m_key, signer, operation, header, body, by_activation)
@@ -137,6 +197,9 @@ void CMarqueLicence::LoadLease()
       m_store.DropLease();
       return;
    }
+   // A state that was kept with another lease does not say what this one is for.
+   if(answer.Get("nonce") != m_lease_for.nonce)
+      return;
    m_answer.CopyFrom(answer);
    m_has_lease   = true;
    m_lease_until = answer.Number("lease_until", 0);
@@ -144,7 +207,26 @@ void CMarqueLicence::LoadLease()
    m_heartbeat_s = answer.Number("heartbeat_s", 0);
 }
 
+// What other charts did meanwhile, with nothing written.
+void CMarqueLicence::LookAround()
+{
+   m_store.Open();
+   Share(false);
+   m_store.Close();
+}
+
 void CMarqueLicence::SaveState()
+{
+   // Who gave the seat back has nothing to keep, and another chart may have taken one since.
+   if(StringLen(m_account) == 0 || m_released)
+      return;
+   m_store.Open();
+   Share(false);
+   WriteState();
+   m_store.Close();
+}
+
+void CMarqueLicence::WriteState()
 {
    uchar         key[];
    CMarqueFields state;
@@ -157,7 +239,12 @@ void CMarqueLicence::SaveState()
       state.AddText("salt", m_activation.salt);
       state.AddNumber("former_generation", m_former.generation);
       state.AddText("former_salt", m_former.salt);
+      state.AddText("lease_nonce", m_lease_for.nonce);
+      state.AddText("lease_kind", m_lease_for.kind);
+      state.AddText("lease_server", m_lease_for.server);
+      state.AddText("lease_version", m_lease_for.version);
    }
+   m_kept = m_activation.id;
    m_clock.Save(state);
    m_usage.Save(state);
    m_settings.Save(state);

@@ -8,6 +8,7 @@
 #define MARQUE_STORE_MQH
 
 #include "Answer.mqh"
+#include "Turn.mqh"
 
 #define MARQUE_FILE_BYTES_MAX 65536
 
@@ -63,14 +64,18 @@ void MqTail(const uchar &bytes[], const int from, uchar &tail[])
 class CMarqueStore
 {
 private:
-   string m_name;
+   string      m_name;
+   CMarqueTurn m_turn;
 
    string StateName() const { return(m_name + ".state"); }
    string LeaseName() const { return(m_name + ".lease"); }
 
 public:
         CMarqueStore() { m_name = ""; }
-   void Set(const string product, const string account) { m_name = "Marque\\" + product + "-" + account; }
+   void Set(const string product, const string account);
+   // Between the two nobody else of this terminal reads or writes these files.
+   void Open() { m_turn.Take(); }
+   void Close() { m_turn.Give(); }
 
    bool SaveState(const uchar &key[], const CMarqueFields &state) const;
    // False when there is none. `altered` when there is one that was not written here, with this licence key.
@@ -80,6 +85,12 @@ public:
    void DropLease() const { FileDelete(LeaseName()); }
    void DropAll() const { FileDelete(LeaseName()); FileDelete(StateName()); }
 };
+
+void CMarqueStore::Set(const string product, const string account)
+{
+   m_name = "Marque\\" + product + "-" + account;
+   m_turn.Set(m_name);
+}
 
 bool CMarqueStore::SaveState(const uchar &key[], const CMarqueFields &state) const
 {

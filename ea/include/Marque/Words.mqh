@@ -138,6 +138,13 @@ string MqNoAnswer(const int error)
    return("no answer came, error " + IntegerToString(error));
 }
 
+// What was kept offline was given for something else: `what` differs.
+string MqElsewhere(const string what)
+{
+   return("The licence was last confirmed for another " + what + ". The licence server must answer once before the EA trades with"
+          + " this one.");
+}
+
 string MqSetBack(const long seconds)
 {
    return("The computer's clock is " + MqDuration(seconds) + " behind what it was. Set it right (Windows: Settings > Time), or let"
