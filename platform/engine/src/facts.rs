@@ -49,9 +49,23 @@ pub struct Execution {
     pub at: Millis,
     /// In what.
     pub instrument: InstrumentId,
-    /// Whether it opened a position; else it closed one.
+    /// Whether it opened a position or added to one; else it closed one, or a part of it.
     pub opening: bool,
 }
+
+/// The fill that is being folded in: when, and who asked for it. What it does to positions comes in the records right after it, and
+/// of these one that changes a position says neither. It follows from records of the same commit, so it is neither kept nor
+/// compared.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Filling(Option<(Millis, Origin)>);
+
+impl PartialEq for Filling {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Filling {}
 
 /// What happened on one of a rule's days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -191,9 +205,6 @@ impl AccountState {
             self.facts.executions.remove(0);
         }
         self.facts.executions.push(execution);
-        if execution.opening {
-            self.today(|day| day.opened = day.opened.saturating_add(1));
-        }
     }
 
     /// Takes money that trading moved, after the balance has.
@@ -242,7 +253,8 @@ impl AccountState {
 impl State {
     /// Folds one record into the facts, after the rest of the state.
     pub(crate) fn apply_to_facts(&mut self, record: &Record) {
-        let spared = matches!(record, Record::PositionClosed(p) if self.is_closed_by_others(p));
+        let origin = |p: &Position| p.closed.map_or(Origin::Rule, |closed| closed.origin);
+        let spared = matches!(record, Record::PositionClosed(p) if self.is_closed_by_others(p, origin(p)));
         let mut of = |id: AccountId, change: &mut dyn FnMut(&mut AccountState)| {
             if let Some(account) = self.accounts.get_mut(&id) {
                 change(account);
@@ -265,6 +277,7 @@ impl State {
             Record::PositionOpened(p) => of(p.account, &mut |a| {
                 let execution = Execution { at: p.opened_at, instrument: p.instrument, opening: true };
                 a.filled(Some(execution), p.opened_at);
+                a.today(|day| day.opened = day.opened.saturating_add(1));
             }),
             Record::PositionClosed(p) => of(p.account, &mut |a| {
                 let at = p.closed.map_or(p.opened_at, |closed| closed.at);
@@ -276,15 +289,40 @@ impl State {
         }
     }
 
-    /// Whether a position was closed by no act of its owner's: by a rule, or by a switch of those who run the brand or the platform. By
-    /// their own switch they closed it themselves.
-    fn is_closed_by_others(&self, position: &Position) -> bool {
+    /// Takes note of a fill, before the rest of the state does.
+    pub(crate) fn note_fill(&mut self, record: &Record) {
+        let known = |order: &Order| self.remembered(order.id).map_or(Lots::ZERO, |known| known.filled);
+        let fill = match record {
+            // The order of a level that the venue carried out.
+            Record::OrderPlaced(order) if order.filled > Lots::ZERO => Some((order.updated_at, order.origin)),
+            Record::OrderMoved(order) if order.filled > known(order) => Some((order.updated_at, order.origin)),
+            // Of what is beyond an order nothing else is told.
+            Record::Executed { order, at, .. } => self.remembered(*order).map(|order| (*at, order.origin)),
+            _ => None,
+        };
+        if fill.is_some() {
+            self.filling = Filling(fill);
+        }
+    }
+
+    /// What the fill that is being folded in does to a position that stays open: adds to it, or closes a part. None when its
+    /// lots stay, and when others than its owner close the part.
+    pub(crate) fn traded_part(&self, position: &Position) -> Option<Execution> {
+        let (known, (at, origin)) = (self.position(position.id)?, self.filling.0?);
+        let (opening, closing) = (position.lots > known.lots, position.lots < known.lots);
+        let counts = opening || (closing && !self.is_closed_by_others(position, origin));
+        counts.then_some(Execution { at, instrument: position.instrument, opening })
+    }
+
+    /// Whether a position, or a part of it, was closed by no act of its owner's: by a rule, or by a switch of those who run the brand
+    /// or the platform. By their own switch they closed it themselves.
+    fn is_closed_by_others(&self, position: &Position, origin: Origin) -> bool {
         let covers = |kill: &Kill| {
             kill.mode == KillMode::Close
                 && kill.authority > Authority::Trader
                 && kill.scope.covers(position.account, position.instrument, position.deployment)
         };
-        match position.closed.map_or(Origin::Rule, |closed| closed.origin) {
+        match origin {
             Origin::Rule => true,
             Origin::KillSwitch => self.kills.values().any(covers),
             Origin::Strategy | Origin::Trader | Origin::StopLoss | Origin::TakeProfit | Origin::StopOut => false,

@@ -13,6 +13,7 @@ use marque_domain::{
     ledger::movement::{Memo, Movement, MovementKind},
     order::Side,
     plugin::{PluginDigest, PluginRef},
+    ticket::{Levels, OrderKind, Ticket},
     time::{HOUR_MS, Millis},
 };
 use marque_engine::{
@@ -28,6 +29,7 @@ const BTCUSD: InstrumentId = InstrumentId(1);
 const FTMO_DAILY: &str = r#"{"reference":"balance","amount":5,"amount_basis":"percent_of_initial","breach":"below",
     "reset_time":"00:00","zone":"Europe/Prague"}"#;
 const TARGET: &str = r#"{"target":10,"target_basis":"percent_of_initial"}"#;
+const PAYROLLS: &str = r#"{"events":"2014-05-02T12:30Z USD Non-farm payrolls","minutes_before":2,"minutes_after":2}"#;
 
 struct NoHistory;
 
@@ -80,6 +82,10 @@ struct Program {
 
 impl Program {
     fn open(start: &str, rules: &[(&str, &str)]) -> Self {
+        Self::open_as(PositionMode::Hedging, start, rules)
+    }
+
+    fn open_as(mode: PositionMode, start: &str, rules: &[(&str, &str)]) -> Self {
         let all: HashMap<PluginDigest, Vec<u8>> =
             built().values().map(|bytes| (sandbox().inspect(bytes).unwrap().digest, bytes.clone())).collect();
         let plugins = Plugins::new(Arc::clone(sandbox()), move |digest| all.get(digest).cloned());
@@ -87,11 +93,11 @@ impl Program {
         let mut program =
             Self { desk: Desk::new(shard, SimulatedVenue::new(Money::ZERO)), journal: Journal::default() };
         program.quote(start, 0);
-        program.enrol(ACCOUNT, rules);
+        program.enrol(ACCOUNT, mode, rules);
         program
     }
 
-    fn enrol(&mut self, id: AccountId, rules: &[(&str, &str)]) {
+    fn enrol(&mut self, id: AccountId, mode: PositionMode, rules: &[(&str, &str)]) {
         let terms = AccountTerms {
             id,
             user: UserId(1),
@@ -99,7 +105,7 @@ impl Program {
             currency: Currency::USD,
             initial_balance: money(100_000),
             leverage: 100,
-            mode: PositionMode::Hedging,
+            mode,
             margin: MarginLevels::default(),
             trades_per_day: None,
             rules: rules.iter().map(|(name, settings)| bound(name, settings)).collect(),
@@ -277,9 +283,9 @@ fn the_mark_is_updated_before_the_breach_is_tested() {
 
 #[test]
 fn a_breach_wins_over_a_target_that_the_same_quote_reaches() {
-    let news = r#"{"events":"2014-05-02T12:30Z USD Non-farm payrolls","minutes_before":2,"minutes_after":2}"#;
     let run = |when: &str| {
-        let mut program = Program::open("2014-05-02T08:00:00Z", &[("profit-target", TARGET), ("news-window", news)]);
+        let rules = [("profit-target", TARGET), ("news-window", PAYROLLS)];
+        let mut program = Program::open("2014-05-02T08:00:00Z", &rules);
         assert!(matches!(program.trade(Side::Buy, "10", None, Some(100)), Outcome::Approved { .. }));
         // The take-profit is reached: 10,000 of profit and a flat book.
         program.quote(when, 100);
@@ -291,6 +297,31 @@ fn a_breach_wins_over_a_target_that_the_same_quote_reaches() {
     let breached = run("2014-05-02T12:31:59Z");
     assert!(breached.failed().unwrap().contains("Non-farm payrolls"), "{:?}", breached.failed());
     assert_eq!(breached.goal(), (0, false), "the account did not live to see its target");
+}
+
+#[test]
+fn what_is_closed_in_part_or_added_to_a_position_around_news_is_a_breach_too() {
+    let start = |mode| {
+        let mut program = Program::open_as(mode, "2014-05-02T08:00:00Z", &[("news-window", PAYROLLS)]);
+        program.buy("1");
+        program
+    };
+    for (when, breached) in [("2014-05-02T12:00:00Z", false), ("2014-05-02T12:31:00Z", true)] {
+        let mut program = start(PositionMode::Hedging);
+        program.quote(when, 0);
+        let position = program.account().positions[0].id;
+        let reduced = program.want(Intent::Reduce { position, lots: "0.99".parse().unwrap() });
+        assert!(matches!(reduced, Outcome::Approved { .. }), "{reduced:?}");
+        assert_eq!(program.failed().is_some(), breached, "all but a hundredth closed at {when}");
+
+        let mut program = start(PositionMode::Netting);
+        let kind = OrderKind::Stop { price: Price::from_units(110_000_000 + 10 * 10_000) };
+        let more = Ticket::market(EURUSD, Side::Buy, Lots::whole(5), Levels::default());
+        let waits = program.want(Intent::Place(Ticket { kind, ..more }));
+        assert!(matches!(waits, Outcome::Approved { .. }), "{waits:?}");
+        program.quote(when, 10);
+        assert_eq!(program.failed().is_some(), breached, "five lots more at {when}");
+    }
 }
 
 #[test]
@@ -366,7 +397,8 @@ fn ftmo_one_step_trails_the_balance_at_the_ends_of_days() {
 fn rules_are_pinned_to_the_account_that_was_enrolled_under_them() {
     let mut program = Program::open("2014-05-01T08:00:00Z", &[("daily-loss", FTMO_DAILY)]);
     // The brand's terms change for whoever comes later.
-    program.enrol(AccountId(2), &[("daily-loss", &FTMO_DAILY.replace("\"amount\":5", "\"amount\":3"))]);
+    let stricter = FTMO_DAILY.replace("\"amount\":5", "\"amount\":3");
+    program.enrol(AccountId(2), PositionMode::Hedging, &[("daily-loss", &stricter)]);
     program.quote("2014-05-02T08:00:00Z", 0);
     let floor = |id| program.desk.shard().state().accounts[&AccountId(id)].rules[0].last.as_ref().unwrap().floor;
     assert_eq!((floor(1), floor(2)), (Some(money(95_000)), Some(money(97_000))));
