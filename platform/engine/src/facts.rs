@@ -11,10 +11,10 @@ use crate::{
 use marque_domain::{
     calendar::{Calendar, Closure},
     fixed::{Lots, Money},
-    id::{AccountId, InstrumentId},
+    id::{AccountId, InstrumentId, PositionId},
     instrument::Instrument,
     kill::{Authority, Kill, KillMode},
-    ledger::Transaction,
+    ledger::{Transaction, TransactionKind},
     order::{Order, Origin, Position, Purpose},
     time::Millis,
 };
@@ -38,7 +38,7 @@ pub struct AccountFacts {
     pub peak_balance: Money,
     /// The last fills, oldest first, but those that rules asked for.
     pub executions: Vec<Execution>,
-    /// When the position of the last fill was opened: the money that moves next is credited to that day.
+    /// When the position of the last fill was opened: what that fill earns and costs, which moves next, is credited to that day.
     credited_to: Millis,
 }
 
@@ -208,9 +208,17 @@ impl AccountState {
     }
 
     /// Takes money that trading moved, after the balance has.
-    fn earned(&mut self, cash: Money) {
+    fn earned(&mut self, transaction: &Transaction) {
+        let cash = transaction.cash();
         self.today(|day| day.closed_profit = day.closed_profit.saturating_add(cash));
-        let opened_at = self.facts.credited_to;
+        let opened_at = match transaction.kind() {
+            // A night is of the position that was held over it, whatever traded last.
+            TransactionKind::Swap => self.position(PositionId(transaction.reference())).map(|p| p.opened_at),
+            // What is no trade is of no position.
+            TransactionKind::Fee => None,
+            _ => Some(self.facts.credited_to),
+        };
+        let Some(opened_at) = opened_at else { return };
         for day in self.rules.iter_mut().filter_map(|r| r.tally_of(opened_at)) {
             day.opened_profit = day.opened_profit.saturating_add(cash);
         }
@@ -244,7 +252,7 @@ impl AccountState {
         if transaction.kind().is_funding() {
             self.funded(transaction.cash());
         } else {
-            self.earned(transaction.cash());
+            self.earned(transaction);
         }
         self.facts.peak_balance = self.facts.peak_balance.max(self.balance);
     }

@@ -218,6 +218,25 @@ fn a_part_that_is_closed_counts_for_the_day_its_position_was_opened_on() {
 }
 
 #[test]
+fn a_night_counts_for_the_day_its_own_position_was_opened_on_and_a_fee_for_none() {
+    let mut state = opened();
+    trade(&mut state, 1, 10);
+    day(&mut state, 100, 99_997);
+    trade(&mut state, 2, 110);
+    let night = |position, amount| {
+        let (id, at, kind) = (TransactionId(1), Millis(120), TransactionKind::Swap);
+        Record::Moved(Transaction::transfer(id, ACCOUNT, at, kind, position, Book::Venue, money(amount)))
+    };
+    state.apply(&night(1, -7));
+    state.apply(&night(2, 2));
+    state.apply(&moved(130, TransactionKind::Fee, -50));
+    let market = Market::new(&[]);
+    let days = Facts::of(&state.accounts[&ACCOUNT], 0, &market).days();
+    assert_eq!(days.iter().map(|d| d.opened_profit).collect::<Vec<_>>(), [money(-10), money(-1)]);
+    assert_eq!(days.iter().map(|d| d.closed_profit).collect::<Vec<_>>(), [money(-3), money(-58)]);
+}
+
+#[test]
 fn marks_are_the_highest_so_far_and_at_the_ends_of_days() {
     let mut state = opened();
     trade(&mut state, 1, 10);
