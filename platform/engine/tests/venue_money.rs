@@ -246,18 +246,25 @@ fn over_a_weekend() -> Bench {
     bench
 }
 
-/// What waits for a market to open brings no money back today: it must not keep the venue from closing what it can.
+/// What waits for a market to open brings no money back today: it must not keep the venue from closing what it can. Nor must
+/// what waits for the next quote of a market in which nobody quotes.
 #[test]
-fn a_closed_market_holds_up_no_stop_out() {
-    for (friday, saturday, reduces) in [("1.10000", "55500", true), ("1.03500", "58700", false)] {
+fn a_market_that_does_not_trade_holds_up_no_stop_out() {
+    let weekend = 4 * 24 * HOUR;
+    for (friday, saturday, later, reduces) in [
+        ("1.10000", "55500", weekend, true),
+        ("1.03500", "58700", weekend, false),
+        ("1.10000", "55500", 61_000, true),
+        ("1.03500", "58700", 61_000, false),
+    ] {
         let mut bench = over_a_weekend();
         let [euro, coin] = [0, 1].map(|n| bench.account().positions[n].id);
         bench.quote(EURUSD, friday, friday);
-        bench.at = TUESDAY + 4 * 24 * HOUR;
+        bench.at += later;
         bench.quote(BTCUSD, "60000", "60000");
         if reduces {
             let intent = Intent::Reduce { position: euro, lots: "0.01".parse().unwrap() };
-            assert!(matches!(bench.want(intent), Outcome::Approved { .. }), "it waits for Sunday");
+            assert!(matches!(bench.want(intent), Outcome::Approved { .. }), "it waits for the next quote");
         }
         // Half of 2,300 is 1,150: 1,000 and 900 are left.
         bench.quote(BTCUSD, saturday, saturday);
@@ -265,7 +272,7 @@ fn a_closed_market_holds_up_no_stop_out() {
             Record::PositionClosed(p) => Some((p.id, p.closed.unwrap().origin)),
             _ => None,
         });
-        assert_eq!(closed, Some((coin, Origin::StopOut)), "{friday}");
+        assert_eq!(closed, Some((coin, Origin::StopOut)), "{friday} {later}");
         assert_eq!(bench.account().positions.len(), 1, "and what is left is above the level");
     }
 }
