@@ -13,7 +13,7 @@ use marque_domain::{
     ledger::movement::{Memo, Movement, MovementKind},
     order::Side,
     plugin::{PluginDigest, PluginRef},
-    ticket::{Levels, OrderKind, Ticket},
+    ticket::{Levels, OrderKind, Ticket, Trail},
     time::{HOUR_MS, Millis},
 };
 use marque_engine::{
@@ -446,6 +446,74 @@ fn days_sizes_and_trades_are_counted_by_their_rules() {
     program.quote("2014-05-01T22:00:00Z", 0);
     assert_eq!(lots(&program.trade(Side::Buy, "1", Some(-10), None)), "1");
     assert_eq!(program.goal(), (2, false));
+}
+
+const ONE_PERCENT: &str = r#"{"risk_percent":1,"basis":"equity","require_stop":true}"#;
+
+fn guarded(stop: Option<i64>) -> Levels {
+    let stop_loss = stop.map(|pips| Price::from_units(110_000_000 + pips * 10_000));
+    Levels { stop_loss, ..Levels::default() }
+}
+
+#[test]
+fn a_stop_moves_away_only_as_far_as_the_size_allows_and_comes_nearer_always() {
+    let one_order = r#"{"per_day":1,"reset_time":"00:00","zone":"UTC"}"#;
+    let rules = [("position-size", ONE_PERCENT), ("trade-limit", one_order), ("exposure-cap", r#"{"max_lots":2}"#)];
+    let mut program = Program::open("2014-05-01T08:00:00Z", &rules);
+    // 50 pips lose 1,000 with two lots, which is all that is allowed.
+    assert!(matches!(program.trade(Side::Buy, "2", Some(-50), None), Outcome::Approved { .. }));
+    let position = program.account().positions[0].id;
+    let protect = |program: &mut Program, stop| {
+        let levels = guarded(stop);
+        match program.want(Intent::Protect { position, levels }) {
+            Outcome::Approved { .. } => None,
+            Outcome::Denied(denial) => Some(denial.to_string()),
+        }
+    };
+    let told = protect(&mut program, Some(-100)).unwrap();
+    assert!(told.contains("position-size") && told.contains("only 1 lots"), "{told}");
+    let told = protect(&mut program, None).unwrap();
+    assert!(told.contains("without a stop-loss"), "{told}");
+    // That the day's orders are used up and the lots are all open is nothing against a stop that moves where it may be.
+    program.quote("2014-05-01T08:00:01Z", -10);
+    for stop in [-30, -50] {
+        assert_eq!(protect(&mut program, Some(stop)), None, "{stop}");
+    }
+    // What counts is what the position loses since it was opened, not what it loses from here: no step at a time.
+    program.quote("2014-05-01T08:00:02Z", -45);
+    assert!(protect(&mut program, Some(-60)).is_some());
+    assert_eq!(program.account().positions[0].stop_loss, guarded(Some(-50)).stop_loss);
+    // And what has been gained may be given back.
+    program.quote("2014-05-01T08:00:03Z", 100);
+    for stop in [90, -50] {
+        assert_eq!(protect(&mut program, Some(stop)), None, "{stop}");
+    }
+}
+
+#[test]
+fn what_is_added_to_a_position_is_sized_with_all_that_its_stop_guards() {
+    let rules = [("position-size", ONE_PERCENT)];
+    let mut program = Program::open_as(PositionMode::Netting, "2014-05-01T08:00:00Z", &rules);
+    let lots = |outcome: &Outcome| match outcome {
+        Outcome::Approved { lots, .. } => lots.to_string(),
+        Outcome::Denied(denial) => denial.to_string(),
+    };
+    assert_eq!(lots(&program.trade(Side::Buy, "1", Some(-50), None)), "1");
+    // A hundredth more would take the stop of the whole to 200 pips, where it loses 2,020.
+    let told = lots(&program.trade(Side::Buy, "0.01", Some(-200), None));
+    assert!(told.contains("position-size"), "{told}");
+    let trail = Some(Trail { distance: Price::from_units(200 * 10_000), step: Price::from_units(10_000) });
+    let levels = Levels { trail, ..Levels::default() };
+    let follows = Ticket::market(EURUSD, Side::Buy, "0.01".parse().unwrap(), levels);
+    let told = lots(&program.want(Intent::Place(follows)));
+    assert!(told.contains("position-size"), "{told}");
+    // Two lots in all lose 1,000 at 50 pips: one is open. The stop that is there guards what brings none.
+    assert_eq!(lots(&program.trade(Side::Buy, "2", None, None)), "1");
+    let held = &program.account().positions[0];
+    assert_eq!((held.lots, held.stop_loss), (Lots::whole(2), guarded(Some(-50)).stop_loss));
+    assert!(lots(&program.trade(Side::Buy, "0.01", None, None)).contains("position-size"));
+    // Twice as near, twice as much.
+    assert_eq!(lots(&program.trade(Side::Buy, "5", Some(-25), None)), "2");
 }
 
 #[test]
