@@ -248,7 +248,7 @@ impl AccountState {
         }
     }
 
-    fn moved_money(&mut self, transaction: &Transaction) {
+    pub(crate) fn moved_money(&mut self, transaction: &Transaction) {
         if transaction.kind().is_funding() {
             self.funded(transaction.cash());
         } else {

@@ -124,6 +124,14 @@ impl AccountState {
         }
     }
 
+    /// The account as it would be once this money has moved.
+    pub(crate) fn after(&self, moved: &Transaction) -> Self {
+        let mut after = self.clone();
+        after.booked(moved);
+        after.moved_money(moved);
+        after
+    }
+
     fn booked(&mut self, moved: &Transaction) {
         let cash = moved.cash();
         self.balance = self.balance.saturating_add(cash);

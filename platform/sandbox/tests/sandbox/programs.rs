@@ -376,6 +376,27 @@ fn deposits_and_payouts_move_reference_and_floor_and_are_no_profit() {
 }
 
 #[test]
+fn a_withdrawal_of_profit_does_not_take_an_open_loss_onto_a_floor_that_stands_still() {
+    let still = r#"{"model":"static","amount":6,"amount_basis":"percent_of_initial","breach":"at_or_below"}"#;
+    let mut program = Program::open("2014-05-01T08:00:00Z", &[("max-loss", still)]);
+    program.buy("10");
+    program.quote("2014-05-01T08:01:00Z", 80);
+    program.close_all();
+    program.buy("10");
+    // 8,000 earned and 13,900 floating: 94,100, and the floor is that of the capital.
+    program.quote("2014-05-01T08:02:00Z", -59);
+    assert_eq!((program.account().balance, program.floor(0)), (money(108_000), money(94_000)));
+    let memo = Memo { reference: "rent".to_owned(), note: String::new() };
+    let movement = Movement { kind: MovementKind::Withdrawal, amount: money(100), memo };
+    let refused =
+        program.desk.command(Command::MoveMoney { account: ACCOUNT, movement }, &mut program.journal).unwrap();
+    let denial = refused.unwrap_err().to_string();
+    assert!(denial.contains("94000.00") && denial.contains("max-loss"), "{denial}");
+    program.movement(MovementKind::Withdrawal, 99);
+    assert_eq!((program.failed(), program.account().balance), (None, money(107_901)));
+}
+
+#[test]
 fn ftmo_one_step_trails_the_balance_at_the_ends_of_days() {
     let trail = r#"{"model":"trailing","amount":10,"amount_basis":"percent_of_initial","mark":"end_of_day_balance",
         "breach":"below","reset_time":"00:00","zone":"Europe/Prague"}"#;
