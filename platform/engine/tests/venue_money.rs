@@ -4,7 +4,7 @@
 mod support;
 
 use marque_domain::{
-    account::{AccountTerms, MarginLevels},
+    account::{AccountStatus, AccountTerms, MarginLevels},
     bar::Quote,
     calendar::CalendarId,
     decision::{Denial, Intent, Outcome},
@@ -171,6 +171,31 @@ fn without_a_rate_nothing_is_opened() {
     let mut bench = Bench::new(Currency::USD, &instruments(0, 0));
     bench.quote(USDJPY, "102.000", "102.020");
     assert!(matches!(bench.trade(USDJPY, Side::Buy, "1"), Outcome::Approved { .. }));
+}
+
+#[test]
+fn a_bad_tick_of_a_cross_rate_fails_nobody() {
+    for (bid, ask, fails) in [("1.38000", "1.38002", false), ("0.69000", "0.69002", true)] {
+        // It fails at 90 % of its best equity.
+        let rules = vec![support::plugin("floor", "9000")];
+        let mut bench = Bench::of(AccountTerms { currency: Currency::EUR, ..terms(rules) }, &instruments(0, 0));
+        for _ in 0..70 {
+            bench.quote(EURUSD, "1.38000", "1.38002");
+            bench.quote(USDJPY, "102.000", "102.020");
+        }
+        assert!(matches!(bench.trade(USDJPY, Side::Buy, "10"), Outcome::Approved { .. }));
+        // 820,000 yen are lost: 5,871 euros, and twice as many where the euro is worth half.
+        bench.quote(USDJPY, "101.200", "101.220");
+        bench.quote(USDJPY, "101.200", "101.220");
+        assert_eq!(bench.account().status, AccountStatus::Active);
+        bench.quote(EURUSD, "0.69000", "0.69002");
+        let status = bench.account().status.clone();
+        assert!(matches!(&status, AccountStatus::Held(reason) if reason.contains("confirmed")), "{status:?}");
+        bench.quote(EURUSD, bid, ask);
+        let status = bench.account().status.clone();
+        assert_eq!(matches!(&status, AccountStatus::Failed(_)), fails, "{status:?}");
+        assert_eq!(status == AccountStatus::Active, !fails, "{status:?}");
+    }
 }
 
 #[test]

@@ -23,7 +23,9 @@ impl Shard {
         let share = |bp: i64| bound.basis_points(bp).unwrap_or(Money::MAX);
         let levels = state.terms.margin;
         let called = equity < share(if state.margin_called { levels.calm_bp } else { levels.call_bp });
-        let stopped_out = !state.positions.is_empty() && equity <= share(levels.stop_out_bp);
+        let level = share(levels.stop_out_bp);
+        // What a price that is being confirmed would close waits for the next one, like what it would end.
+        let stopped_out = !state.positions.is_empty() && equity <= level && !self.is_doubtful(state, level);
         if called != state.margin_called {
             let at = self.market.now();
             self.emit(Record::MarginCalled { account, called, equity, bound, at }, fx);

@@ -355,6 +355,35 @@ fn a_phantom_tick_freezes_new_risk_and_fails_only_when_the_next_price_confirms_i
     assert!(program.account().positions.is_empty());
 }
 
+/// Neither a rule that would only flatten acts on a single price, nor does the venue for want of margin.
+#[test]
+fn a_phantom_tick_closes_nothing_before_the_next_price_confirms_it() {
+    let flattens = FTMO_DAILY.replace("\"zone\"", "\"on_breach\":\"flatten\",\"zone\"");
+    // At 5,500 of equity, half of what ten lots bind, the venue would close them.
+    for (settings, phantom, stays, fails) in [(&*flattens, -70, -60, false), (FTMO_DAILY, -950, -940, true)] {
+        let start = || {
+            let mut program = Program::open("2014-05-01T08:00:00Z", &[("daily-loss", settings)]);
+            for second in 1..80 {
+                program.show(EURUSD, at("2014-05-01T08:00:00Z").plus(second * 1_000), second % 3);
+            }
+            program.buy("10");
+            program.quote("2014-05-01T08:02:00Z", phantom);
+            assert!(matches!(program.account().status, AccountStatus::Held(_)), "{:?}", program.account().status);
+            assert_eq!(program.account().positions.len(), 1, "{settings}");
+            program
+        };
+        let mut program = start();
+        program.quote("2014-05-01T08:02:01Z", 1);
+        assert_eq!(program.account().status, AccountStatus::Active, "{settings}");
+        assert_eq!((program.account().positions.len(), program.account().balance), (1, money(100_000)));
+
+        let mut program = start();
+        program.quote("2014-05-01T08:02:01Z", stays);
+        assert!(program.account().positions.is_empty(), "{settings}");
+        assert_eq!((program.failed().is_some(), program.account().status == AccountStatus::Active), (fails, !fails));
+    }
+}
+
 #[test]
 fn deposits_and_payouts_move_reference_and_floor_and_are_no_profit() {
     let trail =
