@@ -45,6 +45,10 @@ pub fn floating(position: &Position, currency: Currency, market: &Market) -> Mon
 fn floating_at(position: &Position, to: Price, currency: Currency, market: &Market) -> Money {
     let Some(instrument) = market.instrument(position.instrument) else { return Money::ZERO };
     let Some(rate) = market.rate(instrument.quote, currency) else { return Money::ZERO };
+    gain(position, to, instrument, rate)
+}
+
+fn gain(position: &Position, to: Price, instrument: &Instrument, rate: Rate) -> Money {
     profit(position.side, position.open_price, to, position.lots, instrument, rate)
         .unwrap_or_else(|_| overflowed(position.side, position.open_price, to))
 }
@@ -64,14 +68,15 @@ pub fn equity_at(account: &AccountState, bid: Price, ask: Price, market: &Market
     worth(account, |p| floating_at(p, if p.side == Side::Buy { bid } else { ask }, account.terms.currency, market))
 }
 
-/// Equity if one instrument still stood at this quote.
+/// Equity if one instrument still stood at this quote: where it is held, and where it converts.
 pub fn equity_before(account: &AccountState, before: &Quote, market: &Market) -> Money {
+    let quote = |id: InstrumentId| if id == before.instrument { Some(before) } else { market.last(id) };
     worth(account, |p| {
-        if p.instrument == before.instrument {
-            floating_at(p, exit_price(p.side, before), account.terms.currency, market)
-        } else {
-            floating(p, account.terms.currency, market)
-        }
+        let (Some(instrument), Some(last)) = (market.instrument(p.instrument), quote(p.instrument)) else {
+            return Money::ZERO;
+        };
+        let rate = market.route(instrument.quote, account.terms.currency).and_then(|route| Rate::of(route, quote));
+        rate.map_or(Money::ZERO, |rate| gain(p, exit_price(p.side, last), instrument, rate))
     })
 }
 

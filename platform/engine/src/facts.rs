@@ -11,10 +11,10 @@ use crate::{
 use marque_domain::{
     calendar::{Calendar, Closure},
     fixed::{Lots, Money},
-    id::{AccountId, InstrumentId},
+    id::{AccountId, InstrumentId, PositionId},
     instrument::Instrument,
     kill::{Authority, Kill, KillMode},
-    ledger::Transaction,
+    ledger::{Transaction, TransactionKind},
     order::{Order, Origin, Position, Purpose},
     time::Millis,
 };
@@ -38,7 +38,7 @@ pub struct AccountFacts {
     pub peak_balance: Money,
     /// The last fills, oldest first, but those that rules asked for.
     pub executions: Vec<Execution>,
-    /// When the position of the last fill was opened: the money that moves next is credited to that day.
+    /// When the position of the last fill was opened: what that fill earns and costs, which moves next, is credited to that day.
     credited_to: Millis,
 }
 
@@ -49,9 +49,23 @@ pub struct Execution {
     pub at: Millis,
     /// In what.
     pub instrument: InstrumentId,
-    /// Whether it opened a position; else it closed one.
+    /// Whether it opened a position or added to one; else it closed one, or a part of it.
     pub opening: bool,
 }
+
+/// The fill that is being folded in: when, and who asked for it. What it does to positions comes in the records right after it, and
+/// of these one that changes a position says neither. It follows from records of the same commit, so it is neither kept nor
+/// compared.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Filling(Option<(Millis, Origin)>);
+
+impl PartialEq for Filling {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Filling {}
 
 /// What happened on one of a rule's days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -191,15 +205,20 @@ impl AccountState {
             self.facts.executions.remove(0);
         }
         self.facts.executions.push(execution);
-        if execution.opening {
-            self.today(|day| day.opened = day.opened.saturating_add(1));
-        }
     }
 
     /// Takes money that trading moved, after the balance has.
-    fn earned(&mut self, cash: Money) {
+    fn earned(&mut self, transaction: &Transaction) {
+        let cash = transaction.cash();
         self.today(|day| day.closed_profit = day.closed_profit.saturating_add(cash));
-        let opened_at = self.facts.credited_to;
+        let opened_at = match transaction.kind() {
+            // A night is of the position that was held over it, whatever traded last.
+            TransactionKind::Swap => self.position(PositionId(transaction.reference())).map(|p| p.opened_at),
+            // What is no trade is of no position.
+            TransactionKind::Fee => None,
+            _ => Some(self.facts.credited_to),
+        };
+        let Some(opened_at) = opened_at else { return };
         for day in self.rules.iter_mut().filter_map(|r| r.tally_of(opened_at)) {
             day.opened_profit = day.opened_profit.saturating_add(cash);
         }
@@ -229,11 +248,11 @@ impl AccountState {
         }
     }
 
-    fn moved_money(&mut self, transaction: &Transaction) {
+    pub(crate) fn moved_money(&mut self, transaction: &Transaction) {
         if transaction.kind().is_funding() {
             self.funded(transaction.cash());
         } else {
-            self.earned(transaction.cash());
+            self.earned(transaction);
         }
         self.facts.peak_balance = self.facts.peak_balance.max(self.balance);
     }
@@ -242,7 +261,8 @@ impl AccountState {
 impl State {
     /// Folds one record into the facts, after the rest of the state.
     pub(crate) fn apply_to_facts(&mut self, record: &Record) {
-        let spared = matches!(record, Record::PositionClosed(p) if self.is_closed_by_others(p));
+        let origin = |p: &Position| p.closed.map_or(Origin::Rule, |closed| closed.origin);
+        let spared = matches!(record, Record::PositionClosed(p) if self.is_closed_by_others(p, origin(p)));
         let mut of = |id: AccountId, change: &mut dyn FnMut(&mut AccountState)| {
             if let Some(account) = self.accounts.get_mut(&id) {
                 change(account);
@@ -265,6 +285,7 @@ impl State {
             Record::PositionOpened(p) => of(p.account, &mut |a| {
                 let execution = Execution { at: p.opened_at, instrument: p.instrument, opening: true };
                 a.filled(Some(execution), p.opened_at);
+                a.today(|day| day.opened = day.opened.saturating_add(1));
             }),
             Record::PositionClosed(p) => of(p.account, &mut |a| {
                 let at = p.closed.map_or(p.opened_at, |closed| closed.at);
@@ -276,15 +297,40 @@ impl State {
         }
     }
 
-    /// Whether a position was closed by no act of its owner's: by a rule, or by a switch of those who run the brand or the platform. By
-    /// their own switch they closed it themselves.
-    fn is_closed_by_others(&self, position: &Position) -> bool {
+    /// Takes note of a fill, before the rest of the state does.
+    pub(crate) fn note_fill(&mut self, record: &Record) {
+        let known = |order: &Order| self.remembered(order.id).map_or(Lots::ZERO, |known| known.filled);
+        let fill = match record {
+            // The order of a level that the venue carried out.
+            Record::OrderPlaced(order) if order.filled > Lots::ZERO => Some((order.updated_at, order.origin)),
+            Record::OrderMoved(order) if order.filled > known(order) => Some((order.updated_at, order.origin)),
+            // Of what is beyond an order nothing else is told.
+            Record::Executed { order, at, .. } => self.remembered(*order).map(|order| (*at, order.origin)),
+            _ => None,
+        };
+        if fill.is_some() {
+            self.filling = Filling(fill);
+        }
+    }
+
+    /// What the fill that is being folded in does to a position that stays open: adds to it, or closes a part. None when its
+    /// lots stay, and when others than its owner close the part.
+    pub(crate) fn traded_part(&self, position: &Position) -> Option<Execution> {
+        let (known, (at, origin)) = (self.position(position.id)?, self.filling.0?);
+        let (opening, closing) = (position.lots > known.lots, position.lots < known.lots);
+        let counts = opening || (closing && !self.is_closed_by_others(position, origin));
+        counts.then_some(Execution { at, instrument: position.instrument, opening })
+    }
+
+    /// Whether a position, or a part of it, was closed by no act of its owner's: by a rule, or by a switch of those who run the brand
+    /// or the platform. By their own switch they closed it themselves.
+    fn is_closed_by_others(&self, position: &Position, origin: Origin) -> bool {
         let covers = |kill: &Kill| {
             kill.mode == KillMode::Close
                 && kill.authority > Authority::Trader
                 && kill.scope.covers(position.account, position.instrument, position.deployment)
         };
-        match position.closed.map_or(Origin::Rule, |closed| closed.origin) {
+        match origin {
             Origin::Rule => true,
             Origin::KillSwitch => self.kills.values().any(covers),
             Origin::Strategy | Origin::Trader | Origin::StopLoss | Origin::TakeProfit | Origin::StopOut => false,

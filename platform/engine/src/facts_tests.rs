@@ -174,6 +174,34 @@ fn what_others_close_is_no_act_of_the_owners() {
     }
 }
 
+/// A hundredth less than all of a position is closed as much as all of it, and what is added to one is opened.
+#[test]
+fn a_part_is_a_fill_too_at_the_time_of_its_order() {
+    for (units, origin, fill) in [
+        (600_000_000, Origin::Trader, Some((20, true))),
+        (1_000_000, Origin::Trader, Some((20, false))),
+        (1_000_000, Origin::StopOut, Some((20, false))),
+        (1_000_000, Origin::KillSwitch, Some((20, false))),
+        (1_000_000, Origin::Rule, None),
+        (100_000_000, Origin::Trader, None),
+    ] {
+        let mut state = opened();
+        trade(&mut state, 1, 10);
+        let Record::OrderPlaced(placed) = order(20) else { unreachable!() };
+        state.apply(&Record::OrderMoved(Order { id: OrderId(9), origin, ..placed }));
+        let changed = Position { lots: Lots::from_units(units), ..position(1, 10, None) };
+        state.apply(&Record::PositionChanged(changed.clone()));
+        // Its levels move later: that is no fill.
+        state.apply(&Record::PositionChanged(Position { stop_loss: Some(changed.open_price), ..changed }));
+        let market = Market::new(&[]);
+        let facts = Facts::of(&state.accounts[&ACCOUNT], 0, &market);
+        let fills: Vec<(i64, bool)> = facts.executions().iter().map(|e| (e.at.0, e.opening)).collect();
+        let want: Vec<(i64, bool)> = core::iter::once((10, true)).chain(fill).collect();
+        assert_eq!(fills, want, "{units} {origin:?}");
+        assert_eq!(facts.days()[0].opened, 1, "what is added opens no position");
+    }
+}
+
 #[test]
 fn a_part_that_is_closed_counts_for_the_day_its_position_was_opened_on() {
     let mut state = opened();
@@ -187,6 +215,25 @@ fn a_part_that_is_closed_counts_for_the_day_its_position_was_opened_on() {
     let days = Facts::of(&state.accounts[&ACCOUNT], 0, &market).days();
     assert_eq!(days.iter().map(|d| d.opened_profit).collect::<Vec<_>>(), [money(67), money(-3)]);
     assert_eq!(days.iter().map(|d| d.closed_profit).collect::<Vec<_>>(), [money(-3), money(67)]);
+}
+
+#[test]
+fn a_night_counts_for_the_day_its_own_position_was_opened_on_and_a_fee_for_none() {
+    let mut state = opened();
+    trade(&mut state, 1, 10);
+    day(&mut state, 100, 99_997);
+    trade(&mut state, 2, 110);
+    let night = |position, amount| {
+        let (id, at, kind) = (TransactionId(1), Millis(120), TransactionKind::Swap);
+        Record::Moved(Transaction::transfer(id, ACCOUNT, at, kind, position, Book::Venue, money(amount)))
+    };
+    state.apply(&night(1, -7));
+    state.apply(&night(2, 2));
+    state.apply(&moved(130, TransactionKind::Fee, -50));
+    let market = Market::new(&[]);
+    let days = Facts::of(&state.accounts[&ACCOUNT], 0, &market).days();
+    assert_eq!(days.iter().map(|d| d.opened_profit).collect::<Vec<_>>(), [money(-10), money(-1)]);
+    assert_eq!(days.iter().map(|d| d.closed_profit).collect::<Vec<_>>(), [money(-3), money(-58)]);
 }
 
 #[test]

@@ -1,24 +1,25 @@
 //! The risk gate: the only way from an intent to an order.
 //!
 //! Limits of the platform come first, then the account's rule plugins in their order, each seeing what the
-//! one before left. A rule that cannot answer denies. Closing is never held back by a rule: it reduces risk.
+//! one before left. A rule that cannot answer denies. Closing is never held back by a rule: it reduces risk. Nor is a
+//! stop-loss that comes nearer; one that goes further away, or goes, passes the rules as the order would that opened it like that.
 
+mod asked;
 mod change;
 mod shape;
 
 use crate::{
     book,
-    facts::Facts,
     market::Market,
     monitor::RuleBench,
-    port::{AccountView, ExposureView, OrderView},
     state::{AccountState, State},
     venue::entry_price,
 };
+use asked::Scene;
 use marque_domain::{
     account::AccountStatus,
     decision::{Decision, Denial, Intent, Outcome, RuleAnswer, Verdict},
-    fixed::{Lots, Money, SCALE},
+    fixed::{Lots, Money},
     id::{DecisionId, DeploymentId, InstrumentId, OrderId, PositionId},
     instrument::Instrument,
     order::{Order, OrderState, Origin, Position, Purpose, Side},
@@ -294,44 +295,23 @@ impl Hearing<'_> {
         position.ok_or(Denial::PositionNotOpen)
     }
 
-    /// Asks each rule of the account in its order; the lots can only shrink.
+    /// Asks each rule of the account in its order; the lots can only shrink. What adds to a position is asked about together with
+    /// it, and what is open stays open.
     fn ask_rules(&mut self, mut draft: Draft) -> Result<Draft, Denial> {
         let (account, market) = (self.account, &*self.market);
-        let instrument = market.instrument(draft.instrument).ok_or(Denial::UnknownInstrument)?;
         let quote = market.last(draft.instrument).ok_or(Denial::NoFreshQuote)?;
-        let price = draft.kind.price().unwrap_or_else(|| entry_price(draft.side, quote));
-        let (from, to) = (instrument.quote, account.terms.currency);
-        let rate = market.rate(from, to).ok_or(Denial::NoConversionRate { from, to })?;
-        let point = i128::from(instrument.contract_size) * i128::from(SCALE);
-        let value_per_point = rate.convert(point, 1).map_err(|_| Denial::NumberTooLarge)?;
-        let mut positions: Vec<ExposureView> = Vec::new();
-        book::exposures(account, market, &mut positions);
+        let held = account.netted(draft.instrument).filter(|p| p.side == draft.side);
+        let open = held.map_or(Lots::ZERO, |p| p.lots);
+        let mut scene = Scene::of(account, market, draft.instrument, held)?;
+        // An account that is beyond a limit only because of what is open adds nothing to it.
+        scene.equity = scene.equity.min(book::equity(account, market));
         for (index, rule) in account.terms.rules.iter().enumerate() {
-            let risk = |level| book::profit(draft.side, level, price, draft.lots, instrument, rate).ok();
-            let order = OrderView {
-                instrument: draft.instrument,
-                side: draft.side,
-                lots: draft.lots,
-                price,
-                stop_loss: draft.levels.stop_loss,
-                risk: draft.levels.stop_loss.and_then(risk),
-                value_per_point,
-                kind: draft.kind,
-                time_in_force: draft.time_in_force,
-                group: draft.oco,
+            let verdict = match scene.ask(self.rules, (index, rule), &scene.order(&draft, held, quote)) {
+                Verdict::Shrink(to) => Verdict::Shrink(to.saturating_sub(open).max(Lots::ZERO)),
+                verdict => verdict,
             };
-            let view = AccountView {
-                now: market.now(),
-                initial_balance: account.facts.capital,
-                balance: account.balance,
-                equity: book::equity(account, market),
-                day: self.rules.day(account, market, index),
-                positions: &positions,
-                facts: Facts::of(account, index, market),
-            };
-            let verdict = self.rules.check(rule, &order, &view);
             self.answers.push(RuleAnswer { rule: rule.name.clone(), verdict: verdict.clone() });
-            draft.lots = heed(&verdict, &rule.name, draft.lots, instrument)?;
+            draft.lots = heed(&verdict, &rule.name, draft.lots, scene.instrument)?;
         }
         Ok(draft)
     }

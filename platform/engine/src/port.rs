@@ -406,7 +406,8 @@ pub struct AccountView<'a> {
     pub facts: Facts<'a>,
 }
 
-/// An order as a rule sees it before it is one.
+/// An order as a rule sees it before it is one. One that adds to a position is seen as all that the position will be, on an account
+/// that does not hold it; a position whose stop-loss goes further away, as the order that would open it like that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderView {
     /// In what.

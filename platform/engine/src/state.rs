@@ -3,7 +3,7 @@
 
 use crate::{
     event::Record,
-    facts::{AccountFacts, DayTally},
+    facts::{AccountFacts, DayTally, Execution, Filling},
     port::{Assessment, DayAnchor, Room},
     routed::{Asking, ENDED_KEPT, Routed},
 };
@@ -114,14 +114,22 @@ impl AccountState {
         self.positions.iter().find(|p| netting && p.instrument == instrument)
     }
 
-    fn changed(&mut self, position: &Position) {
+    fn changed(&mut self, position: &Position, part: Option<Execution>) {
         let Some(known) = self.positions.iter_mut().find(|p| p.id == position.id) else { return };
         let traded = known.lots != position.lots;
         known.clone_from(position);
         if traded {
             // The money that moves next is its.
-            self.filled(None, position.opened_at);
+            self.filled(part, position.opened_at);
         }
+    }
+
+    /// The account as it would be once this money has moved.
+    pub(crate) fn after(&self, moved: &Transaction) -> Self {
+        let mut after = self.clone();
+        after.booked(moved);
+        after.moved_money(moved);
+        after
     }
 
     fn booked(&mut self, moved: &Transaction) {
@@ -197,12 +205,16 @@ pub struct State {
     /// Releases that run beside the live one.
     pub shadows: BTreeMap<DeploymentId, Shadow>,
     whereabouts: Whereabouts,
+    /// Of use within one commit only.
+    #[serde(skip)]
+    pub(crate) filling: Filling,
 }
 
 impl State {
     /// Folds one record in. Records come from this engine, so one that does not fit (an order that is not
     /// there) can only be a journal of another shard; it is passed over.
     pub fn apply(&mut self, record: &Record) {
+        self.note_fill(record);
         match record {
             Record::AccountOpened { terms, at } => self.open_account(terms, *at),
             Record::AccountChanged { account, status, .. } => self.account(*account, |a| a.status = status.clone()),
@@ -231,7 +243,7 @@ impl State {
                     }
                 });
             }
-            Record::PositionChanged(position) => self.account(position.account, |a| a.changed(position)),
+            Record::PositionChanged(position) => self.changed(position),
             Record::PositionClosed(position) => {
                 self.whereabouts.positions.remove(&position.id);
                 self.account(position.account, |a| {
@@ -396,6 +408,11 @@ impl State {
 
     fn rule(&mut self, account: AccountId, rule: u16, change: impl FnOnce(&mut RuleState)) {
         self.account(account, |a| a.rules.get_mut(usize::from(rule)).map_or((), change));
+    }
+
+    fn changed(&mut self, position: &Position) {
+        let part = self.traded_part(position);
+        self.account(position.account, |a| a.changed(position, part));
     }
 
     fn deployment(&mut self, id: DeploymentId, status: &DeploymentStatus) {

@@ -10,6 +10,7 @@ mod terms;
 
 use crate::{
     gate::Approved,
+    market::QUOTE_AGE_MS_MAX,
     port::{Venue, VenueReport},
     shard::Shard,
 };
@@ -146,6 +147,13 @@ impl SimulatedVenue {
     fn is_hot(&self, order: &Order) -> bool {
         let at_market = order.kind.price().is_none() || (order.triggered && order.kind.limit().is_none());
         at_market || order.time_in_force.is_immediate() || !self.is_ready(order)
+    }
+
+    /// Whether a quote is too old for this order to trade on. Nothing is opened on such a one, which the gate sees to; what closes
+    /// would do so at a price that nobody may have quoted for hours.
+    fn is_outdated(&self, quote: &Quote, order: &Order) -> bool {
+        let now = self.now.max(order.created_at);
+        order.purpose != Purpose::Open && now.since(quote.at) > QUOTE_AGE_MS_MAX
     }
 
     fn stand(&mut self, order: &Order) {
@@ -310,7 +318,7 @@ impl Venue for SimulatedVenue {
             });
         }
         let now_or_never = order.kind.price().is_none() || order.time_in_force.is_immediate();
-        if !open || !now_or_never || !self.is_ready(order) {
+        if !open || !now_or_never || !self.is_ready(order) || self.is_outdated(&quote, order) {
             return;
         }
         let mut left = order.remaining();

@@ -5,6 +5,7 @@ mod support;
 
 use marque_domain::{
     account::{AccountTerms, PositionMode},
+    bar::Quote,
     calendar::CalendarId,
     decision::{Denial, Intent, Outcome},
     fixed::{Lots, Money, Price},
@@ -714,4 +715,35 @@ fn f37_an_instrument_may_trade_on_its_own_terms() {
         let bought = stage.market(Side::Buy, "1");
         assert_eq!((stage.filled_at(bought), before.saturating_sub(stage.balance())), (at, paid));
     }
+}
+
+#[test]
+fn f38_a_close_waits_for_a_quote_of_the_last_minute() {
+    let instruments = [instrument(), Instrument { id: InstrumentId(2), symbol: "GBPUSD".into(), ..instrument() }];
+    let mut stage = Stage::new();
+    let shard = Shard::new(&instruments, Arc::new(NativeHost), Box::new(NoHistory));
+    let venue = SimulatedVenue::with_model(VenueModel::default(), &instruments);
+    (stage.desk, stage.journal) = (Desk::new(shard, venue), Journal::default());
+    stage.quote(0, 0, 10);
+    stage.desk.command(Command::OpenAccount(terms(vec![])), &mut stage.journal).unwrap().unwrap();
+    let [first, second, long] = [0; 3].map(|_| stage.market(Side::Buy, "1"));
+    let short = stage.market(Side::Sell, "1");
+    // Time passes in another market.
+    let elsewhere = |stage: &mut Stage, at: i64| {
+        let quote = Quote { instrument: InstrumentId(2), ..quote(at, 0, 10) };
+        stage.desk.quote(&quote, &mut stage.journal).unwrap();
+    };
+    let close = |stage: &mut Stage, id: OrderId| stage.want(Intent::Close { position: PositionId(id.0) }).unwrap();
+    elsewhere(&mut stage, 60_000);
+    let in_time = close(&mut stage, first);
+    assert_eq!(stage.filled_at(in_time), p(0));
+    elsewhere(&mut stage, 60_001);
+    let waits = close(&mut stage, second);
+    elsewhere(&mut stage, 90_000);
+    assert_eq!(stage.state(waits), OrderState::Acked, "the market is open, and nobody knows its price");
+    stage.want(Intent::CloseBy { position: PositionId(long.0), by: PositionId(short.0) }).unwrap();
+    assert_eq!(stage.open().len(), 1);
+    stage.quote(91_000, -40, 10);
+    assert_eq!(stage.filled_at(waits), p(-40));
+    assert!(stage.open().is_empty());
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use marque_domain::{
+    account::AccountStatus,
     fixed::{Lots, Money},
     id::{AccountId, InstrumentId},
     ledger::{
@@ -12,11 +13,12 @@ use marque_domain::{
         reconcile::{Claim, LedgerAudit, Reconciliation},
     },
     order::Side,
+    plugin::PluginRef,
 };
 use marque_engine::{Command, Desk, Refusal, Shard, event::Record, venue::SimulatedVenue};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::sync::Arc;
-use support::{Journal, NativeHost, NoHistory, instrument, quote, terms};
+use support::{Journal, NativeHost, NoHistory, instrument, plugin, quote, terms};
 
 const ACCOUNT: AccountId = AccountId(1);
 
@@ -27,11 +29,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::under(vec![])
+    }
+
+    fn under(rules: Vec<PluginRef>) -> Self {
         let shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
         let mut bench =
             Self { desk: Desk::new(shard, SimulatedVenue::new(Money::whole(5))), journal: Journal::default() };
         bench.desk.quote(&quote(0, 0, 1), &mut bench.journal).unwrap();
-        bench.command(Command::OpenAccount(terms(vec![]))).unwrap();
+        bench.command(Command::OpenAccount(terms(rules))).unwrap();
         bench
     }
 
@@ -160,6 +166,38 @@ fn a_payout_is_of_profit_on_a_flat_book() {
     let left = bench.balance().saturating_sub(Money::whole(105_000));
     assert_eq!(profit.saturating_sub(left), Money::whole(1_000), "and asked again it is that one");
     assert_eq!(code(payout(&mut bench, 1_000, "p5")), "above_profit");
+}
+
+/// A floor moves with what leaves, but not always as far: nobody fails by taking out what is theirs.
+#[test]
+fn what_would_fail_the_account_at_once_does_not_leave() {
+    // It fails at 95 % of its best equity, which was 100,000.
+    let mut bench = Bench::under(vec![plugin("floor", "9500")]);
+    bench.buy(Lots::whole(10));
+    bench.desk.quote(&quote(1_000, -300, 1), &mut bench.journal).unwrap();
+    let position = bench.desk.shard().state().accounts[&ACCOUNT].positions[0].id;
+    bench.command(Command::Want { account: ACCOUNT, intent: support::close(position) }).unwrap();
+    assert_eq!(bench.balance(), Money::whole(96_890));
+    let below = |floor: &str, equity: i64| {
+        let (rule, floor, equity) = ("floor".to_owned(), floor.parse().unwrap(), Money::whole(equity));
+        Err(Refusal::Movement(MovementDenial::BelowFloor { rule, floor, equity }))
+    };
+    let before = bench.journal.records.len();
+    for kind in [MovementKind::Withdrawal, MovementKind::Fee] {
+        let (amount, floor, equity) = match kind {
+            // Of 62,200 at best 59,090 remain.
+            MovementKind::Withdrawal => (37_800, "59090", 59_090),
+            // A charge moves no mark.
+            _ => (2_000, "95000", 94_890),
+        };
+        assert_eq!(bench.movement(kind, Money::whole(amount), "m"), below(floor, equity));
+    }
+    assert_eq!(bench.journal.records.len(), before, "a refusal changes nothing");
+    bench.movement(MovementKind::Withdrawal, Money::whole(37_799), "w").unwrap();
+    assert_eq!(bench.desk.shard().state().accounts[&ACCOUNT].status, AccountStatus::Active);
+    // Who takes everything has nothing left to lose.
+    bench.movement(MovementKind::Withdrawal, Money::whole(59_091), "all").unwrap();
+    assert_eq!((bench.balance(), bench.audit().faults), (Money::ZERO, vec![]));
 }
 
 #[test]

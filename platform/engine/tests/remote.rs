@@ -9,6 +9,7 @@ use marque_domain::{
     execution::ExecutionId,
     fixed::{Lots, Money, Price},
     id::{AccountId, InstrumentId, OrderId, PositionId},
+    kill::{Authority, Kill, KillMode, KillScope},
     ledger::movement::{Memo, Movement, MovementDenial, MovementKind},
     order::{Order, OrderState, Origin, Side},
     time::Millis,
@@ -374,6 +375,42 @@ fn a_fill_that_comes_with_the_proof_of_absence_keeps_the_order_from_going_out_ag
     assert_eq!(bench.venue.script().submitted, [id], "it was there when its turn came");
     assert_eq!(bench.order(id).state, OrderState::Filled);
     bench.check();
+}
+
+/// What waits is withdrawn when a switch is pressed; what was on its way then, as soon as the venue says that it is there.
+#[test]
+fn an_order_that_arrives_under_a_kill_switch_is_withdrawn() {
+    type Arrives = fn(&mut Bench, OrderId);
+    let cases: [(&str, Arrives, &str); 3] = [
+        ("acknowledged", |b, id| b.say([VenueReport::Acked { order: id }]), "0"),
+        (
+            "found when it was asked about",
+            |b, id| {
+                b.say([VenueReport::Lost { order: id }]);
+                let waits = Some(b.order(id).kind);
+                b.say([VenueReport::Found { order: id, said: vec![], waits }]);
+            },
+            "0",
+        ),
+        ("trading in part", |b, id| b.say([filled(id, "a", "0.4")]), "0.4"),
+    ];
+    for (how, arrives, traded) in cases {
+        let mut bench = Bench::new();
+        let id = bench.buy("1");
+        let (scope, by, reason) = (KillScope::Account(ACCOUNT), "trader".to_owned(), "a test".to_owned());
+        let kill = Kill { scope, mode: KillMode::Stop, authority: Authority::Trader, by, reason, at: Millis(0) };
+        bench.command(Command::Kill(kill)).unwrap();
+        assert_eq!(bench.order(id).state, OrderState::Sending, "whether it arrived is not known");
+        arrives(&mut bench, id);
+        assert_eq!((bench.order(id).state, bench.order(id).filled), (OrderState::Cancelled, lots(traded)), "{how}");
+        // Like every withdrawal it is in question until the venue says that it is over, and told again until then.
+        bench.pass(1_000);
+        assert_eq!(bench.venue.script().asked.last(), Some(&id), "{how}");
+        let waits = Some(bench.order(id).kind);
+        bench.say([VenueReport::Found { order: id, said: vec![], waits }]);
+        assert_eq!(bench.venue.script().restated.last(), Some(&id), "{how}");
+        bench.check();
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod support;
 
 use marque_domain::{
-    account::{AccountTerms, MarginLevels},
+    account::{AccountStatus, AccountTerms, MarginLevels},
     bar::Quote,
     calendar::CalendarId,
     decision::{Denial, Intent, Outcome},
@@ -174,6 +174,31 @@ fn without_a_rate_nothing_is_opened() {
 }
 
 #[test]
+fn a_bad_tick_of_a_cross_rate_fails_nobody() {
+    for (bid, ask, fails) in [("1.38000", "1.38002", false), ("0.69000", "0.69002", true)] {
+        // It fails at 90 % of its best equity.
+        let rules = vec![support::plugin("floor", "9000")];
+        let mut bench = Bench::of(AccountTerms { currency: Currency::EUR, ..terms(rules) }, &instruments(0, 0));
+        for _ in 0..70 {
+            bench.quote(EURUSD, "1.38000", "1.38002");
+            bench.quote(USDJPY, "102.000", "102.020");
+        }
+        assert!(matches!(bench.trade(USDJPY, Side::Buy, "10"), Outcome::Approved { .. }));
+        // 820,000 yen are lost: 5,871 euros, and twice as many where the euro is worth half.
+        bench.quote(USDJPY, "101.200", "101.220");
+        bench.quote(USDJPY, "101.200", "101.220");
+        assert_eq!(bench.account().status, AccountStatus::Active);
+        bench.quote(EURUSD, "0.69000", "0.69002");
+        let status = bench.account().status.clone();
+        assert!(matches!(&status, AccountStatus::Held(reason) if reason.contains("confirmed")), "{status:?}");
+        bench.quote(EURUSD, bid, ask);
+        let status = bench.account().status.clone();
+        assert_eq!(matches!(&status, AccountStatus::Failed(_)), fails, "{status:?}");
+        assert_eq!(status == AccountStatus::Active, !fails, "{status:?}");
+    }
+}
+
+#[test]
 fn margin_binds_in_the_accounts_currency() {
     let mut bench = Bench::new(Currency::USD, &instruments(0, 0));
     bench.quote(USDJPY, "100.000", "100.000");
@@ -246,18 +271,25 @@ fn over_a_weekend() -> Bench {
     bench
 }
 
-/// What waits for a market to open brings no money back today: it must not keep the venue from closing what it can.
+/// What waits for a market to open brings no money back today: it must not keep the venue from closing what it can. Nor must
+/// what waits for the next quote of a market in which nobody quotes.
 #[test]
-fn a_closed_market_holds_up_no_stop_out() {
-    for (friday, saturday, reduces) in [("1.10000", "55500", true), ("1.03500", "58700", false)] {
+fn a_market_that_does_not_trade_holds_up_no_stop_out() {
+    let weekend = 4 * 24 * HOUR;
+    for (friday, saturday, later, reduces) in [
+        ("1.10000", "55500", weekend, true),
+        ("1.03500", "58700", weekend, false),
+        ("1.10000", "55500", 61_000, true),
+        ("1.03500", "58700", 61_000, false),
+    ] {
         let mut bench = over_a_weekend();
         let [euro, coin] = [0, 1].map(|n| bench.account().positions[n].id);
         bench.quote(EURUSD, friday, friday);
-        bench.at = TUESDAY + 4 * 24 * HOUR;
+        bench.at += later;
         bench.quote(BTCUSD, "60000", "60000");
         if reduces {
             let intent = Intent::Reduce { position: euro, lots: "0.01".parse().unwrap() };
-            assert!(matches!(bench.want(intent), Outcome::Approved { .. }), "it waits for Sunday");
+            assert!(matches!(bench.want(intent), Outcome::Approved { .. }), "it waits for the next quote");
         }
         // Half of 2,300 is 1,150: 1,000 and 900 are left.
         bench.quote(BTCUSD, saturday, saturday);
@@ -265,7 +297,7 @@ fn a_closed_market_holds_up_no_stop_out() {
             Record::PositionClosed(p) => Some((p.id, p.closed.unwrap().origin)),
             _ => None,
         });
-        assert_eq!(closed, Some((coin, Origin::StopOut)), "{friday}");
+        assert_eq!(closed, Some((coin, Origin::StopOut)), "{friday} {later}");
         assert_eq!(bench.account().positions.len(), 1, "and what is left is above the level");
     }
 }

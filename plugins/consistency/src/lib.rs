@@ -1,13 +1,17 @@
 //! Consistency: the best day may have made at most a share of the profit.
 //!
 //! `share = best day / total`, and the total that is required is `best day / limit`. It gates what comes next and never
-//! fails an account. While the total is not above zero the share is undefined, and the goal is not met.
+//! fails an account. While the total is not above zero the share is undefined, and the goal is not met. What was paid out was
+//! made all the same: a payout changes no day, and so not the total.
 
 use marque_plugin::{
     About, Account, Assessment, DayReset, Decimal, Money, Objective, Order, RiskRule, SCALE, Unit, Verdict,
     limit::{minute_of_day, percent},
 };
 use serde::Deserialize;
+
+/// Days that the host keeps at most.
+const DAYS_KEPT: usize = 400;
 
 /// What the share is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -55,8 +59,12 @@ impl Consistency {
         let best = profits.iter().copied().max().unwrap_or(Money::ZERO).max(Money::ZERO);
         let sum = |from: Money| profits.iter().filter(|p| **p >= from).fold(Money::ZERO, |sum, p| sum + *p);
         let total = match self.settings.denominator {
-            // The account's own figure: it also holds days that are so old that they were forgotten.
-            Denominator::NetProfit => account.balance - account.initial_balance,
+            Denominator::NetProfit => {
+                let made = profits.iter().fold(Money::ZERO, |sum, p| sum + *p);
+                // The account's own figure also holds days that are so old that they were forgotten, but nothing that left it.
+                let left = account.balance - account.initial_balance;
+                if profits.len() < DAYS_KEPT { made } else { made.max(left) }
+            }
             Denominator::PositiveDays => sum(Money::ZERO),
             Denominator::Target => percent(account.initial_balance, self.settings.target_percent),
         };
@@ -125,9 +133,14 @@ mod tests {
     };
 
     fn goal(settings: &str, days: &[i64]) -> Objective {
+        goal_after(settings, days, 0)
+    }
+
+    /// With so much of it paid out.
+    fn goal_after(settings: &str, days: &[i64], paid: i64) -> Objective {
         let tally = |profit: &i64| DayTally { closed_profit: Money::whole(*profit), ..DayTally::default() };
         set_known(Known { days: days.iter().map(tally).collect(), ..Known::default() });
-        let (initial, balance) = (Money::whole(100_000), Money::whole(100_000 + days.iter().sum::<i64>()));
+        let (initial, balance) = (Money::whole(100_000), Money::whole(100_000 - paid + days.iter().sum::<i64>()));
         let day = DayAnchor { began_at: 0, next_at: 1, balance, equity: balance, peak_equity: balance };
         let account =
             Account { now: 0, initial_balance: initial, balance, equity: balance, day, positions: Vec::new() };
@@ -155,6 +168,19 @@ mod tests {
         let short = goal(&settings(30, "net_profit"), &[1_500, 1_500, 1_000]);
         assert!(!short.reached && short.summary.contains("5000.00 in all is required"), "{}", short.summary);
         assert!(goal(&settings(30, "net_profit"), &[1_500, 1_500, 1_500, 500]).reached);
+    }
+
+    #[test]
+    fn a_payout_takes_nothing_away_from_what_was_made() {
+        for denominator in ["net_profit", "positive_days", "target"] {
+            let days = [3_000, 3_000, 500];
+            let (before, after) =
+                (goal(&settings(50, denominator), &days), goal_after(&settings(50, denominator), &days, 6_000));
+            assert_eq!((after.have, after.reached), (before.have, true), "{denominator}");
+        }
+        // Of days that were forgotten only the balance knows.
+        let days = [100; DAYS_KEPT];
+        assert_eq!(goal_after(&settings(50, "net_profit"), &days, -40_000).have, "0.125".parse().unwrap());
     }
 
     #[test]

@@ -168,6 +168,18 @@ pub enum MovementDenial {
         /// Balance less what the account was given.
         profit: Money,
     },
+    /// A rule of the account would fail it at once.
+    #[error(
+        "this would leave an equity of {equity:.2}, and {rule} ends this account at {floor:.2}, which does not move with what leaves. Ask for less"
+    )]
+    BelowFloor {
+        /// Which rule.
+        rule: String,
+        /// Its floor, as it would be then.
+        floor: Money,
+        /// What the account would be worth.
+        equity: Money,
+    },
     /// The balance would not fit.
     #[error("the balance would be larger than can be kept: the limit is about 92 billion")]
     TooLarge,
@@ -186,6 +198,7 @@ impl MovementDenial {
             Self::TooMany => "too_many_movements",
             Self::PositionsOpen => "positions_open",
             Self::AboveProfit { .. } => "above_profit",
+            Self::BelowFloor { .. } => "below_floor",
             Self::TooLarge => "number_too_large",
         }
     }

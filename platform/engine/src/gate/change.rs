@@ -1,12 +1,16 @@
 //! What may be done to what is there: closing positions, guarding them, changing and withdrawing working orders.
 
-use super::{Draft, Hearing, active, shape, unkilled};
+use super::{
+    Draft, Hearing, active,
+    asked::{Scene, leaves},
+    heed, shape, unkilled,
+};
 use crate::venue::{behind, exit_price};
 use marque_domain::{
-    decision::Denial,
-    fixed::Lots,
+    decision::{Denial, RuleAnswer, Verdict},
+    fixed::{Lots, Price},
     id::{OrderId, PositionId},
-    order::{Order, Origin, Position, Purpose},
+    order::{Order, Origin, Position, Purpose, Side},
     ticket::{Amendment, Levels, Ticket},
 };
 
@@ -101,8 +105,8 @@ impl Hearing<'_> {
     }
 
     /// Changes what guards a position. A trail without a stop-loss begins at its distance from the price.
-    pub(super) fn protect(&self, id: PositionId, levels: Levels) -> Result<Position, Denial> {
-        let position = self.position(id)?;
+    pub(super) fn protect(&mut self, id: PositionId, levels: Levels) -> Result<Position, Denial> {
+        let position = self.position(id)?.clone();
         let instrument = self.market.instrument(position.instrument).ok_or(Denial::UnknownInstrument)?;
         let quote = self.market.last(position.instrument).ok_or(Denial::NoFreshQuote)?;
         let mut shaped = shape::guarding(levels, position.side, quote, instrument)?;
@@ -110,11 +114,45 @@ impl Hearing<'_> {
             let exit = exit_price(position.side, quote);
             shaped.stop_loss = Some(behind(position.side, exit, trail, instrument.tick_size));
         }
-        Ok(Position {
-            stop_loss: shaped.stop_loss,
-            take_profit: shaped.take_profit,
-            trail: shaped.trail,
-            ..position.clone()
-        })
+        let (stop_loss, take_profit, trail) = (shaped.stop_loss, shaped.take_profit, shaped.trail);
+        let guarded = Position { stop_loss, take_profit, trail, ..position.clone() };
+        if is_looser(&position, stop_loss) {
+            self.ask_about(&position, &guarded)?;
+        }
+        Ok(guarded)
+    }
+
+    /// Asks each rule about a position of which the stop-loss goes further away. Its lots stay, so a rule that would shrink them
+    /// denies. What a rule holds against the position as it stands (that its market is about to close, or the day's orders
+    /// are used up) is nothing against the change.
+    fn ask_about(&mut self, held: &Position, guarded: &Position) -> Result<(), Denial> {
+        let (account, market) = (self.account, &*self.market);
+        let scene = Scene::of(account, market, held.instrument, Some(held))?;
+        for (index, rule) in account.terms.rules.iter().enumerate() {
+            let mut verdict = scene.ask(self.rules, (index, rule), &scene.position(guarded));
+            if matches!(verdict, Verdict::Shrink(_) | Verdict::Refuse(_)) {
+                let before = scene.ask(self.rules, (index, rule), &scene.position(held));
+                if leaves(&verdict, held.lots) >= leaves(&before, held.lots) {
+                    verdict = Verdict::Allow;
+                }
+            }
+            self.answers.push(RuleAnswer { rule: rule.name.clone(), verdict: verdict.clone() });
+            let left = heed(&verdict, &rule.name, held.lots, scene.instrument)?;
+            if left < held.lots {
+                let reason = format!("guarded like this it would allow only {left} lots");
+                return Err(Denial::RuleRefused { rule: rule.name.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a position's stop-loss would go, or stand further from the price than it does.
+fn is_looser(position: &Position, to: Option<Price>) -> bool {
+    match (position.stop_loss, to, position.side) {
+        (None, _, _) => false,
+        (Some(_), None, _) => true,
+        (Some(from), Some(to), Side::Buy) => to < from,
+        (Some(from), Some(to), Side::Sell) => to > from,
     }
 }

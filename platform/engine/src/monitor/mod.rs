@@ -225,6 +225,21 @@ impl RuleBench {
         DayAnchor { peak_equity: anchor.peak_equity.max(peak).max(best), ..anchor }
     }
 
+    /// The same day as it would stand after money has moved, so much of it from or to the outside: that moves the marks.
+    pub fn day_after(
+        &self,
+        (before, after): (&AccountState, &AccountState),
+        market: &Market,
+        index: usize,
+        funded: Money,
+    ) -> DayAnchor {
+        let (day, capital) = (self.day(before, market, index), after.facts.capital);
+        let opened = DayAnchor { balance: capital, equity: capital, peak_equity: capital, ..day };
+        let anchor = after.rules.get(index).and_then(|r| r.day).unwrap_or(opened);
+        let peak = day.peak_equity.saturating_add(funded);
+        DayAnchor { peak_equity: anchor.peak_equity.max(peak), ..anchor }
+    }
+
     /// Changes a rule's levels and keeps what is sorted by them in order.
     fn set(&mut self, account: AccountId, index: u16, change: impl FnOnce(&mut Levels)) {
         let levels = self.watched.get_mut(&account).map(|watched| &mut watched.levels);
@@ -294,6 +309,15 @@ impl RuleBench {
                 *level = Levels { at, silent: true, ..Levels::asleep(level.peak) };
             }
         });
+        answer
+    }
+
+    /// Asks a rule about an account as it is not (yet): its levels stay.
+    pub fn foresee(&mut self, rule: &PluginRef, view: &AccountView<'_>) -> Result<Assessment, Fault> {
+        let answer = self.rule(rule).and_then(|r| r.assess(view));
+        if answer.is_err() {
+            self.discard(rule);
+        }
         answer
     }
 

@@ -1,15 +1,18 @@
 //! A breach on a single price that does not look like one.
 //!
-//! A bad tick must not end an account for good. The tape says which quotes jump out of what the market did before; a
-//! breach that rests on one is not acted on at once: the account takes no new orders, and the next price of the
-//! instrument decides. When the market stays where the jump took it, the breach stands, with the equity that was seen;
-//! when it comes back, the quote was a phantom and the account goes on.
+//! A bad tick must not end an account for good, nor close what it holds. The tape says which quotes jump out of what the market
+//! did before, of instruments that are held and of those that convert; a breach that rests on one is not acted on at once: the
+//! account takes no new orders, and the next price of the instrument decides. When the market stays where the jump took it, the
+//! breach stands, with the equity that was seen; when it comes back, the quote was a phantom and the account goes on.
 
 use super::Shard;
 use crate::{
     book,
+    convert::Route,
     event::{Effects, Record},
-    port::Assessment,
+    market::Market,
+    port::{Assessment, Standing},
+    state::AccountState,
 };
 use marque_domain::{
     account::AccountStatus,
@@ -39,38 +42,58 @@ const fn middle(quote: &Quote) -> i64 {
     quote.bid.units().saturating_add(quote.ask.units())
 }
 
+/// The instruments whose prices an account's equity follows: those it holds, and those that convert what they earn.
+fn movers(account: &AccountState, market: &Market) -> Vec<InstrumentId> {
+    let mut movers = Vec::new();
+    for position in &account.positions {
+        let quoted = market.instrument(position.instrument).map(|i| i.quote);
+        let route = quoted.and_then(|quote| market.route(quote, account.terms.currency));
+        movers.push(position.instrument);
+        movers.extend(route.into_iter().flat_map(Route::legs).map(|leg| leg.instrument));
+    }
+    movers
+}
+
 fn held_for_a_price(status: &AccountStatus) -> bool {
     matches!(status, AccountStatus::Held(reason) if reason.starts_with(CONFIRMING))
 }
 
 impl Shard {
-    /// Whether a rule's breach rests on a price that is not confirmed yet. If so the account is held, and nothing else
+    /// Whether what a rule wants done rests on a price that is not confirmed yet. If so the account is held, and nothing else
     /// follows from the answer.
     pub(super) fn doubts(&mut self, account: AccountId, rule: u16, assessment: &Assessment, fx: &mut Effects) -> bool {
-        if self.doubts.iter().any(|d| d.account == account) {
+        if self.doubts.iter().any(|d| d.account == account && d.rule == rule) {
             return true;
         }
         let (Some(state), Some(floor)) = (self.state.accounts.get(&account), assessment.floor) else { return false };
-        let jump = |instrument| Some((self.market.jump(instrument)?, instrument));
-        let Some(((before, jumped), instrument)) = state.positions.iter().find_map(|p| jump(p.instrument)) else {
+        // What would be a breach without the jump is one.
+        let explains = |(before, _): &(Quote, Quote)| book::equity_before(state, before, &self.market) > floor;
+        let Some((before, jumped)) =
+            movers(state, &self.market).into_iter().filter_map(|id| self.market.jump(id)).find(explains)
+        else {
             return false;
         };
         let equity = book::equity(state, &self.market);
-        // What would be a breach without the jump is one.
-        if book::equity_before(state, &before, &self.market) <= floor {
-            return false;
-        }
         let reason = format!(
             "{CONFIRMING}: at {} the bid went from {} to {}, and equity to {equity:.2}; the next price decides",
             jumped.at.to_rfc3339(),
             before.bid,
             jumped.bid
         );
-        let assessment = assessment.clone();
+        let held = self.doubts.iter().any(|d| d.account == account);
+        let (instrument, assessment) = (jumped.instrument, assessment.clone());
         self.doubts.push(Doubt { account, instrument, before, jumped, rule, assessment, equity });
-        let at = self.market.now();
-        self.emit(Record::AccountChanged { account, status: AccountStatus::Held(reason), at }, fx);
+        if !held {
+            let at = self.market.now();
+            self.emit(Record::AccountChanged { account, status: AccountStatus::Held(reason), at }, fx);
+        }
         true
+    }
+
+    /// Whether an account is at or below this equity only because of a price that is being confirmed.
+    pub(super) fn is_doubtful(&self, account: &AccountState, level: Money) -> bool {
+        let of = self.doubts.iter().filter(|d| d.account == account.terms.id);
+        of.map(|d| book::equity_before(account, &d.before, &self.market)).any(|equity| equity > level)
     }
 
     /// Decides the doubts about an instrument by its next quote.
@@ -90,18 +113,34 @@ impl Shard {
 
     fn breach_stands(&mut self, doubt: Doubt, fx: &mut Effects) {
         let Doubt { account, rule, assessment, equity, .. } = doubt;
-        let (reason, at) = (assessment.reason.clone(), self.market.now());
+        let failed = |a: &AccountState| matches!(a.status, AccountStatus::Failed(_));
+        if self.state.accounts.get(&account).is_none_or(failed) {
+            return;
+        }
+        let (standing, reason, at) = (assessment.standing, assessment.reason.clone(), self.market.now());
+        let only = assessment.only.clone();
         self.emit(Record::Assessed { account, rule, assessment, equity, at }, fx);
-        self.fail(account, reason, fx);
+        if standing == Standing::Flatten {
+            self.goes_on(account, fx);
+            self.flatten(account, &only, fx);
+            self.ask_all(account, fx);
+        } else {
+            self.fail(account, reason, fx);
+        }
     }
 
     fn was_phantom(&mut self, account: AccountId, fx: &mut Effects) {
+        self.goes_on(account, fx);
+        self.ask_all(account, fx);
+    }
+
+    /// No price of the account is in doubt any more.
+    fn goes_on(&mut self, account: AccountId, fx: &mut Effects) {
         let held = self.state.accounts.get(&account).is_some_and(|a| held_for_a_price(&a.status));
-        if held {
+        if held && self.doubts.iter().all(|d| d.account != account) {
             let at = self.market.now();
             self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
         }
-        self.ask_all(account, fx);
     }
 
     /// After a restart: an account that was held for a price, and whose rules do not doubt it any more, goes on.

@@ -2,7 +2,7 @@
 //!
 //! A switch is a record like any other, so it is committed before anything follows from it and a restart finds it on.
 //! From that commit on the gate makes no order of its scope that could open anything; what was approved before and has
-//! not reached the venue is withdrawn instead of sent.
+//! not reached the venue is withdrawn instead of sent, and what was on its way is withdrawn when the venue says that it is there.
 
 use super::Shard;
 use crate::{
@@ -97,6 +97,14 @@ impl Shard {
     /// Ends an order that a switch is in the way of.
     pub(super) fn withdraw(&mut self, order: OrderId, fx: &mut Effects) {
         self.ended(order, OrderStep::Cancel, WITHDRAWN.to_owned(), fx);
+    }
+
+    /// Withdraws what the venue says that it has, or that it has begun to trade, when a switch was pressed meanwhile: while nobody
+    /// knew whether it had arrived, there was nothing to withdraw.
+    pub(super) fn withdraw_arrived(&mut self, order: OrderId, fx: &mut Effects) {
+        if self.state.order(order).is_some_and(|o| o.is_working() && self.is_killed(o)) {
+            self.withdraw(order, fx);
+        }
     }
 
     fn stop_killed(&mut self, scope: KillScope, fx: &mut Effects) {

@@ -23,7 +23,9 @@ impl Shard {
         let share = |bp: i64| bound.basis_points(bp).unwrap_or(Money::MAX);
         let levels = state.terms.margin;
         let called = equity < share(if state.margin_called { levels.calm_bp } else { levels.call_bp });
-        let stopped_out = !state.positions.is_empty() && equity <= share(levels.stop_out_bp);
+        let level = share(levels.stop_out_bp);
+        // What a price that is being confirmed would close waits for the next one, like what it would end.
+        let stopped_out = !state.positions.is_empty() && equity <= level && !self.is_doubtful(state, level);
         if called != state.margin_called {
             let at = self.market.now();
             self.emit(Record::MarginCalled { account, called, equity, bound, at }, fx);
@@ -34,19 +36,20 @@ impl Shard {
     }
 
     /// Closes the position with the largest loss of those that can be closed now, unless one of them is being closed: its
-    /// fill looks again. A market that is closed holds up nothing: what waits for it brings no money back today.
+    /// fill looks again. A market that is closed, or in which nobody quoted for a minute, holds up nothing: what waits for it brings no
+    /// money back now.
     fn stop_out(&mut self, account: AccountId, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
         let (mut open, mut closed) = (Vec::new(), Vec::new());
         for position in &state.positions {
-            let is_open = self.market.is_open(position.instrument);
+            let is_open = self.market.is_open(position.instrument) && self.market.fresh(position.instrument).is_some();
             if is_open && state.is_closing(position.id) {
                 return;
             }
             let loss = book::floating(position, state.terms.currency, &self.market);
             if is_open { &mut open } else { &mut closed }.push((loss, position.id));
         }
-        // Of equal ones the oldest. One that gains is closed only when none loses. Where no market is open, one close waits.
+        // Of equal ones the oldest. One that gains is closed only when none loses. Where no market trades, one close waits.
         let waits = open.is_empty() && closed.iter().any(|(_, id)| state.is_closing(*id));
         let worst = if open.is_empty() { closed.into_iter().min() } else { open.into_iter().min() };
         if let Some((_, position)) = worst.filter(|_| !waits) {

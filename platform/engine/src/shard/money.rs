@@ -4,9 +4,12 @@ use super::Shard;
 use crate::{
     book,
     event::{Effects, Record, Refusal},
+    facts::Facts,
+    port::{AccountView, Assessment, Standing},
     state::AccountState,
 };
 use marque_domain::{
+    account::AccountStatus,
     fixed::Money,
     id::{AccountId, TransactionId},
     ledger::{
@@ -32,7 +35,9 @@ impl Shard {
         let id = TransactionId(self.state.last_id + 1);
         let (kind, other, cash) = (movement.kind.transaction(), movement.kind.other_book(), movement.cash());
         let moved = Transaction::transfer(id, account, self.market.now(), kind, 0, other, cash);
-        self.emit(Record::Moved(moved.with_memo(Some(movement.memo))), fx);
+        let moved = moved.with_memo(Some(movement.memo));
+        self.spares_the_floors(account, &moved)?;
+        self.emit(Record::Moved(moved), fx);
         self.look_at(account, fx);
         Ok(())
     }
@@ -51,6 +56,42 @@ impl Shard {
         }
         let free = book::equity(state, &self.market).saturating_sub(book::margin_used(state, &self.market));
         movement.permit(Funds { balance: state.balance, free })
+    }
+
+    /// Whether the account lives on after what leaves it. Marks move with that, and with them the floors that follow them; others
+    /// stand still. So its rules are asked about the account as it would be.
+    fn spares_the_floors(&mut self, account: AccountId, moved: &Transaction) -> Result<(), MovementDenial> {
+        let Some(before) = self.state.accounts.get(&account) else { return Ok(()) };
+        if moved.cash() >= Money::ZERO || matches!(before.status, AccountStatus::Failed(_)) {
+            return Ok(());
+        }
+        let after = before.after(moved);
+        // Who takes all there is has nothing left to lose.
+        if after.balance.is_zero() && after.positions.is_empty() {
+            return Ok(());
+        }
+        let funded = if moved.kind().is_funding() { moved.cash() } else { Money::ZERO };
+        let (equity, mut positions) = (book::equity(&after, &self.market), Vec::new());
+        book::exposures(&after, &self.market, &mut positions);
+        for (index, rule) in after.terms.rules.iter().enumerate() {
+            let view = AccountView {
+                now: self.market.now(),
+                initial_balance: after.facts.capital,
+                balance: after.balance,
+                equity,
+                day: self.rules.day_after((before, &after), &self.market, index, funded),
+                positions: &positions,
+                facts: Facts::of(&after, index, &self.market),
+            };
+            let Ok(Assessment { standing: Standing::Fail, floor: Some(floor), .. }) = self.rules.foresee(rule, &view)
+            else {
+                continue;
+            };
+            if equity <= floor {
+                return Err(MovementDenial::BelowFloor { rule: rule.name.clone(), floor, equity });
+            }
+        }
+        Ok(())
     }
 }
 

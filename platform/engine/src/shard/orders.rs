@@ -172,6 +172,7 @@ impl Shard {
         if let Some(deployment) = order.deployment.filter(|_| order.kind.is_pending()) {
             self.tell(deployment, &OrderUpdate::working(&order), fx);
         }
+        self.withdraw_arrived(id, fx);
     }
 
     /// An order is ended here before all of it traded. A venue with its own books may not have heard, or have been faster.

@@ -217,7 +217,8 @@ impl Shard {
         if matches!(state.status, AccountStatus::Failed(_)) {
             return;
         }
-        if assessment.standing == Standing::Fail && self.doubts(account, index, &assessment, fx) {
+        let acts = matches!(assessment.standing, Standing::Fail | Standing::Flatten);
+        if acts && self.doubts(account, index, &assessment, fx) {
             return;
         }
         let Some(state) = self.state.accounts.get(&account) else { return };

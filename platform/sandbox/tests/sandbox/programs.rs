@@ -13,6 +13,7 @@ use marque_domain::{
     ledger::movement::{Memo, Movement, MovementKind},
     order::Side,
     plugin::{PluginDigest, PluginRef},
+    ticket::{Levels, OrderKind, Ticket, Trail},
     time::{HOUR_MS, Millis},
 };
 use marque_engine::{
@@ -28,6 +29,7 @@ const BTCUSD: InstrumentId = InstrumentId(1);
 const FTMO_DAILY: &str = r#"{"reference":"balance","amount":5,"amount_basis":"percent_of_initial","breach":"below",
     "reset_time":"00:00","zone":"Europe/Prague"}"#;
 const TARGET: &str = r#"{"target":10,"target_basis":"percent_of_initial"}"#;
+const PAYROLLS: &str = r#"{"events":"2014-05-02T12:30Z USD Non-farm payrolls","minutes_before":2,"minutes_after":2}"#;
 
 struct NoHistory;
 
@@ -80,6 +82,10 @@ struct Program {
 
 impl Program {
     fn open(start: &str, rules: &[(&str, &str)]) -> Self {
+        Self::open_as(PositionMode::Hedging, start, rules)
+    }
+
+    fn open_as(mode: PositionMode, start: &str, rules: &[(&str, &str)]) -> Self {
         let all: HashMap<PluginDigest, Vec<u8>> =
             built().values().map(|bytes| (sandbox().inspect(bytes).unwrap().digest, bytes.clone())).collect();
         let plugins = Plugins::new(Arc::clone(sandbox()), move |digest| all.get(digest).cloned());
@@ -87,11 +93,11 @@ impl Program {
         let mut program =
             Self { desk: Desk::new(shard, SimulatedVenue::new(Money::ZERO)), journal: Journal::default() };
         program.quote(start, 0);
-        program.enrol(ACCOUNT, rules);
+        program.enrol(ACCOUNT, mode, rules);
         program
     }
 
-    fn enrol(&mut self, id: AccountId, rules: &[(&str, &str)]) {
+    fn enrol(&mut self, id: AccountId, mode: PositionMode, rules: &[(&str, &str)]) {
         let terms = AccountTerms {
             id,
             user: UserId(1),
@@ -99,7 +105,7 @@ impl Program {
             currency: Currency::USD,
             initial_balance: money(100_000),
             leverage: 100,
-            mode: PositionMode::Hedging,
+            mode,
             margin: MarginLevels::default(),
             trades_per_day: None,
             rules: rules.iter().map(|(name, settings)| bound(name, settings)).collect(),
@@ -277,9 +283,9 @@ fn the_mark_is_updated_before_the_breach_is_tested() {
 
 #[test]
 fn a_breach_wins_over_a_target_that_the_same_quote_reaches() {
-    let news = r#"{"events":"2014-05-02T12:30Z USD Non-farm payrolls","minutes_before":2,"minutes_after":2}"#;
     let run = |when: &str| {
-        let mut program = Program::open("2014-05-02T08:00:00Z", &[("profit-target", TARGET), ("news-window", news)]);
+        let rules = [("profit-target", TARGET), ("news-window", PAYROLLS)];
+        let mut program = Program::open("2014-05-02T08:00:00Z", &rules);
         assert!(matches!(program.trade(Side::Buy, "10", None, Some(100)), Outcome::Approved { .. }));
         // The take-profit is reached: 10,000 of profit and a flat book.
         program.quote(when, 100);
@@ -291,6 +297,31 @@ fn a_breach_wins_over_a_target_that_the_same_quote_reaches() {
     let breached = run("2014-05-02T12:31:59Z");
     assert!(breached.failed().unwrap().contains("Non-farm payrolls"), "{:?}", breached.failed());
     assert_eq!(breached.goal(), (0, false), "the account did not live to see its target");
+}
+
+#[test]
+fn what_is_closed_in_part_or_added_to_a_position_around_news_is_a_breach_too() {
+    let start = |mode| {
+        let mut program = Program::open_as(mode, "2014-05-02T08:00:00Z", &[("news-window", PAYROLLS)]);
+        program.buy("1");
+        program
+    };
+    for (when, breached) in [("2014-05-02T12:00:00Z", false), ("2014-05-02T12:31:00Z", true)] {
+        let mut program = start(PositionMode::Hedging);
+        program.quote(when, 0);
+        let position = program.account().positions[0].id;
+        let reduced = program.want(Intent::Reduce { position, lots: "0.99".parse().unwrap() });
+        assert!(matches!(reduced, Outcome::Approved { .. }), "{reduced:?}");
+        assert_eq!(program.failed().is_some(), breached, "all but a hundredth closed at {when}");
+
+        let mut program = start(PositionMode::Netting);
+        let kind = OrderKind::Stop { price: Price::from_units(110_000_000 + 10 * 10_000) };
+        let more = Ticket::market(EURUSD, Side::Buy, Lots::whole(5), Levels::default());
+        let waits = program.want(Intent::Place(Ticket { kind, ..more }));
+        assert!(matches!(waits, Outcome::Approved { .. }), "{waits:?}");
+        program.quote(when, 10);
+        assert_eq!(program.failed().is_some(), breached, "five lots more at {when}");
+    }
 }
 
 #[test]
@@ -324,6 +355,35 @@ fn a_phantom_tick_freezes_new_risk_and_fails_only_when_the_next_price_confirms_i
     assert!(program.account().positions.is_empty());
 }
 
+/// Neither a rule that would only flatten acts on a single price, nor does the venue for want of margin.
+#[test]
+fn a_phantom_tick_closes_nothing_before_the_next_price_confirms_it() {
+    let flattens = FTMO_DAILY.replace("\"zone\"", "\"on_breach\":\"flatten\",\"zone\"");
+    // At 5,500 of equity, half of what ten lots bind, the venue would close them.
+    for (settings, phantom, stays, fails) in [(&*flattens, -70, -60, false), (FTMO_DAILY, -950, -940, true)] {
+        let start = || {
+            let mut program = Program::open("2014-05-01T08:00:00Z", &[("daily-loss", settings)]);
+            for second in 1..80 {
+                program.show(EURUSD, at("2014-05-01T08:00:00Z").plus(second * 1_000), second % 3);
+            }
+            program.buy("10");
+            program.quote("2014-05-01T08:02:00Z", phantom);
+            assert!(matches!(program.account().status, AccountStatus::Held(_)), "{:?}", program.account().status);
+            assert_eq!(program.account().positions.len(), 1, "{settings}");
+            program
+        };
+        let mut program = start();
+        program.quote("2014-05-01T08:02:01Z", 1);
+        assert_eq!(program.account().status, AccountStatus::Active, "{settings}");
+        assert_eq!((program.account().positions.len(), program.account().balance), (1, money(100_000)));
+
+        let mut program = start();
+        program.quote("2014-05-01T08:02:01Z", stays);
+        assert!(program.account().positions.is_empty(), "{settings}");
+        assert_eq!((program.failed().is_some(), program.account().status == AccountStatus::Active), (fails, !fails));
+    }
+}
+
 #[test]
 fn deposits_and_payouts_move_reference_and_floor_and_are_no_profit() {
     let trail =
@@ -342,6 +402,27 @@ fn deposits_and_payouts_move_reference_and_floor_and_are_no_profit() {
     program.movement(MovementKind::Payout, 8_000);
     assert_eq!((program.failed(), program.account().balance), (None, money(110_000)));
     assert_eq!((program.floor(1), program.floor(2)), (money(96_500), money(103_400)));
+}
+
+#[test]
+fn a_withdrawal_of_profit_does_not_take_an_open_loss_onto_a_floor_that_stands_still() {
+    let still = r#"{"model":"static","amount":6,"amount_basis":"percent_of_initial","breach":"at_or_below"}"#;
+    let mut program = Program::open("2014-05-01T08:00:00Z", &[("max-loss", still)]);
+    program.buy("10");
+    program.quote("2014-05-01T08:01:00Z", 80);
+    program.close_all();
+    program.buy("10");
+    // 8,000 earned and 13,900 floating: 94,100, and the floor is that of the capital.
+    program.quote("2014-05-01T08:02:00Z", -59);
+    assert_eq!((program.account().balance, program.floor(0)), (money(108_000), money(94_000)));
+    let memo = Memo { reference: "rent".to_owned(), note: String::new() };
+    let movement = Movement { kind: MovementKind::Withdrawal, amount: money(100), memo };
+    let refused =
+        program.desk.command(Command::MoveMoney { account: ACCOUNT, movement }, &mut program.journal).unwrap();
+    let denial = refused.unwrap_err().to_string();
+    assert!(denial.contains("94000.00") && denial.contains("max-loss"), "{denial}");
+    program.movement(MovementKind::Withdrawal, 99);
+    assert_eq!((program.failed(), program.account().balance), (None, money(107_901)));
 }
 
 #[test]
@@ -366,7 +447,8 @@ fn ftmo_one_step_trails_the_balance_at_the_ends_of_days() {
 fn rules_are_pinned_to_the_account_that_was_enrolled_under_them() {
     let mut program = Program::open("2014-05-01T08:00:00Z", &[("daily-loss", FTMO_DAILY)]);
     // The brand's terms change for whoever comes later.
-    program.enrol(AccountId(2), &[("daily-loss", &FTMO_DAILY.replace("\"amount\":5", "\"amount\":3"))]);
+    let stricter = FTMO_DAILY.replace("\"amount\":5", "\"amount\":3");
+    program.enrol(AccountId(2), PositionMode::Hedging, &[("daily-loss", &stricter)]);
     program.quote("2014-05-02T08:00:00Z", 0);
     let floor = |id| program.desk.shard().state().accounts[&AccountId(id)].rules[0].last.as_ref().unwrap().floor;
     assert_eq!((floor(1), floor(2)), (Some(money(95_000)), Some(money(97_000))));
@@ -414,6 +496,74 @@ fn days_sizes_and_trades_are_counted_by_their_rules() {
     program.quote("2014-05-01T22:00:00Z", 0);
     assert_eq!(lots(&program.trade(Side::Buy, "1", Some(-10), None)), "1");
     assert_eq!(program.goal(), (2, false));
+}
+
+const ONE_PERCENT: &str = r#"{"risk_percent":1,"basis":"equity","require_stop":true}"#;
+
+fn guarded(stop: Option<i64>) -> Levels {
+    let stop_loss = stop.map(|pips| Price::from_units(110_000_000 + pips * 10_000));
+    Levels { stop_loss, ..Levels::default() }
+}
+
+#[test]
+fn a_stop_moves_away_only_as_far_as_the_size_allows_and_comes_nearer_always() {
+    let one_order = r#"{"per_day":1,"reset_time":"00:00","zone":"UTC"}"#;
+    let rules = [("position-size", ONE_PERCENT), ("trade-limit", one_order), ("exposure-cap", r#"{"max_lots":2}"#)];
+    let mut program = Program::open("2014-05-01T08:00:00Z", &rules);
+    // 50 pips lose 1,000 with two lots, which is all that is allowed.
+    assert!(matches!(program.trade(Side::Buy, "2", Some(-50), None), Outcome::Approved { .. }));
+    let position = program.account().positions[0].id;
+    let protect = |program: &mut Program, stop| {
+        let levels = guarded(stop);
+        match program.want(Intent::Protect { position, levels }) {
+            Outcome::Approved { .. } => None,
+            Outcome::Denied(denial) => Some(denial.to_string()),
+        }
+    };
+    let told = protect(&mut program, Some(-100)).unwrap();
+    assert!(told.contains("position-size") && told.contains("only 1 lots"), "{told}");
+    let told = protect(&mut program, None).unwrap();
+    assert!(told.contains("without a stop-loss"), "{told}");
+    // That the day's orders are used up and the lots are all open is nothing against a stop that moves where it may be.
+    program.quote("2014-05-01T08:00:01Z", -10);
+    for stop in [-30, -50] {
+        assert_eq!(protect(&mut program, Some(stop)), None, "{stop}");
+    }
+    // What counts is what the position loses since it was opened, not what it loses from here: no step at a time.
+    program.quote("2014-05-01T08:00:02Z", -45);
+    assert!(protect(&mut program, Some(-60)).is_some());
+    assert_eq!(program.account().positions[0].stop_loss, guarded(Some(-50)).stop_loss);
+    // And what has been gained may be given back.
+    program.quote("2014-05-01T08:00:03Z", 100);
+    for stop in [90, -50] {
+        assert_eq!(protect(&mut program, Some(stop)), None, "{stop}");
+    }
+}
+
+#[test]
+fn what_is_added_to_a_position_is_sized_with_all_that_its_stop_guards() {
+    let rules = [("position-size", ONE_PERCENT)];
+    let mut program = Program::open_as(PositionMode::Netting, "2014-05-01T08:00:00Z", &rules);
+    let lots = |outcome: &Outcome| match outcome {
+        Outcome::Approved { lots, .. } => lots.to_string(),
+        Outcome::Denied(denial) => denial.to_string(),
+    };
+    assert_eq!(lots(&program.trade(Side::Buy, "1", Some(-50), None)), "1");
+    // A hundredth more would take the stop of the whole to 200 pips, where it loses 2,020.
+    let told = lots(&program.trade(Side::Buy, "0.01", Some(-200), None));
+    assert!(told.contains("position-size"), "{told}");
+    let trail = Some(Trail { distance: Price::from_units(200 * 10_000), step: Price::from_units(10_000) });
+    let levels = Levels { trail, ..Levels::default() };
+    let follows = Ticket::market(EURUSD, Side::Buy, "0.01".parse().unwrap(), levels);
+    let told = lots(&program.want(Intent::Place(follows)));
+    assert!(told.contains("position-size"), "{told}");
+    // Two lots in all lose 1,000 at 50 pips: one is open. The stop that is there guards what brings none.
+    assert_eq!(lots(&program.trade(Side::Buy, "2", None, None)), "1");
+    let held = &program.account().positions[0];
+    assert_eq!((held.lots, held.stop_loss), (Lots::whole(2), guarded(Some(-50)).stop_loss));
+    assert!(lots(&program.trade(Side::Buy, "0.01", None, None)).contains("position-size"));
+    // Twice as near, twice as much.
+    assert_eq!(lots(&program.trade(Side::Buy, "5", Some(-25), None)), "2");
 }
 
 #[test]
