@@ -19,6 +19,7 @@ mod m0012_running;
 mod m0013_ea_files;
 mod m0014_activation_nonces;
 mod m0015_indexes;
+mod m0016_backtest_attempts;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_ea_files::Migration),
             Box::new(m0014_activation_nonces::Migration),
             Box::new(m0015_indexes::Migration),
+            Box::new(m0016_backtest_attempts::Migration),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! Backtests as people start them: checked, kept, run beside the trading, and cancelled.
 //!
 //! A job waits in the database, so a server that ends loses none: it waits again, or another server takes it once its
-//! runner has not been heard of for [`SILENT_MS`]. Tenants take turns, whoever has how many waiting.
+//! runner has not been heard of for [`SILENT_MS`]; one that silenced two runners has failed. Tenants take turns, whoever has how many waiting.
 
 use super::{
     certificate::{About, Certificate},

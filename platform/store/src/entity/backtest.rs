@@ -5,7 +5,7 @@ use super::TenantEntity;
 entity!(backtests, "backtests", key { tenant_id: i64, id: i64 }, {
     user_id: i64, kind: String, spec: String, status: String, done: i64, runs: i64, cancel_asked: i64,
     fault: Option<String>, summary: Option<String>, created_at: i64, started_at: Option<i64>, heard_at: Option<i64>,
-    finished_at: Option<i64>,
+    finished_at: Option<i64>, attempts: i64,
 });
 entity!(backtest_reports, "backtest_reports", key { tenant_id: i64, id: i64 }, {
     report: Vec<u8>, certificate: Option<String>,

@@ -13,10 +13,18 @@ use marque_domain::{
     id::{BacktestId, SigningKeyId, UserId},
     time::Millis,
 };
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait as _},
+};
 
 /// Backtests of a tenant that wait or run, at most.
 pub const BACKTESTS_UNFINISHED_MAX: u64 = 1_000;
+/// How often a backtest is begun, at most: who ran it fell silent every time.
+pub const BACKTEST_ATTEMPTS_MAX: i64 = 2;
+/// What its owner reads then.
+const GIVEN_UP: &str = "It was begun twice, and both times the server that ran it stopped before the end. It is not begun \
+     again. Try less time, fewer combinations or other settings; if that fails too, tell us.";
 /// Signing keys that are kept, at most.
 const KEYS_MAX: u64 = 100;
 
@@ -53,6 +61,7 @@ impl TenantDb {
             started_at: None,
             heard_at: None,
             finished_at: None,
+            attempts: 0,
         };
         tx.insert::<Entity>(vec![row], None).await?;
         tx.commit().await?;
@@ -101,17 +110,28 @@ impl TenantDb {
         rows.await?.into_iter().map(decode).collect()
     }
 
-    /// Takes a backtest to run it. Of many who try at once, one does.
+    /// Takes a backtest to run it. Of many who try at once, one does. Of one that was taken [`BACKTEST_ATTEMPTS_MAX`] times
+    /// and not given back nobody does: it may be what ends whoever runs it, and has failed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_backtest(&self, id: BacktestId, now: Millis, silent_since: Millis) -> Result<bool, StoreError> {
         let tx = self.write().await?;
+        let given_up = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(id.0))
+            .filter(is_free(silent_since))
+            .filter(C::Attempts.gte(BACKTEST_ATTEMPTS_MAX))
+            .col_expr(C::Status, Expr::val(Status::Failed.name()))
+            .col_expr(C::Fault, Expr::val(GIVEN_UP))
+            .col_expr(C::FinishedAt, Expr::val(now.0));
+        tx.run_update(given_up).await?;
         let update = tx
             .update::<Entity>()
             .filter(C::Id.eq(id.0))
             .filter(is_free(silent_since))
             .col_expr(C::Status, Expr::val(Status::Running.name()))
+            .col_expr(C::Attempts, Expr::col(C::Attempts).add(1_i64))
             .col_expr(C::StartedAt, Expr::val(now.0))
             .col_expr(C::HeardAt, Expr::val(now.0))
             .col_expr(C::Done, Expr::val(0_i64));
@@ -140,7 +160,7 @@ impl TenantDb {
         Ok(row.is_none_or(|row| row.cancel_asked != 0))
     }
 
-    /// Gives a running backtest back: it waits again.
+    /// Gives a running backtest back: it waits again, and was not begun in vain.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -150,6 +170,7 @@ impl TenantDb {
             .update::<Entity>()
             .filter(C::Id.eq(id.0))
             .filter(C::Status.eq(Status::Running.name()))
+            .col_expr(C::Attempts, Expr::col(C::Attempts).sub(1_i64))
             .col_expr(C::Status, Expr::val(Status::Queued.name()));
         tx.run_update(update).await?;
         tx.commit().await

@@ -11,6 +11,7 @@ on_both!(
     a_backtest_runs_its_course,
     one_of_many_takes_it,
     a_silent_runner_loses_it,
+    what_ends_every_runner_fails,
     a_cancelled_one_ends,
     room_is_limited,
     old_ones_are_forgotten,
@@ -97,6 +98,25 @@ async fn a_silent_runner_loses_it(bench: Bench) {
     db.give_backtest_back(running.id).await.unwrap();
     assert_eq!(db.backtest(Whose::Everyone, running.id).await.unwrap().status, Status::Queued);
     assert_eq!(db.waiting_backtests(SILENT).await.unwrap().len(), 1);
+}
+
+async fn what_ends_every_runner_fails(bench: Bench) {
+    let db = bench.db(AURORA);
+    let user = 1;
+    let id = taken(&db, 7, user).await.id;
+    // Who closes in order gives it back: that is no attempt.
+    for _ in 0..3 {
+        db.give_backtest_back(id).await.unwrap();
+        assert!(db.claim_backtest(id, NOW, SILENT).await.unwrap());
+    }
+    let second = NOW.plus(60_000);
+    assert!(db.claim_backtest(id, second, second).await.unwrap());
+    let third = second.plus(60_000);
+    assert!(!db.claim_backtest(id, third, third).await.unwrap());
+    let failed = db.backtest(Whose::User(UserId(user)), id).await.unwrap();
+    assert_eq!((failed.status, failed.finished_at), (Status::Failed, Some(third)));
+    assert!(failed.fault.is_some_and(|fault| fault.contains("begun twice")));
+    assert_eq!(db.waiting_backtests(third.plus(60_000)).await.unwrap(), [], "nobody waits for it any more");
 }
 
 async fn a_cancelled_one_ends(bench: Bench) {
