@@ -85,6 +85,8 @@ pub struct Summary {
     pub curve: Vec<(Millis, Money)>,
     /// Time and equity at the last quote of each UTC day.
     pub days: Vec<(Millis, Money)>,
+    /// How often the host stopped the strategy or a rule. It follows from the machine, not from the test.
+    pub host_faults: u64,
 }
 
 /// How far a backtest is, in quotes.
@@ -152,7 +154,7 @@ pub fn run_watched<C: Commit>(
     ended.ok_or(BacktestError::Cancelled)
 }
 
-/// As [`run_watched`] in runs, and faster for strategies that act often: their states are kept only if they are needed. They are
+/// As [`run_watched`], and faster for strategies that act often: their states are kept only if they are needed. They are
 /// when a strategy fails, which goes back to one; the test then begins once more, with an observer made anew, and keeps
 /// them all. What comes of it is the same, unless a strategy's answer to the question for its state changes what it does
 /// later: the gate accepts none that does, and one that fails to answer at the end is tested once more too.
@@ -162,15 +164,16 @@ pub fn run_watched<C: Commit>(
 pub fn run_quick<C: Commit + Default>(
     setup: &Setup,
     recording: Recording<'_>,
+    pace: Pace,
     host: Arc<dyn PluginHost>,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(C, Summary), BacktestError<C::Error>> {
     let mut observer = C::default();
-    if let Some(summary) = go(setup, recording, Pace::Runs, Arc::clone(&host), &mut observer, watch, false)? {
+    if let Some(summary) = go(setup, recording, pace, Arc::clone(&host), &mut observer, watch, false)? {
         return Ok((observer, summary));
     }
     let mut observer = C::default();
-    let summary = run_watched(setup, recording, Pace::Runs, host, &mut observer, watch)?;
+    let summary = run_watched(setup, recording, pace, host, &mut observer, watch)?;
     Ok((observer, summary))
 }
 
@@ -456,6 +459,7 @@ impl Test<'_> {
             equity: self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO),
             curve: self.curve.points.clone(),
             days: self.curve.days.clone(),
+            host_faults: self.desk.shard().host_faults(),
         }
     }
 }

@@ -91,6 +91,10 @@ pub struct Outcome {
     pub faults: u64,
     /// What it said the first time: for people, and no part of the canonical bytes.
     pub first_fault: Option<String>,
+    /// Times that the host stopped the strategy or a rule. It follows from the machine: no part of the canonical bytes, and
+    /// not kept.
+    #[serde(skip)]
+    pub host_faults: u64,
     /// Time and equity at the last quote of each UTC day.
     pub days: Vec<(Millis, Money)>,
     /// Time and equity at evenly spaced quotes.
@@ -187,6 +191,7 @@ impl Recorder {
             refused: self.refused,
             faults: self.faults,
             first_fault: self.first_fault,
+            host_faults: summary.host_faults,
             days: summary.days,
             curve: summary.curve,
         }
@@ -290,6 +295,7 @@ mod tests {
             refused: 1,
             faults: 1,
             first_fault: None,
+            host_faults: 0,
             days: vec![(Millis(9), Money::whole(108))],
             curve: vec![(Millis(3), Money::whole(100))],
         }

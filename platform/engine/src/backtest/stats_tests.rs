@@ -188,6 +188,7 @@ fn a_whole_test() {
         refused: 0,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         curve: vec![(Millis(THURSDAY), Money::whole(1_000))],
         days,
     };
@@ -216,6 +217,7 @@ fn no_trades_is_a_result_too() {
         refused: 0,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         curve: Vec::new(),
         days: Vec::new(),
     };

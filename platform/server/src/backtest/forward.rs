@@ -83,6 +83,7 @@ pub fn run(
         refused: 0,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         days: Vec::new(),
         curve: Vec::new(),
     };
@@ -125,6 +126,7 @@ fn stitch(whole: &mut Outcome, tried: Outcome) {
     whole.trades_dropped += tried.trades_dropped;
     whole.refused += tried.refused;
     whole.faults += tried.faults;
+    whole.host_faults += tried.host_faults;
     whole.first_fault = whole.first_fault.take().or(tried.first_fault);
     whole.days.extend(tried.days);
     whole.curve.extend(tried.curve);

@@ -4,7 +4,7 @@
 //! runner has not been heard of for [`SILENT_MS`]; one that silenced two runners has failed. Tenants take turns, whoever has how many waiting.
 
 use super::{
-    certificate::{About, Certificate},
+    certificate::{About, Certificate, Proof, Uncertified},
     data::Market,
     permits::Permits,
     report::Report,
@@ -111,7 +111,10 @@ impl Gauge {
         match step {
             Step::Runs(runs) => self.runs.store(runs, Ordering::Relaxed),
             Step::Within(thousandths) => self.within.store(thousandths, Ordering::Relaxed),
-            Step::Done => drop(self.ended.fetch_add(1, Ordering::Relaxed)),
+            Step::Done => {
+                self.within.store(0, Ordering::Relaxed);
+                self.ended.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -323,14 +326,23 @@ impl Backtests {
         let components = self.components(&spec).await?;
         let (this, gauge) = (self.clone(), Arc::clone(gauge));
         let work = tokio::task::spawn_blocking(move || {
-            let report = this.work(&spec, components, &gauge)?;
+            let (report, proof) = this.work(&spec, components, &gauge)?;
             let bytes = report.to_bytes().map_err(|error| JobError::Inner(error.to_string()))?;
-            Ok::<_, JobError>((spec, report, bytes))
+            Ok::<_, JobError>((spec, report, proof, bytes))
         });
-        let (spec, report, bytes) = work.await.map_err(|error| inner(&error))??;
-        let tenant = self.0.store.system("name a certificate's issuer").tenant(db.tenant()).await?;
-        let definition: Definition = serde_json::from_str(&tenant.spec.definition).map_err(|error| inner(&error))?;
-        let certificate = self.certificate(db, &spec, &report, &definition, backtest.id).await?;
+        let (spec, report, proof, bytes) = work.await.map_err(|error| inner(&error))??;
+        let certificate = match proof {
+            Ok(proof) => {
+                let tenant = self.0.store.system("name a certificate's issuer").tenant(db.tenant()).await?;
+                let definition: Definition =
+                    serde_json::from_str(&tenant.spec.definition).map_err(|error| inner(&error))?;
+                self.certificate(db, (&spec, &report, proof), &definition, backtest.id).await?
+            }
+            Err(reason) => {
+                tracing::info!(%reason, id = %backtest.id, "a backtest is not certified");
+                None
+            }
+        };
         let summary = serde_json::to_string(&report.statistics).map_err(|error| inner(&error))?;
         Ok((BacktestReport { report: bytes, certificate }, summary))
     }
@@ -338,8 +350,7 @@ impl Backtests {
     async fn certificate(
         &self,
         db: &TenantDb,
-        spec: &Spec,
-        report: &Report,
+        (spec, report, proof): (&Spec, &Report, Proof),
         definition: &Definition,
         id: BacktestId,
     ) -> Result<Option<String>, SigningError> {
@@ -353,7 +364,7 @@ impl Backtests {
             at: self.0.clock.now(),
             instrument: &spec.instrument(instrument),
         };
-        Ok(Certificate::sign(spec, report, &about, &key).map(|certificate| certificate.to_text()))
+        Ok(Certificate::sign(spec, report, &about, &key, proof).ok().map(|certificate| certificate.to_text()))
     }
 
     async fn components(&self, spec: &Spec) -> Result<HashMap<PluginDigest, Vec<u8>>, JobError> {
@@ -367,7 +378,12 @@ impl Backtests {
         Ok(components)
     }
 
-    fn work(&self, spec: &Spec, components: HashMap<PluginDigest, Vec<u8>>, gauge: &Gauge) -> Result<Report, JobError> {
+    fn work(
+        &self,
+        spec: &Spec,
+        components: HashMap<PluginDigest, Vec<u8>>,
+        gauge: &Gauge,
+    ) -> Result<(Report, Result<Proof, Uncertified>), JobError> {
         let market = &self.0.market;
         let instrument = market.catalogue.by_symbol(&spec.symbol);
         let instrument =
@@ -379,7 +395,7 @@ impl Backtests {
         let watch = |step| gauge.take(step);
         let runner =
             Runner { instrument, recorded: &recorded, host: Arc::new(host), permits: &self.0.permits, watch: &watch };
-        Report::make(&runner, spec).map_err(|error| match error {
+        Report::certifiable(&runner, spec).map_err(|error| match error {
             RunError::Cancelled => JobError::Cancelled,
             other => JobError::Owner(super::sentence(&other.to_string())),
         })

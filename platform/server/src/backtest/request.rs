@@ -202,6 +202,18 @@ fn invalid() -> Problem {
     Problem::new(ProblemCode::Invalid, "Correct the fields that `errors` names and send the request again.")
 }
 
+/// Why a backtest that is done has no certificate.
+#[must_use]
+pub fn uncertified(backtest: &Backtest) -> Problem {
+    let many = backtest.kind == "walk_forward";
+    let text = if many {
+        "A walk-forward is many runs and has no certificate."
+    } else {
+        "This test has no certificate. Shown one bar at a time, as live, the strategy did something else, or the server had to stop it on the way. Start the test again; if that has none either, the strategy reads what comes later."
+    };
+    Problem::new(ProblemCode::Conflict, text)
+}
+
 /// Asks for a backtest's end.
 ///
 /// # Errors

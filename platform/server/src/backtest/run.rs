@@ -14,7 +14,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_engine::{
-    backtest::{self, BacktestError, Outcome, Recorder, Setup},
+    backtest::{self, BacktestError, Outcome, Pace, Recorder, Setup},
     event::Refusal,
     port::PluginHost,
 };
@@ -77,6 +77,25 @@ impl Runner<'_> {
     /// # Errors
     /// [`RunError::Refused`], [`RunError::Cancelled`].
     pub fn run(&self, spec: &Spec, span: (Millis, Millis), balance: Money, alone: bool) -> Result<Outcome, RunError> {
+        self.go(spec, span, balance, alone, Pace::Runs)
+    }
+
+    /// Runs a spec over all quotes, in runs or, as live, quote by quote.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`], [`RunError::Cancelled`].
+    pub fn run_whole(&self, spec: &Spec, pace: Pace) -> Result<Outcome, RunError> {
+        self.go(spec, (Millis(i64::MIN), Millis(i64::MAX)), spec.account.balance, true, pace)
+    }
+
+    fn go(
+        &self,
+        spec: &Spec,
+        span: (Millis, Millis),
+        balance: Money,
+        alone: bool,
+        pace: Pace,
+    ) -> Result<Outcome, RunError> {
         let begins = self.recorded.span().map_or(span.0, |(first, _)| first.max(span.0));
         let setup = setup(spec, self.instrument, balance, begins);
         let recording = self.recorded.between(span.0, span.1);
@@ -91,7 +110,7 @@ impl Runner<'_> {
         };
         let permit = self.permits.take();
         let host = Arc::clone(&self.host);
-        let ran = backtest::run_quick::<Recorder>(&setup, recording, host, &mut watch);
+        let ran = backtest::run_quick::<Recorder>(&setup, recording, pace, host, &mut watch);
         drop(permit);
         match ran {
             Ok((recorder, summary)) => Ok(recorder.outcome(balance, summary)),
@@ -99,14 +118,6 @@ impl Runner<'_> {
             Err(BacktestError::Cancelled) => Err(RunError::Cancelled),
             Err(BacktestError::Stopped(never)) => match never {},
         }
-    }
-
-    /// Runs a spec over all quotes.
-    ///
-    /// # Errors
-    /// [`RunError::Refused`], [`RunError::Cancelled`].
-    pub fn run_whole(&self, spec: &Spec) -> Result<Outcome, RunError> {
-        self.run(spec, (Millis(i64::MIN), Millis(i64::MAX)), spec.account.balance, true)
     }
 }
 

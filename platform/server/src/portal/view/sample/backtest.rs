@@ -106,6 +106,7 @@ fn outcome() -> Outcome {
         refused: 3,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         days,
         curve,
     }
