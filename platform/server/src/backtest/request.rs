@@ -12,7 +12,7 @@ use crate::{
     problem::{Problem, ProblemCode},
     secrets,
     tenants::Feature,
-    trading::{requests, terms},
+    trading::{meter, requests, terms},
 };
 use marque_domain::{
     bar::Timeframe,
@@ -68,17 +68,17 @@ pub struct NewBacktest {
 /// Checks a backtest, keeps it and lets it wait for its turn.
 ///
 /// # Errors
-/// [`ProblemCode::Invalid`] with the fields that are wrong, [`ProblemCode::PlanRefused`] where the plan does not have it or
-/// has too many waiting.
+/// [`ProblemCode::Invalid`] with the fields that are wrong, [`ProblemCode::PlanRefused`] where the plan does not have it, has
+/// nothing left for it today, or has too many waiting.
 pub async fn start(place: &Backtests, who: &SignedIn, wanted: NewBacktest, clock: &Clock) -> Result<Backtest, Problem> {
     requests::gate(who, Feature::Backtests).await?;
     if wanted.kind != Kind::Single {
         requests::gate(who, Feature::Sweeps).await?;
     }
     let spec = spec(place, who, wanted).await?;
-    let quotas = requests::plan_of(who.db(), &who.tenant.definition, who.user).await?.quotas;
-    let most = quotas.deployments.unwrap_or(UNFINISHED_MAX).clamp(1, UNFINISHED_MAX);
-    let now = clock.now();
+    let (plan, now) = (requests::plan_of(who.db(), &who.tenant.definition, who.user).await?, clock.now());
+    meter::gate_tests(who.db(), &plan, who.user, now).await?;
+    let most = plan.quotas.deployments.unwrap_or(UNFINISHED_MAX).clamp(1, UNFINISHED_MAX);
     let backtest = Backtest {
         id: BacktestId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
         user: who.user,

@@ -56,7 +56,7 @@ pub struct Runner<'a> {
     pub host: Arc<dyn PluginHost>,
     /// How many runs go on at once.
     pub permits: &'a Permits,
-    /// Hears the share of one run that is done, in thousandths; says whether to go on.
+    /// Hears how far the test is and what it uses, many times a second; says whether to go on.
     pub watch: &'a (dyn Fn(Step) -> ControlFlow<()> + Sync),
 }
 
@@ -67,6 +67,8 @@ pub enum Step {
     Runs(u64),
     /// A run is so far, in thousandths. Only told of a test that is one run.
     Within(u64),
+    /// So much fuel was used since this was last told of the same run.
+    Used(u64),
     /// A run has ended.
     Done,
 }
@@ -102,8 +104,9 @@ impl Runner<'_> {
         let mut told = 0;
         let mut watch = |progress: backtest::Progress| {
             let now = (progress.done as u64 * 1_000).checked_div(progress.total as u64).unwrap_or(0);
-            if now == told {
-                return ControlFlow::Continue(());
+            let wanted = (self.watch)(Step::Used(progress.fuel));
+            if wanted.is_break() || now == told {
+                return wanted;
             }
             told = now;
             (self.watch)(Step::Within(if alone { now } else { 0 }))

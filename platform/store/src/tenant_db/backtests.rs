@@ -2,7 +2,8 @@
 
 use super::{TenantDb, lists::cut};
 use crate::{
-    entity::{backtest_reports, backtests, signing_keys},
+    codec,
+    entity::{backtest_reports, backtest_usage, backtests, signing_keys},
     error::StoreError,
     page::{PAGE_MAX, Page, Paged, Whose},
     record::{Backtest, BacktestReport, BacktestStatus as Status, SigningKey},
@@ -15,7 +16,7 @@ use marque_domain::{
 };
 use sea_orm::{
     ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait as _},
+    sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
 };
 
 /// Backtests of a tenant that wait or run, at most.
@@ -235,6 +236,35 @@ impl TenantDb {
         tx.run_update(waiting).await?;
         tx.commit().await?;
         Ok((self.backtest(whose, id).await?, first))
+    }
+
+    /// Adds to what a person's backtests used in an hour.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenReference`] when this tenant has no such user; [`StoreError::Unavailable`].
+    pub async fn meter_backtest(&self, user: UserId, hour: Millis, fuel: u64) -> Result<(), StoreError> {
+        use backtest_usage::{Column as U, Entity, Model};
+        let tx = self.write().await?;
+        let row = Model { tenant_id: tx.tenant_id(), user_id: user.0, hour: hour.0, fuel: codec::amount(fuel) };
+        let sum = Expr::col((Entity, U::Fuel)).add(Expr::col((Alias::new("excluded"), U::Fuel)));
+        let add = OnConflict::columns([U::TenantId, U::UserId, U::Hour]).value(U::Fuel, sum).to_owned();
+        tx.insert::<Entity>(vec![row], Some(add)).await?;
+        tx.commit().await
+    }
+
+    /// What a person's backtests used since the hour of `from`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fuel_of_backtests(&self, user: UserId, from: Millis) -> Result<u64, StoreError> {
+        use backtest_usage::{Column as U, Entity};
+        let tx = self.read().await?;
+        let rows = tx.find::<Entity>().filter(U::UserId.eq(user.0)).filter(U::Hour.gte(from.0));
+        // A sum has another type on each database; a cast makes them alike.
+        let rows = rows.select_only().expr(U::Fuel.sum().cast_as("BIGINT"));
+        let sum = tx.tuples::<_, (Option<i64>,)>(rows).await?.into_iter().find_map(|(sum,)| sum);
+        tx.end().await;
+        Ok(codec::count(sum.unwrap_or_default()))
     }
 
     /// Forgets a person's oldest finished backtests beyond the newest `kept`. Answers how many.

@@ -3,7 +3,7 @@
 use crate::harness::*;
 use marque_domain::{
     id::{BacktestId, SigningKeyId, UserId},
-    time::Millis,
+    time::{HOUR_MS, Millis},
 };
 use marque_store::{Backtest, BacktestReport, BacktestStatus as Status, Page, SigningKey, StoreError, TenantDb, Whose};
 
@@ -16,6 +16,7 @@ on_both!(
     room_is_limited,
     old_ones_are_forgotten,
     anothers_are_not_there,
+    what_they_use_adds_up,
     a_first_key_is_kept,
 );
 
@@ -182,6 +183,28 @@ async fn anothers_are_not_there(bench: Bench) {
     assert!(!borealis.claim_backtest(mine.id, NOW, NOW.plus(1_000_000)).await.unwrap());
     borealis.forget_backtests(UserId(ann), 0).await.unwrap();
     assert_eq!(aurora.backtest(Whose::User(UserId(ann)), mine.id).await.unwrap().status, Status::Done);
+}
+
+async fn what_they_use_adds_up(bench: Bench) {
+    let (aurora, borealis) = (bench.db(AURORA), bench.db(BOREALIS));
+    let (ann, bob) = (UserId(1), UserId(2));
+    let hour = |number: i64| Millis(number * HOUR_MS);
+    for (user, number, fuel) in [(ann, 1, 100), (ann, 1, 20), (ann, 2, 3), (bob, 2, 7)] {
+        aurora.meter_backtest(user, hour(number), fuel).await.unwrap();
+    }
+    for (db, user, from, sum) in [
+        (&aurora, ann, 0, 123),
+        (&aurora, ann, 2, 3),
+        (&aurora, ann, 3, 0),
+        (&aurora, bob, 0, 7),
+        (&borealis, ann, 0, 0),
+    ] {
+        assert_eq!(db.fuel_of_backtests(user, hour(from)).await.unwrap(), sum, "{user:?} from {from}");
+    }
+    let stranger = aurora.meter_backtest(UserId(999), hour(1), 1).await;
+    assert!(matches!(stranger, Err(StoreError::BrokenReference(_))));
+    assert_eq!(aurora.forget_usage(hour(2)).await.unwrap(), 1);
+    assert_eq!(aurora.fuel_of_backtests(ann, hour(0)).await.unwrap(), 3);
 }
 
 async fn a_first_key_is_kept(bench: Bench) {

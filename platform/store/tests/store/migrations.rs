@@ -35,6 +35,7 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
         "0014_activation_nonces",
         "0015_indexes",
         "0016_backtest_attempts",
+        "0017_backtest_usage",
     ];
     assert_eq!(pending, &all);
     assert!(refusal.to_string().contains("marque migrate"));
