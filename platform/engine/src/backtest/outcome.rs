@@ -40,6 +40,10 @@ pub struct Trade {
     pub open_price: Price,
     /// How it ended; none while it is open.
     pub closed: Option<Exit>,
+    /// When it was left behind, open, by a test that goes on without it: a walk-forward carries nothing from one try to the
+    /// next. Figures are made of it; it is no part of the canonical bytes, and not kept.
+    #[serde(skip)]
+    pub left_at: Option<Millis>,
     /// What it was charged, as a positive amount.
     pub commission: Money,
     /// What its nights earned, or cost when negative.
@@ -232,6 +236,7 @@ impl Recorder {
             opened_at: position.opened_at,
             open_price: position.open_price,
             closed: None,
+            left_at: None,
             commission: Money::ZERO,
             swap: Money::ZERO,
         });
@@ -281,6 +286,7 @@ mod tests {
             opened_at: Millis(3),
             open_price: Price::whole(1),
             closed: Some(exit),
+            left_at: None,
             commission: Money::whole(2),
             swap: Money::whole(1),
         };
