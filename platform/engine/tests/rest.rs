@@ -21,7 +21,7 @@ use support::{
     START, deployment,
     mortal::{self, Mortal, feed, outcome, revive},
     quote,
-    release::{CROWDED, FIRST, LATE, release},
+    release::{CROWDED, FIRST, JOLTED, LATE, release},
     terms,
 };
 
@@ -102,6 +102,26 @@ fn a_restart_in_the_rest_does_not_shorten_it() {
         feed(&mut desk, &mut journal, &quotes).unwrap();
         assert_eq!(outcome(&journal.records), outcome(&calm.records), "killed at {dies_at}");
     }
+}
+
+/// Nobody tells it later: an instance that does not hear of a position never closes it.
+#[test]
+fn what_became_of_an_order_is_told_again_to_the_instance_that_takes_over() {
+    let run = |digest| {
+        let mut journal = Mortal::default();
+        let mut desk = begin(release("dice-ticks", "3 9", digest), &mut journal);
+        feed(&mut desk, &mut journal, &quotes(5)).unwrap();
+        journal.records
+    };
+    let (calm, jolted) = (run(FIRST), run(JOLTED));
+    assert_eq!((failed_at(&calm).len(), failed_at(&jolted).len()), (0, 1));
+    let traded = |records: Vec<Record>| {
+        let of_the_release = |r: &Record| matches!(r, Record::Deployed(_) | Record::Faulted { .. });
+        records.into_iter().filter(|r| !of_the_release(r)).collect::<Vec<_>>()
+    };
+    let closed = calm.iter().filter(|r| matches!(r, Record::PositionClosed(_))).count();
+    assert!(closed > 1, "it closes what it opened");
+    assert_eq!(traded(jolted), traded(calm));
 }
 
 #[test]
