@@ -129,7 +129,8 @@ mod tests {
             include_str!("../sql/0010_backtests.sql"),
             include_str!("../sql/0011_licensing.sql"),
             include_str!("../sql/0012_running.sql"),
-            include_str!("../sql/0013_ea_files.sql")
+            include_str!("../sql/0013_ea_files.sql"),
+            include_str!("../sql/0017_backtest_usage.sql")
         );
         let mut made: Vec<&str> =
             sql.lines().filter_map(|l| l.strip_prefix("CREATE TABLE ")?.strip_suffix(" (")).collect();

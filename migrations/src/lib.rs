@@ -19,6 +19,8 @@ mod m0012_running;
 mod m0013_ea_files;
 mod m0014_activation_nonces;
 mod m0015_indexes;
+mod m0016_backtest_attempts;
+mod m0017_backtest_usage;
 
 pub use dialect::grants;
 pub use sea_orm_migration::MigratorTrait;
@@ -38,6 +40,7 @@ pub const TENANT_TABLES: &[&[&str]] = &[
     m0011_licensing::TENANT_TABLES,
     m0012_running::TENANT_TABLES,
     m0013_ea_files::TENANT_TABLES,
+    m0017_backtest_usage::TENANT_TABLES,
 ];
 
 /// Tables whose rows are never changed or deleted. Triggers refuse to, whoever asks.
@@ -64,6 +67,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_ea_files::Migration),
             Box::new(m0014_activation_nonces::Migration),
             Box::new(m0015_indexes::Migration),
+            Box::new(m0016_backtest_attempts::Migration),
+            Box::new(m0017_backtest_usage::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ use marque_domain::{
     plugin::{PluginDigest, PluginRef},
 };
 use marque_engine::{
-    backtest::{self, Recorder, Recording, Setup, stats::Measured},
+    backtest::{self, Pace, Recorder, Recording, Setup, stats::Measured},
     port::PluginHost,
     venue::VenueModel,
 };
@@ -90,7 +90,7 @@ impl SmaCross {
     /// When it is refused, the strategy fails or nothing is traded.
     pub fn test(&self, recording: Recording<'_>, host: &Arc<dyn PluginHost>) -> Result<Tested> {
         let (mut watch, began) = (|_| ControlFlow::Continue(()), Instant::now());
-        let ran = backtest::run_quick::<Recorder>(&self.setup, recording, Arc::clone(host), &mut watch);
+        let ran = backtest::run_quick::<Recorder>(&self.setup, recording, Pace::Runs, Arc::clone(host), &mut watch);
         let (recorder, summary) = ran.map_err(|error| anyhow!("{error}"))?;
         let outcome = recorder.outcome(self.setup.terms.initial_balance, summary);
         let statistics = Measured::of(&outcome).statistics();

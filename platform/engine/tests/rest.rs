@@ -5,23 +5,32 @@
 mod support;
 
 use marque_domain::{
-    account::DeploymentStatus,
+    account::{Deployment, DeploymentStatus},
     bar::{Quote, Timeframe},
     fixed::Price,
-    id::{AccountId, DeploymentId},
+    id::{AccountId, DeploymentId, InstrumentId},
     order::Side,
     plugin::PluginRef,
     tenant::Quotas,
+    time::Millis,
 };
 use marque_engine::{
-    Command, Desk, Record,
+    Command, Desk, Effects, Event, Record, Shard,
+    port::{BarRun, Fault, HistorySource, PluginHost, RiskRule, Strategy, StrategyStart},
     venue::{SimulatedVenue, VenueModel},
 };
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use support::{
-    START, deployment,
+    NativeHost, START, deployment, instrument,
     mortal::{self, Mortal, feed, outcome, revive},
     quote,
-    release::{CROWDED, FIRST, LATE, release},
+    release::{CROWDED, EQUAL, FIRST, JOLTED, LATE, release},
     terms,
 };
 
@@ -102,6 +111,109 @@ fn a_restart_in_the_rest_does_not_shorten_it() {
         feed(&mut desk, &mut journal, &quotes).unwrap();
         assert_eq!(outcome(&journal.records), outcome(&calm.records), "killed at {dies_at}");
     }
+}
+
+/// The bar before the present one, once it is asked for in earnest.
+struct Lately(Arc<AtomicBool>);
+
+const BAR: [i64; 6] = [138_000_000, 138_400_000, 137_900_000, 138_200_000, 1_000, 5];
+
+impl HistorySource for Lately {
+    fn bars(&self, _: InstrumentId, timeframe: Timeframe, before: Millis, _: u32) -> [Vec<i64>; 7] {
+        if !self.0.load(Ordering::Relaxed) {
+            return Default::default();
+        }
+        let [open, high, low, close, spread, volume] = BAR;
+        [before.0 - timeframe.length_ms(), open, high, low, close, spread, volume].map(|value| vec![value])
+    }
+}
+
+/// Starts native strategies, and keeps the state that each release was last started from.
+struct Registrar(Arc<Mutex<BTreeMap<u8, Vec<u8>>>>);
+
+impl PluginHost for Registrar {
+    fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+        if let Some(state) = start.restore {
+            self.0.lock().unwrap().insert(start.deployment.plugin.digest.0[0], state.to_vec());
+        }
+        NativeHost.strategy(start)
+    }
+
+    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
+        NativeHost.rule(rule)
+    }
+}
+
+/// A release that takes over, or runs beside, while the live one rests begins with the bars of the rest: nobody shows them to
+/// it later.
+#[test]
+fn a_release_that_follows_in_a_rest_knows_the_bars_of_the_rest() {
+    let plugin = |digest| release("dice-both", "3 9", digest);
+    let (upgrade, shadow) = (
+        Command::Upgrade { deployment: DEPLOYED, to: plugin(EQUAL) },
+        Command::Shadow { deployment: DEPLOYED, plugin: plugin(EQUAL) },
+    );
+    for (command, rests_on) in [(upgrade, false), (shadow, true)] {
+        let (past, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
+        let (host, history) = (Registrar(Arc::clone(&begun)), Lately(Arc::clone(&past)));
+        let mut shard = Shard::new(&[instrument()], Arc::new(host), Box::new(history));
+        let mut fx = Effects::default();
+        let mut step = |at_ms: i64, event: Event| {
+            shard.step(START.plus(at_ms), event, &mut fx).unwrap();
+            failed_at(&fx.records).len()
+        };
+        let tick = |n: i64| Event::Quote(quote(n * STEP_MS, n % 5, 1), vec![]);
+        step(0, tick(0));
+        step(0, Event::Command(Command::OpenAccount(terms(vec![]))));
+        let deployed = deployment(plugin(LATE), Timeframe::M1);
+        step(0, Event::Command(Command::Deploy(deployed.clone(), Quotas::default())));
+        // It fails at 64 seconds, rests for a minute, and the bar of the second minute closes at 120.
+        for n in 1..=242 {
+            step(n * STEP_MS, tick(n));
+        }
+        let restored = |digest: u8| begun.lock().unwrap().get(&digest).cloned().unwrap();
+        let rested = restored(LATE);
+        past.store(true, Ordering::Relaxed);
+        assert_eq!(step(121_000, Event::Command(command)), 8);
+
+        let next = Deployment { plugin: plugin(EQUAL), ..deployed };
+        let instrument = instrument();
+        let start = StrategyStart { deployment: &next, instrument: &instrument, restore: Some(&rested), seed: 5 };
+        let mut expected = NativeHost.strategy(&start).unwrap();
+        let columns = Lately(Arc::clone(&past)).bars(instrument.id, Timeframe::M1, START.plus(120_000), 1);
+        let [open_at, open, high, low, close, spread, volume] = &columns;
+        expected.on_history(BarRun { open_at, open, high, low, close, spread, volume }).unwrap();
+        assert_eq!(restored(EQUAL), expected.snapshot().unwrap());
+        assert_ne!(restored(EQUAL), rested);
+
+        // The live one beside which a shadow runs is left in peace as long as before.
+        if rests_on {
+            for n in 243..248 {
+                assert_eq!(step(n * STEP_MS, tick(n)), 8, "at {} ms", n * STEP_MS);
+            }
+            assert_eq!(step(124_000, tick(248)), 9);
+        }
+    }
+}
+
+/// Nobody tells it later: an instance that does not hear of a position never closes it.
+#[test]
+fn what_became_of_an_order_is_told_again_to_the_instance_that_takes_over() {
+    let run = |digest| {
+        let mut journal = Mortal::default();
+        let mut desk = begin(release("dice-ticks", "3 9", digest), &mut journal);
+        feed(&mut desk, &mut journal, &quotes(5)).unwrap();
+        journal.records
+    };
+    let (calm, jolted) = (run(FIRST), run(JOLTED));
+    assert_eq!((failed_at(&calm).len(), failed_at(&jolted).len()), (0, 1));
+    let traded = |records: Vec<Record>| {
+        let of_the_release = |r: &Record| matches!(r, Record::Deployed(_) | Record::Faulted { .. });
+        records.into_iter().filter(|r| !of_the_release(r)).collect::<Vec<_>>()
+    };
+    let closed = calm.iter().filter(|r| matches!(r, Record::PositionClosed(_))).count();
+    assert!(closed > 1, "it closes what it opened");
+    assert_eq!(traded(jolted), traded(calm));
 }
 
 #[test]

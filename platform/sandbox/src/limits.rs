@@ -17,9 +17,9 @@ pub struct Limits {
     pub check_fuel: u64,
     /// Fuel of a quote or order update, and of a run of quotes.
     pub tick_fuel: u64,
-    /// Fuel of a bar or timer, and of a run of bars.
+    /// Fuel of a bar, timer or `snapshot`, and of a run of bars.
     pub bar_fuel: u64,
-    /// Fuel of `describe`, `init`, `snapshot` and history.
+    /// Fuel of `describe`, `init` and history.
     pub init_fuel: u64,
     /// Processor time of a check after which the host steps in, in milliseconds.
     pub check_deadline_ms: u64,

@@ -279,7 +279,8 @@ impl Strategy for StrategyInstance {
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
-        let (allowance, most) = (self.instance.limits().init(), self.instance.limits().snapshot_bytes);
+        // It is asked again and again while the market moves, and holds the others of its desk up as any event does.
+        let (allowance, most) = (self.instance.limits().bar(), self.instance.limits().snapshot_bytes);
         let state = self.instance.call_large(allowance, most, |guest, store| guest.hooks.call_snapshot(store))?;
         if state.len() > most {
             let what = format!("its saved state has {} bytes; the limit is {most}", state.len());

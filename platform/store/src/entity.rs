@@ -162,7 +162,7 @@ mod access;
 mod backtest;
 mod running;
 pub(crate) use access::{api_grants, api_tokens, devices, personal_tokens};
-pub(crate) use backtest::{backtest_reports, backtests, signing_keys};
+pub(crate) use backtest::{backtest_reports, backtest_usage, backtests, signing_keys};
 pub(crate) use running::{deployment_shadows, deployment_switches, deployment_usage, shadow_differences};
 
 of_tenant!(

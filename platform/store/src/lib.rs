@@ -55,8 +55,8 @@ pub use record::{SsoAttempt, SsoConnection, SsoIdentity};
 pub use shard::{JournalEntry, ShardImage};
 pub use system::{Applied, Change, SystemDb};
 pub use tenant_db::{
-    AUDIT_PAGE_MAX, BACKTESTS_UNFINISHED_MAX, EQUITY_PAGE_MAX, KeyUse, MAILS_QUEUED_MAX, PeopleFilter, Registered,
-    STATEMENT_PAGE_MAX, Standing, StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,
+    AUDIT_PAGE_MAX, BACKTEST_ATTEMPTS_MAX, BACKTESTS_UNFINISHED_MAX, EQUITY_PAGE_MAX, KeyUse, MAILS_QUEUED_MAX,
+    PeopleFilter, Registered, STATEMENT_PAGE_MAX, Standing, StatementLine, TOKENS_OF_A_KIND_MAX, TenantDb,
 };
 pub use tenant_db::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
 pub use tenant_db::{EA_FILES_MAX, EVENTS_PAGE_MAX, LicenceFilter, SEATS_KEPT_MAX};

@@ -9,7 +9,7 @@
 mod insert;
 
 use crate::{
-    entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions},
+    entity::{AccountEntity, SystemEntity, TenantEntity, accounts, licensing_revisions, plugin_artifacts},
     error::{StoreError, is_passing},
     keys::KeyWrite,
     page::Whose,
@@ -17,7 +17,7 @@ use crate::{
     together::Queue,
 };
 use insert::insert_in_chunks;
-use marque_domain::id::TenantId;
+use marque_domain::{id::TenantId, plugin::PluginDigest};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,
     DatabaseTransaction, DbBackend, DbErr, DeleteMany, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
@@ -272,6 +272,15 @@ impl TenantTx {
             .to_owned();
         Entity::insert_many([first]).on_conflict(onward).exec_without_returning(&self.tx.on()).await?;
         Ok(self.licensing().await?.0)
+    }
+
+    /// Keeps a component with what refers to it, unless it is kept already: components are no tenant's.
+    pub(crate) async fn keep_artifact(&self, digest: PluginDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        use plugin_artifacts::{Column as C, Entity, Model};
+        let row = Model { digest: digest.0.to_vec(), bytes: bytes.to_vec() }.into_active_model();
+        let keep = OnConflict::column(C::Digest).do_nothing().to_owned();
+        insert_in_chunks::<Entity>(&self.tx.on(), vec![row], Some(keep)).await?;
+        Ok(())
     }
 
     /// The tenant's revision and epoch of licensing.

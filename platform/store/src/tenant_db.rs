@@ -32,7 +32,7 @@ use crate::{
     shard::{self, ShardImage},
 };
 pub use audit::AUDIT_PAGE_MAX;
-pub use backtests::BACKTESTS_UNFINISHED_MAX;
+pub use backtests::{BACKTEST_ATTEMPTS_MAX, BACKTESTS_UNFINISHED_MAX};
 pub use credentials::Registered;
 pub use ea_files::EA_FILES_MAX;
 pub use idempotency::KeyUse;

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use marque_domain::fixed::Money;
 use marque_engine::{
     Effects, Record, Shard,
-    backtest::{self, Recording, Setup},
+    backtest::{self, Pace, Recording, Setup},
     desk::Commit,
     port::PluginHost,
     venue::VenueModel,
@@ -79,7 +79,7 @@ impl Commit for Count {
 /// One backtest: nanoseconds of each event, and what was traded.
 fn once(setup: &Setup, recording: Recording<'_>, host: Arc<dyn PluginHost>, events: usize) -> Result<(f64, Count)> {
     let (mut watch, began) = (|_| ControlFlow::Continue(()), Instant::now());
-    let ran = backtest::run_quick::<Count>(setup, recording, host, &mut watch);
+    let ran = backtest::run_quick::<Count>(setup, recording, Pace::Runs, host, &mut watch);
     let (count, _) = ran.map_err(|error| anyhow!("{error}"))?;
     let taken = began.elapsed().as_secs_f64() * 1e9 / events as f64;
     if count.fills < events / 10_000 || count.postings < count.fills {

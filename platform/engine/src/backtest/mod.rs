@@ -46,7 +46,7 @@ const RUN_MAX: usize = 1_024;
 /// Evenly spaced points of the equity curve, at most.
 const POINTS: usize = 4_000;
 /// Quotes gone through one by one between two looks at whether to go on.
-const STEPS: usize = 4_096;
+const STEPS: usize = 256;
 
 /// How to go through the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub struct Summary {
     pub curve: Vec<(Millis, Money)>,
     /// Time and equity at the last quote of each UTC day.
     pub days: Vec<(Millis, Money)>,
+    /// How often the host stopped the strategy or a rule. It follows from the machine, not from the test.
+    pub host_faults: u64,
 }
 
 /// How far a backtest is, in quotes.
@@ -94,6 +96,8 @@ pub struct Progress {
     pub done: usize,
     /// In the recording.
     pub total: usize,
+    /// Fuel that the strategy used since this was last told.
+    pub fuel: u64,
 }
 
 /// Why a backtest gave no result.
@@ -152,7 +156,7 @@ pub fn run_watched<C: Commit>(
     ended.ok_or(BacktestError::Cancelled)
 }
 
-/// As [`run_watched`] in runs, and faster for strategies that act often: their states are kept only if they are needed. They are
+/// As [`run_watched`], and faster for strategies that act often: their states are kept only if they are needed. They are
 /// when a strategy fails, which goes back to one; the test then begins once more, with an observer made anew, and keeps
 /// them all. What comes of it is the same, unless a strategy's answer to the question for its state changes what it does
 /// later: the gate accepts none that does, and one that fails to answer at the end is tested once more too.
@@ -162,15 +166,16 @@ pub fn run_watched<C: Commit>(
 pub fn run_quick<C: Commit + Default>(
     setup: &Setup,
     recording: Recording<'_>,
+    pace: Pace,
     host: Arc<dyn PluginHost>,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(C, Summary), BacktestError<C::Error>> {
     let mut observer = C::default();
-    if let Some(summary) = go(setup, recording, Pace::Runs, Arc::clone(&host), &mut observer, watch, false)? {
+    if let Some(summary) = go(setup, recording, pace, Arc::clone(&host), &mut observer, watch, false)? {
         return Ok((observer, summary));
     }
     let mut observer = C::default();
-    let summary = run_watched(setup, recording, Pace::Runs, host, &mut observer, watch)?;
+    let summary = run_watched(setup, recording, pace, host, &mut observer, watch)?;
     Ok((observer, summary))
 }
 
@@ -210,10 +215,11 @@ fn go<C: Commit>(
         next: 0,
         bar: 0,
         width: RUN_MIN,
+        by_quotes_to: if pace == Pace::Steps { quotes.len() } else { 0 },
         curve: Curve::new(&quotes),
         watch,
     };
-    match test.run_all(pace, observer).map_err(BacktestError::Stopped)? {
+    match test.run_all(observer).map_err(BacktestError::Stopped)? {
         Ended::Through => Ok(Some(test.summary())),
         Ended::Cancelled => Err(BacktestError::Cancelled),
         Ended::Failed => Ok(None),
@@ -295,31 +301,43 @@ struct Test<'a> {
     bar: usize,
     /// Bars to hand over next.
     width: usize,
+    /// Up to here it goes quote by quote, whatever the strategy listens to.
+    by_quotes_to: usize,
     curve: Curve,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
 }
 
 impl Test<'_> {
-    fn run_all<C: Commit>(&mut self, pace: Pace, observer: &mut C) -> Result<Ended, C::Error> {
+    /// Tells who watches how far it is, and what was used; answers whether to go on.
+    fn look(&mut self) -> ControlFlow<()> {
+        let used = self.desk.shard_mut().take_usage();
+        let fuel = used.into_values().fold(0, |sum: u64, used| sum.saturating_add(used.fuel));
+        (self.watch)(Progress { done: self.next, total: self.quotes.len(), fuel })
+    }
+
+    fn run_all<C: Commit>(&mut self, observer: &mut C) -> Result<Ended, C::Error> {
         let (total, deployment) = (self.quotes.len(), self.setup.deployment.id);
         while self.next < total {
+            let wanted = self.look();
             if self.desk.shard().missed_state() {
                 return Ok(Ended::Failed);
             }
-            if (self.watch)(Progress { done: self.next, total }).is_break() {
+            if wanted.is_break() {
                 return Ok(Ended::Cancelled);
             }
-            if pace == Pace::Steps {
-                self.step_to((self.next + STEPS).min(total), observer)?;
+            if self.next < self.by_quotes_to {
+                self.step_to((self.next + STEPS).min(self.by_quotes_to), observer)?;
                 continue;
             }
             match self.desk.shard().hooks(deployment) {
-                Some(hooks) if hooks.bars && hooks.ticks => self.step_to(self.next + 1, observer)?,
+                Some(hooks) if hooks.bars && hooks.ticks => self.step_to((self.next + STEPS).min(total), observer)?,
                 Some(hooks) if hooks.ticks => self.run_quotes(observer)?,
                 Some(hooks) if hooks.bars => self.run_bars(observer)?,
                 _ => self.pass(observer)?,
             }
         }
+        // What was used since the last look is told as well; there is nothing left that could be stopped.
+        let _ = self.look();
         let whole = !self.desk.shard().missed_state() && self.desk.shard_mut().says_state(deployment);
         Ok(if whole { Ended::Through } else { Ended::Failed })
     }
@@ -362,7 +380,8 @@ impl Test<'_> {
         let run = self.bars.run(self.bar, end);
         let Some(consumed) = shard.run_bars(self.setup.deployment.id, run, &mut actions, effects) else {
             // A fault somewhere in the run: bar by bar, so that it happens at the bar where it would live.
-            return self.step_to(self.bars.closed_by(end - 1).map_or(self.quotes.len(), |q| q + 1), observer);
+            self.by_quotes_to = self.bars.closed_by(end - 1).map_or(self.quotes.len(), |q| q + 1);
+            return Ok(());
         };
         self.bar += consumed;
         let seen = self.bars.closed_by(self.bar - 1).unwrap_or(self.next);
@@ -395,7 +414,8 @@ impl Test<'_> {
         let columns = self.quotes.columns(self.next, horizon);
         let (shard, effects) = self.desk.parts();
         let Some(count) = shard.run_ticks(self.setup.deployment.id, columns.run(), &mut actions, effects) else {
-            return self.step_to(horizon, observer);
+            self.by_quotes_to = horizon;
+            return Ok(());
         };
         let seen = self.next + count;
         self.bar = self.bars.closing_before(self.bar, self.bars.closing(), seen);
@@ -456,6 +476,7 @@ impl Test<'_> {
             equity: self.desk.shard().equity(self.setup.terms.id).unwrap_or(Money::ZERO),
             curve: self.curve.points.clone(),
             days: self.curve.days.clone(),
+            host_faults: self.desk.shard().host_faults(),
         }
     }
 }

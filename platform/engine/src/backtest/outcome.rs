@@ -40,6 +40,10 @@ pub struct Trade {
     pub open_price: Price,
     /// How it ended; none while it is open.
     pub closed: Option<Exit>,
+    /// When it was left behind, open, by a test that goes on without it: a walk-forward carries nothing from one try to the
+    /// next. Figures are made of it; it is no part of the canonical bytes, and not kept.
+    #[serde(skip)]
+    pub left_at: Option<Millis>,
     /// What it was charged, as a positive amount.
     pub commission: Money,
     /// What its nights earned, or cost when negative.
@@ -91,6 +95,10 @@ pub struct Outcome {
     pub faults: u64,
     /// What it said the first time: for people, and no part of the canonical bytes.
     pub first_fault: Option<String>,
+    /// Times that the host stopped the strategy or a rule. It follows from the machine: no part of the canonical bytes, and
+    /// not kept.
+    #[serde(skip)]
+    pub host_faults: u64,
     /// Time and equity at the last quote of each UTC day.
     pub days: Vec<(Millis, Money)>,
     /// Time and equity at evenly spaced quotes.
@@ -187,6 +195,7 @@ impl Recorder {
             refused: self.refused,
             faults: self.faults,
             first_fault: self.first_fault,
+            host_faults: summary.host_faults,
             days: summary.days,
             curve: summary.curve,
         }
@@ -227,6 +236,7 @@ impl Recorder {
             opened_at: position.opened_at,
             open_price: position.open_price,
             closed: None,
+            left_at: None,
             commission: Money::ZERO,
             swap: Money::ZERO,
         });
@@ -276,6 +286,7 @@ mod tests {
             opened_at: Millis(3),
             open_price: Price::whole(1),
             closed: Some(exit),
+            left_at: None,
             commission: Money::whole(2),
             swap: Money::whole(1),
         };
@@ -290,6 +301,7 @@ mod tests {
             refused: 1,
             faults: 1,
             first_fault: None,
+            host_faults: 0,
             days: vec![(Millis(9), Money::whole(108))],
             curve: vec![(Millis(3), Money::whole(100))],
         }

@@ -313,12 +313,12 @@ pub fn expectancy(nets: &[Money]) -> Option<f64> {
     (losers > 0).then(|| average / (lost as f64 / losers as f64))
 }
 
-/// Share of the test's time with at least one open position.
+/// Share of the test's time with at least one open position. One that is open at the end, or was left behind, counts up to then.
 #[must_use]
 pub fn exposure(trades: &[Trade], began_at: Millis, ended_at: Millis) -> Option<f64> {
     let span = ended_at.since(began_at);
-    let mut spans: Vec<(i64, i64)> =
-        trades.iter().map(|trade| (trade.opened_at.0, trade.closed.map_or(ended_at, |exit| exit.at).0)).collect();
+    let end = |trade: &Trade| trade.closed.map_or(trade.left_at.unwrap_or(ended_at), |exit| exit.at);
+    let mut spans: Vec<(i64, i64)> = trades.iter().map(|trade| (trade.opened_at.0, end(trade).0)).collect();
     spans.sort_unstable();
     let (mut held, mut until) = (0, began_at.0);
     for (from, to) in spans {

@@ -41,6 +41,7 @@ fn trade(opened_h: i64, closed_h: Option<i64>, gross: i64, commission: i64, swap
             gross: Money::whole(gross),
             origin: Origin::Strategy,
         }),
+        left_at: None,
         commission: Money::whole(commission),
         swap: Money::whole(swap),
     }
@@ -171,6 +172,9 @@ fn exposure_counts_time_once() {
     let trades = [trade(0, Some(2), 1, 0, 0), trade(1, Some(3), 1, 0, 0), trade(8, None, 0, 0, 0)];
     near(exposure(&trades, at(0), at(10)), 0.5);
     near(exposure(&[], at(0), at(10)), 0.0);
+    // Left behind at 4, while the test went on to 10.
+    let left = Trade { left_at: Some(at(4)), ..trade(3, None, 0, 0, 0) };
+    near(exposure(&[left], at(0), at(10)), 0.1);
 }
 
 #[test]
@@ -188,6 +192,7 @@ fn a_whole_test() {
         refused: 0,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         curve: vec![(Millis(THURSDAY), Money::whole(1_000))],
         days,
     };
@@ -216,6 +221,7 @@ fn no_trades_is_a_result_too() {
         refused: 0,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         curve: Vec::new(),
         days: Vec::new(),
     };

@@ -71,6 +71,8 @@ pub(crate) struct RuleBench {
     stale: Vec<AccountId>,
     /// Accounts that something happened to since the last mark.
     touched: BTreeSet<AccountId>,
+    /// How often the host stopped a rule.
+    host_faults: u64,
 }
 
 impl RuleBench {
@@ -83,7 +85,13 @@ impl RuleBench {
             due: BTreeSet::new(),
             stale: Vec::new(),
             touched: BTreeSet::new(),
+            host_faults: 0,
         }
+    }
+
+    /// How often the host stopped a rule, or had no room for it.
+    pub const fn host_faults(&self) -> u64 {
+        self.host_faults
     }
 
     /// Takes up an account: its rules sleep until [`RuleBench::assess`].
@@ -273,7 +281,7 @@ impl RuleBench {
     pub fn check(&mut self, rule: &PluginRef, order: &OrderView, view: &AccountView<'_>) -> Verdict {
         let answer = self.rule(rule).and_then(|r| r.check(order, view));
         answer.unwrap_or_else(|fault| {
-            self.discard(rule);
+            self.discard(rule, &fault);
             Verdict::Fault(fault.to_string())
         })
     }
@@ -293,8 +301,8 @@ impl RuleBench {
         view: &AccountView<'_>,
     ) -> Result<Assessment, Fault> {
         let answer = self.rule(rule).and_then(|r| r.assess(view));
-        if answer.is_err() {
-            self.discard(rule);
+        if let Err(fault) = &answer {
+            self.discard(rule, fault);
         }
         self.set(account, index, |level| match &answer {
             Ok(a) => {
@@ -337,7 +345,8 @@ impl RuleBench {
         slot.as_mut().ok_or_else(gone)
     }
 
-    fn discard(&mut self, rule: &PluginRef) {
+    fn discard(&mut self, rule: &PluginRef, fault: &Fault) {
+        self.host_faults += u64::from(matches!(fault, Fault::Host(_)));
         if let Some((_, slot)) = self.running.iter_mut().find(|(r, _)| r == rule) {
             *slot = None;
         }

@@ -63,6 +63,8 @@ pub struct Shard {
     /// Whether states are kept to which strategies go back; and whether one was needed where they are not.
     keeps: bool,
     missed: bool,
+    /// How often the host stopped a strategy.
+    host_faults: u64,
     /// Whether its venue keeps books of its own.
     remote: bool,
     /// Breaches that wait for the next price.
@@ -96,6 +98,7 @@ impl Shard {
             scans: false,
             keeps: true,
             missed: false,
+            host_faults: 0,
             remote: false,
             doubts: Vec::new(),
             host,
@@ -288,6 +291,11 @@ impl Shard {
     /// Whether a state was needed that was not kept: what followed means nothing.
     pub(crate) const fn missed_state(&self) -> bool {
         self.missed
+    }
+
+    /// How often the host stopped a strategy or a rule: what followed says something of the machine, too.
+    pub(crate) const fn host_faults(&self) -> u64 {
+        self.host_faults + self.rules.host_faults()
     }
 
     /// Moves the market to a quote that touches nobody.

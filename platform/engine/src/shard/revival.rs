@@ -38,6 +38,7 @@ impl Shard {
     /// come again, the strategy rests longer each time.
     pub(super) fn faulted(&mut self, deployment: DeploymentId, fault: &Fault, fx: &mut Effects) {
         self.missed |= !self.keeps;
+        self.host_faults += u64::from(matches!(fault, Fault::Host(_)));
         let at = self.market.now();
         let Some(mut runner) = self.runners.remove(deployment) else { return };
         let (too_many, rest) = match fault {

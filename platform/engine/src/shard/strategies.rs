@@ -199,7 +199,8 @@ impl Shard {
         answered
     }
 
-    /// One call across the boundary, if it listens for that; answers whether it gave an answer.
+    /// One call across the boundary, if it listens for that; answers whether it gave an answer. What the host stopped is told
+    /// once more, if it cannot wait.
     fn call_live(
         &mut self,
         deployment: DeploymentId,
@@ -211,20 +212,58 @@ impl Shard {
         if runner.rests_until.is_some_and(|until| !self.awake(deployment, until, told, fx)) {
             return false;
         }
-        let Some(runner) = self.runners.get_mut(deployment) else { return false };
-        let Some(strategy) = runner.strategy.as_mut() else { return false };
+        let Some(answer) = self.ask_live(deployment, actions, fx, told) else { return false };
+        let Err(fault) = answer else { return true };
+        actions.clear();
+        self.faulted(deployment, &fault, fx);
+        matches!(fault, Fault::Host(_)) && self.told_again(deployment, actions, fx, told)
+    }
+
+    /// Tells the instance that took over what the host stopped the one before at: what became of an order nobody tells later,
+    /// and a timer is over. One that was begun anew was shown the account as it is. Answers whether it gave an answer.
+    fn told_again(
+        &mut self,
+        deployment: DeploymentId,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+        told: Told<'_>,
+    ) -> bool {
+        let Some(runner) = self.runners.get(deployment).filter(|runner| runner.listens(told)) else { return false };
+        if told.can_wait() || runner.saved.bytes.is_empty() {
+            return false;
+        }
+        match self.ask_live(deployment, actions, fx, told) {
+            Some(Ok(())) => {
+                // If it rests, this is what it goes back to.
+                self.save(deployment);
+                true
+            }
+            Some(Err(fault)) => {
+                actions.clear();
+                self.faulted(deployment, &fault, fx);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Tells the running instance, if there is one. What it logged and used is taken, whatever it answers.
+    fn ask_live(
+        &mut self,
+        deployment: DeploymentId,
+        actions: &mut Vec<Action>,
+        fx: &mut Effects,
+        told: Told<'_>,
+    ) -> Option<Result<(), Fault>> {
+        let runner = self.runners.get_mut(deployment)?;
+        let strategy = runner.strategy.as_mut()?;
         strategy.set_room(self.state.accounts.get(&runner.account).map_or_else(Room::default, AccountState::room));
         let answer = told.tell(strategy.as_mut(), actions);
         let (log, used) = (strategy.take_log(), strategy.take_usage());
         fx.logs.extend(log.into_iter().map(|(at, text)| (deployment, at, text)));
         runner.called();
         self.runners.meter(deployment, used);
-        if let Err(fault) = answer {
-            actions.clear();
-            self.faulted(deployment, &fault, fx);
-            return false;
-        }
-        true
+        Some(answer)
     }
 
     /// An answer in the words of the port; none for what has ended meanwhile, which was told.

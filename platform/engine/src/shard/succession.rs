@@ -6,6 +6,7 @@
 use super::Shard;
 use crate::{
     event::{Effects, Record, Refusal},
+    port::Fault,
     runner::Runner,
 };
 use marque_domain::{
@@ -109,17 +110,35 @@ impl Shard {
 
     /// An instance of another release with the state of the live one, as it is now. That goes on running as it was.
     pub(super) fn successor(&mut self, deployment: &Deployment, to: &PluginRef) -> Result<Runner, Refusal> {
+        self.catch_up(deployment.id).map_err(|fault| Refusal::NotTakenUp(fault.to_string()))?;
         let live = self.runners.get_mut(deployment.id).ok_or(Refusal::NotRunning)?;
-        let (state, timer) = (live.state(), live.timer);
+        let (state, timer, shown_until) = (live.state(), live.timer, live.shown_until);
         let state = state.map_err(|fault| Refusal::NotTakenUp(fault.to_string()))?;
         let strategy = self.instance(deployment.id, to, Some(&state));
         let strategy = strategy.map_err(|fault| Refusal::NotTakenUp(fault.to_string()))?;
         let mut next = Runner::new(deployment, to, strategy);
-        next.timer = timer;
+        (next.timer, next.shown_until) = (timer, shown_until);
         // One that cannot say its own state could never be restarted.
         let saved = next.save(deployment.timeframe.open_of(self.market.now()));
         saved.map_err(|fault| Refusal::NotTakenUp(fault.to_string()))?;
         Ok(next)
+    }
+
+    /// Shows a strategy that rests the bars that closed meanwhile: its state is of the moment when it began to rest, and whoever
+    /// takes it over is shown nothing from before. It goes on resting all the same, and is shown them anew when that is over.
+    fn catch_up(&mut self, id: DeploymentId) -> Result<(), Fault> {
+        if self.runners.get(id).is_none_or(|live| live.rests_until.is_none()) {
+            return Ok(());
+        }
+        let Some(mut live) = self.runners.remove(id) else { return Ok(()) };
+        let (strategy, shown_until) = (live.strategy.take(), live.shown_until);
+        let caught_up = self.revive(&mut live);
+        if caught_up.is_err() {
+            (live.strategy, live.shown_until) = (strategy, shown_until);
+        }
+        live.called();
+        self.runners.insert(live);
+        caught_up
     }
 
     /// The account's curve follows the deployment as before.

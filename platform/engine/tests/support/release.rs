@@ -7,6 +7,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_engine::port::{Action, BarRun, Fault, Hooks, OrderUpdate, Room, Strategy, StrategyStart, TickRun};
+use std::cell::Cell;
 
 /// The first release, and another one of the same code.
 pub const FIRST: u8 = 7;
@@ -25,6 +26,14 @@ pub const DEAD: u8 = 13;
 pub const LATE: u8 = 14;
 /// Fails at every event, and then there is no room for another instance.
 pub const CROWDED: u8 = 15;
+
+/// Is stopped by the host at the first opened position that it is told of, once in a test.
+pub const JOLTED: u8 = 16;
+
+thread_local! {
+    /// Whether it was. The instance that takes over must not know by itself.
+    static STOPPED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A release of a strategy with its settings.
 pub fn release(name: &str, settings: &str, digest: u8) -> PluginRef {
@@ -84,6 +93,10 @@ impl Strategy for Release {
     }
 
     fn on_order_update(&mut self, at: Millis, update: &OrderUpdate, actions: &mut Vec<Action>) -> Result<(), Fault> {
+        let opened = matches!(update, OrderUpdate::Opened { .. });
+        if self.digest == JOLTED && opened && !STOPPED.with(|stopped| stopped.replace(true)) {
+            return Err(Fault::Host("Stopped at its deadline.".into()));
+        }
         self.code.on_order_update(at, update, actions)
     }
 

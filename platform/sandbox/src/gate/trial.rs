@@ -5,7 +5,7 @@ use super::{
     code::Code,
     market::{self, Market},
     report::{HookFuel, HookTime, Report},
-    watched::{Decided, Diary, Treatment, Watch},
+    watched::{Decided, Diary, STATE, Treatment, Watch},
 };
 use crate::{cache::Compiled, inspect::digest, limits::Limits, sandbox::Shared};
 use marque_domain::{
@@ -61,7 +61,7 @@ impl Trial<'_> {
     pub(super) fn run(&self, report: &mut Report) {
         let market = Market::new(SEED);
         let whole = market::QUOTES;
-        let live = self.go(&market, whole, Pace::Steps, Treatment::Kept);
+        let mut live = self.go(&market, whole, Pace::Steps, Treatment::Kept);
         report.decisions = live.decisions.len() as u64;
         report.fuel = profile(&live, &self.shared.limits);
         if let Some(fault) = &live.fault {
@@ -74,7 +74,7 @@ impl Trial<'_> {
             return;
         }
         match self.compiled.description.kind {
-            PluginKind::Strategy => self.strategy(&market, &live, report),
+            PluginKind::Strategy => self.strategy(&market, &mut live, report),
             PluginKind::RiskRule => {
                 let asked_anew = self.go(&market, whole, Pace::Steps, Treatment::Renewed(1));
                 if let Some(detail) = difference(&live.decisions, &asked_anew.decisions, i64::MAX) {
@@ -91,9 +91,14 @@ impl Trial<'_> {
 
     /// What each hook costs on this machine, step by step as live.
     pub(super) fn bench(&self) -> Result<Vec<HookTime>, Fault> {
-        let live = self.go(&Market::new(SEED), market::QUOTES, Pace::Steps, Treatment::Kept);
+        let market = Market::new(SEED);
+        let mut live = self.go(&market, market::QUOTES, Pace::Steps, Treatment::Kept);
         if let Some(fault) = live.fault {
             return Err(fault);
+        }
+        if self.compiled.description.kind == PluginKind::Strategy {
+            let mut asked = self.go(&market, market::QUOTES, Pace::Steps, Treatment::Asked(ASK_CALLS));
+            live.take_over(STATE, &mut asked);
         }
         let fuel = profile(&live, &self.shared.limits);
         let of = |fuel: HookFuel| {
@@ -103,12 +108,16 @@ impl Trial<'_> {
         Ok(fuel.into_iter().map(of).collect())
     }
 
-    fn strategy(&self, market: &Market, live: &Diary, report: &mut Report) {
+    fn strategy(&self, market: &Market, live: &mut Diary, report: &mut Report) {
         if live.decisions.is_empty() {
             report.find(Code::NeverActed, "");
         }
         // First of all: in runs and after a cut it is asked at other times too, and one that minds would look like one that peeks.
-        if !self.keeps_its_ways(market, live, Treatment::Asked(ASK_CALLS), Code::SnapshotActs, report) {
+        let mut asked = self.go(market, market::QUOTES, Pace::Steps, Treatment::Asked(ASK_CALLS));
+        // Whoever never acts was asked only at the beginning, when there is little to say.
+        live.take_over(STATE, &mut asked);
+        report.fuel = profile(live, &self.shared.limits);
+        if !keeps_its_ways(live, &asked, Code::SnapshotActs, report) {
             return;
         }
         // In runs it is handed what comes later as well; step by step it was not.
@@ -124,27 +133,8 @@ impl Trial<'_> {
                 return;
             }
         }
-        self.keeps_its_ways(market, live, Treatment::Renewed(RENEW_CALLS), Code::StateLost, report);
-    }
-
-    /// Whether a strategy decides as it did before, however it is treated; when it does not, that is a finding.
-    fn keeps_its_ways(
-        &self,
-        market: &Market,
-        live: &Diary,
-        treatment: Treatment,
-        code: Code,
-        report: &mut Report,
-    ) -> bool {
-        let other = self.go(market, market::QUOTES, Pace::Steps, treatment);
-        let differs = difference(&live.decisions, &other.decisions, i64::MAX);
-        let fault = other.fault.as_ref().map(|fault| told(fault, &other.log));
-        let detail = fault.or(differs);
-        let same = detail.is_none();
-        if let Some(detail) = detail {
-            report.find(code, detail);
-        }
-        same
+        let renewed = self.go(market, market::QUOTES, Pace::Steps, Treatment::Renewed(RENEW_CALLS));
+        keeps_its_ways(live, &renewed, Code::StateLost, report);
     }
 
     /// Goes through the first `quotes` quotes of the market once.
@@ -204,6 +194,18 @@ impl Trial<'_> {
             venue: VenueModel::default(),
         }
     }
+}
+
+/// Whether a strategy decided as it did before, however it was treated; when it did not, that is a finding.
+fn keeps_its_ways(live: &Diary, other: &Diary, code: Code, report: &mut Report) -> bool {
+    let differs = difference(&live.decisions, &other.decisions, i64::MAX);
+    let fault = other.fault.as_ref().map(|fault| told(fault, &other.log));
+    let detail = fault.or(differs);
+    let same = detail.is_none();
+    if let Some(detail) = detail {
+        report.find(code, detail);
+    }
+    same
 }
 
 fn fault_code(diary: &Diary) -> Code {

@@ -32,6 +32,8 @@ use std::{
 const DECISIONS_MAX: usize = 20_000;
 /// Measurements that are kept of one hook.
 const SAMPLES_MAX: usize = 50_000;
+/// What the question for a strategy's state is measured as.
+pub(super) const STATE: &str = "snapshot";
 /// Lines of the plugin's log that are kept.
 const LINES_MAX: usize = 5;
 
@@ -68,6 +70,15 @@ impl Diary {
             let samples = all.entry(hook).or_default();
             if samples.len() < SAMPLES_MAX {
                 samples.push(value);
+            }
+        }
+    }
+
+    /// Takes over what another trial measured of a hook, in the place of its own.
+    pub(super) fn take_over(&mut self, hook: &'static str, other: &mut Self) {
+        for (mine, theirs) in [(&mut self.fuel, &mut other.fuel), (&mut self.nanos, &mut other.nanos)] {
+            if let Some(samples) = theirs.remove(hook) {
+                mine.insert(hook, samples);
             }
         }
     }
@@ -184,12 +195,22 @@ impl WatchedStrategy {
         if !self.watch.treatment.is_due(self.calls) {
             return Ok(());
         }
-        let saved = self.inner.as_mut().map_or(Ok(Vec::new()), Strategy::snapshot)?;
+        let saved = self.state()?;
         if let Treatment::Renewed(_) = self.watch.treatment {
             self.inner = None;
             self.start(Some(&saved))?;
         }
         Ok(())
+    }
+
+    /// Asks for the state, which takes time like any event.
+    fn state(&mut self) -> Result<Vec<u8>, Fault> {
+        let instance = self.inner.as_mut().ok_or_else(|| Fault::Host("The instance is gone.".to_owned()))?;
+        let (used, began) = (instance.fuel_used(), Instant::now());
+        let saved = instance.snapshot()?;
+        let (used, time) = (instance.fuel_used().saturating_sub(used), began.elapsed());
+        lock(&self.watch.diary).measure(STATE, used, time);
+        Ok(saved)
     }
 
     /// One call under watch: `work` answers up to which market time events are handled.
@@ -270,7 +291,7 @@ impl Strategy for WatchedStrategy {
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
-        self.inner.as_mut().ok_or_else(|| Fault::Host("The instance is gone.".to_owned()))?.snapshot()
+        self.state()
     }
 
     fn take_log(&mut self) -> Vec<(Millis, String)> {

@@ -142,6 +142,15 @@ fn a_strategy_that_only_waits_is_warned_and_near_limits_too() {
         (local.tee 3 (i32.sub (local.get 3) (i32.const 1)))))";
     let burns = report(&strategy(burns, FORGETS));
     assert!(burns.has(Code::FuelNear), "{burns}");
+    // And at every question for its state, which takes the time of an event.
+    let burns = format!(
+        "(local i32) (local.set 0 (i32.const 30000)) (loop $again (br_if $again
+        (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) {FORGETS}"
+    );
+    let burns = judge(&strategy("", &burns), &Limits { bar_fuel: 200_000, ..Limits::default() }).unwrap();
+    let state = burns.fuel.iter().find(|hook| hook.hook == "snapshot").unwrap();
+    assert!(state.events > 100 && state.max > 100_000 && state.limit == 200_000, "{burns}");
+    assert!(burns.has(Code::FuelNear), "{burns}");
 }
 
 /// A component around one core module.

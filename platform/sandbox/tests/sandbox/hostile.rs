@@ -286,6 +286,24 @@ fn an_endless_guest_is_stopped_within_its_deadline_and_fifty_milliseconds() {
     }
 }
 
+/// It is asked on the thread on which the market moves, as often as anything is kept.
+#[test]
+fn an_endless_snapshot_has_what_a_bar_has() {
+    let endless = |limits: Limits| {
+        let sandbox = Arc::new(Sandbox::new(Limits { instances: 4, ..limits }).unwrap());
+        let mut endless = start_in(&sandbox, &guests::strategy(&[("snapshot", FOREVER)]), "{}", None).unwrap();
+        let began = cpu_time::ThreadTime::now();
+        let fault = endless.snapshot().unwrap_err();
+        (fault, began.elapsed())
+    };
+    let (fault, _) = endless(Limits { bar_fuel: 1_000_000, hook_deadline_ms: 60_000, ..Limits::default() });
+    assert!(matches!(&fault, Fault::Plugin(said) if said.contains("instructions")), "{fault}");
+    let generous = Limits { bar_fuel: u64::MAX, init_fuel: u64::MAX, init_deadline_ms: 60_000, ..Limits::default() };
+    let (fault, used) = endless(Limits { hook_deadline_ms: 20, ..generous });
+    assert!(matches!(&fault, Fault::Host(_)), "{fault}");
+    assert!(used < Duration::from_millis(20 + 50), "{used:?} of processor time");
+}
+
 /// Pages of this process that are in memory, in bytes.
 #[cfg(target_os = "linux")]
 fn resident() -> usize {

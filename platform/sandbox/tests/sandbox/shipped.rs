@@ -210,10 +210,13 @@ fn each_trades_soundly_over_a_synthetic_market_and_alike_in_runs_and_steps() {
         assert!(runs.records == steps.records, "{}: runs and steps differ", case.name);
         assert_eq!(summary, stepped, "{}", case.name);
         let mut watch = |_| ControlFlow::Continue(());
-        let host = Arc::new(host(&built()[case.name]));
-        let (quick, summary) = backtest::run_quick::<Journal>(&setup(&case), recording, host, &mut watch).unwrap();
-        assert!(quick.records == steps.records, "{}: without kept states it differs", case.name);
-        assert_eq!(summary, stepped, "{}", case.name);
+        for pace in [Pace::Runs, Pace::Steps] {
+            let host = Arc::new(host(&built()[case.name]));
+            let ran = backtest::run_quick::<Journal>(&setup(&case), recording, pace, host, &mut watch);
+            let (quick, summary) = ran.unwrap();
+            assert!(quick.records == steps.records, "{}: without kept states it differs", case.name);
+            assert_eq!(summary, stepped, "{}", case.name);
+        }
     }
 }
 

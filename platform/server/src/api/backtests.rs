@@ -391,9 +391,8 @@ impl Backtests {
         /// The backtest's id.
         backtest: Path<String>,
     ) -> Result<Json<Any<Value>>, Refused> {
-        let (_, _, certificate) = caller.finished(&backtest.0).await?;
-        let none = || Problem::new(ProblemCode::Conflict, "A walk-forward is many runs and has no certificate.");
-        let text = certificate.ok_or_else(none)?;
+        let (backtest, _, certificate) = caller.finished(&backtest.0).await?;
+        let text = certificate.ok_or_else(|| request::uncertified(&backtest))?;
         Ok(Json(Any(serde_json::from_str(&text).map_err(|error| Problem::internal(&error))?)))
     }
 

@@ -299,8 +299,7 @@ impl Releases {
             changelog: wanted.0.changelog.map(|text| text.0).unwrap_or_default(),
         };
         let parts = &caller.app.0;
-        let store = parts.floor.store();
-        let made = registry::publish(store, &caller.who, &parts.gatekeeper, submission, &parts.clock).await?;
+        let made = registry::publish(&caller.who, &parts.gatekeeper, submission, &parts.clock).await?;
         Ok(Json(made.into()))
     }
 

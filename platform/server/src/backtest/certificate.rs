@@ -2,6 +2,9 @@
 //! instrument, venue, account, quotes. It is signed with the brand's key, and whoever has the plugin and the quotes runs it
 //! again with `marque verify` and hears yes or no. See decision 0066 for why it is written as it is.
 //!
+//! Tests hand a strategy many bars at once, so that what comes later lies in its memory. What is certified was gone through
+//! once more quote by quote, as live, and came to the same ([`Proof`]); so does `marque verify`.
+//!
 //! # The file
 //! JSON in exactly one spelling: what [`Certificate::to_text`] writes. Any other byte makes it no certificate.
 //!
@@ -12,11 +15,15 @@
 use super::{
     data::{Recorded, quotes_digest},
     report::Report,
+    run::{RunError, Runner, result_digest},
     spec::{AccountSpec, Kind, PluginSpec, Spec},
 };
 use crate::signing::{PublicKey, Signatory};
 use marque_domain::{instrument::Instrument, plugin::PluginDigest, time::Millis};
-use marque_engine::{backtest::ENGINE_VERSION, venue::VenueModel};
+use marque_engine::{
+    backtest::{ENGINE_VERSION, Pace},
+    venue::VenueModel,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -184,12 +191,73 @@ pub enum No {
     Run(String),
 }
 
+/// Why a report has no certificate, in words for its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Uncertified {
+    /// It is of many runs.
+    #[error("a walk-forward is many runs and has no certificate: certify one of its runs")]
+    ManyRuns,
+    /// The strategy did something else when nothing later lay in its memory.
+    #[error(
+        "it has no certificate: shown one bar at a time, as live, the strategy did something else. It reads what comes later, or does not decide the same of the same"
+    )]
+    Differs,
+    /// The host stopped a plugin.
+    #[error(
+        "it has no certificate: the server had to stop the strategy or a rule on the way, because it took too long or found no room. Start the test again"
+    )]
+    Stopped,
+}
+
+/// That what a report is of comes to the same quote by quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    result: [u8; 32],
+}
+
+impl Proof {
+    /// Runs what a report is of once more, as live.
+    ///
+    /// # Errors
+    /// [`RunError`] when that could not be done to the end.
+    pub fn of(runner: &Runner<'_>, spec: &Spec, report: &Report) -> Result<Result<Self, Uncertified>, RunError> {
+        if report.outcome.host_faults > 0 {
+            return Ok(Err(Uncertified::Stopped));
+        }
+        let strategy = PluginSpec { settings: report.settings.clone(), ..spec.strategy.clone() };
+        let one = Spec { strategy, kind: Kind::Single, ..spec.clone() };
+        let stepped = runner.run_whole(&one, Pace::Steps)?;
+        if stepped.host_faults > 0 {
+            return Ok(Err(Uncertified::Stopped));
+        }
+        let result = result_digest(&stepped);
+        Ok(if result == report.result_digest { Ok(Self { result }) } else { Err(Uncertified::Differs) })
+    }
+
+    /// That nothing was run for.
+    #[cfg(test)]
+    pub const fn for_tests(report: &Report) -> Self {
+        Self { result: report.result_digest }
+    }
+}
+
 impl Certificate {
-    /// Certifies a report on one run of a spec. None for a walk-forward, which is many runs.
-    #[must_use]
-    pub fn sign(spec: &Spec, report: &Report, about: &About<'_>, key: &Signatory) -> Option<Self> {
+    /// Certifies a report on one run of a spec.
+    ///
+    /// # Errors
+    /// [`Uncertified`] for a walk-forward, and where the proof is of another result.
+    pub fn sign(
+        spec: &Spec,
+        report: &Report,
+        about: &About<'_>,
+        key: &Signatory,
+        proof: Proof,
+    ) -> Result<Self, Uncertified> {
         if matches!(spec.kind, Kind::Forward { .. }) {
-            return None;
+            return Err(Uncertified::ManyRuns);
+        }
+        if proof.result != report.result_digest {
+            return Err(Uncertified::Differs);
         }
         let statement = Statement {
             issuer: about.issuer.to_owned(),
@@ -216,7 +284,7 @@ impl Certificate {
             result: hex(&report.result_digest),
         };
         let (public, signature) = (key.public().to_string(), key.sign(&signed_bytes(&statement)));
-        Some(Self { format: HEAD.to_owned(), statement, key: public, signature })
+        Ok(Self { format: HEAD.to_owned(), statement, key: public, signature })
     }
 
     /// Its one spelling.

@@ -17,7 +17,7 @@ use marque_domain::{
     fixed::Money,
     time::{DAY_MS, Millis},
 };
-use marque_engine::backtest::{Outcome, Statistics, stats::Measured};
+use marque_engine::backtest::{Outcome, Statistics, Trade, stats::Measured};
 use serde::{Deserialize, Serialize};
 
 /// A window and what came of it.
@@ -72,20 +72,7 @@ pub fn run(
     stretches: &[Stretch],
 ) -> Result<(Vec<Window>, Outcome), RunError> {
     let mut windows = Vec::new();
-    let mut whole = Outcome {
-        initial: spec.account.balance,
-        balance: spec.account.balance,
-        equity: spec.account.balance,
-        quotes: 0,
-        bars: 0,
-        trades: Vec::new(),
-        trades_dropped: 0,
-        refused: 0,
-        faults: 0,
-        first_fault: None,
-        days: Vec::new(),
-        curve: Vec::new(),
-    };
+    let mut whole = nothing_yet(spec.account.balance);
     for stretch in stretches {
         if whole.equity <= Money::ZERO {
             // Nothing is left to try with.
@@ -113,18 +100,48 @@ pub fn run(
     Ok((windows, whole))
 }
 
-/// Puts a try behind those before it.
+/// Before the first try.
+const fn nothing_yet(balance: Money) -> Outcome {
+    Outcome {
+        initial: balance,
+        balance,
+        equity: balance,
+        quotes: 0,
+        bars: 0,
+        trades: Vec::new(),
+        trades_dropped: 0,
+        refused: 0,
+        faults: 0,
+        first_fault: None,
+        host_faults: 0,
+        days: Vec::new(),
+        curve: Vec::new(),
+    }
+}
+
+/// Puts a try behind those before it. What it left open ends with it, and a day in which two tries meet is one day, that ends
+/// where the later one leaves it.
 fn stitch(whole: &mut Outcome, tried: Outcome) {
+    let ended_at = Measured::of(&tried).ended_at;
+    let left = |trade: Trade| match trade.closed {
+        None => Trade { left_at: Some(ended_at), ..trade },
+        Some(_) => trade,
+    };
+    let day = |(at, _): &(Millis, Money)| at.0.div_euclid(DAY_MS);
+    if whole.days.last().map(day) == tried.days.first().map(day) {
+        whole.days.pop();
+    }
     // A try without quotes has no equity of its own.
     if tried.quotes > 0 {
         (whole.balance, whole.equity) = (tried.balance, tried.equity);
     }
     whole.quotes += tried.quotes;
     whole.bars += tried.bars;
-    whole.trades.extend(tried.trades);
+    whole.trades.extend(tried.trades.into_iter().map(left));
     whole.trades_dropped += tried.trades_dropped;
     whole.refused += tried.refused;
     whole.faults += tried.faults;
+    whole.host_faults += tried.host_faults;
     whole.first_fault = whole.first_fault.take().or(tried.first_fault);
     whole.days.extend(tried.days);
     whole.curve.extend(tried.curve);
@@ -133,6 +150,59 @@ fn stitch(whole: &mut Outcome, tried: Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use marque_domain::{
+        fixed::{Lots, Price},
+        id::PositionId,
+        order::Side,
+        time::HOUR_MS,
+    };
+
+    const fn hour(number: i64) -> Millis {
+        Millis(number * HOUR_MS)
+    }
+
+    /// A try with equity at these hours, and at the ends of its days.
+    fn tried(curve: &[(i64, i64)], days: &[(i64, i64)]) -> Outcome {
+        let points = |list: &[(i64, i64)]| list.iter().map(|(at, worth)| (hour(*at), Money::whole(*worth))).collect();
+        let last = days.last().map_or(Money::ZERO, |(_, worth)| Money::whole(*worth));
+        Outcome { quotes: 9, days: points(days), curve: points(curve), ..nothing_yet(last) }
+    }
+
+    #[test]
+    fn what_a_try_left_open_ends_with_it() {
+        let open = Trade {
+            position: PositionId(1),
+            side: Side::Buy,
+            lots: Lots::whole(1),
+            opened_at: hour(5),
+            open_price: Price::whole(1),
+            closed: None,
+            left_at: None,
+            commission: Money::ZERO,
+            swap: Money::ZERO,
+        };
+        let first = Outcome { trades: vec![open], ..tried(&[(0, 100), (10, 101)], &[(10, 101)]) };
+        let mut whole = nothing_yet(Money::whole(100));
+        stitch(&mut whole, first);
+        stitch(&mut whole, tried(&[(10, 101), (20, 101)], &[(20, 101)]));
+        assert_eq!(whole.trades[0].left_at, Some(hour(10)));
+        // Five hours of twenty, not fifteen.
+        assert_eq!(Measured::of(&whole).statistics().exposure, Some(0.25));
+    }
+
+    #[test]
+    fn a_day_in_which_two_tries_meet_is_one_day() {
+        let mut whole = nothing_yet(Money::whole(100));
+        stitch(&mut whole, tried(&[(0, 100)], &[(23, 101), (30, 102)]));
+        stitch(&mut whole, tried(&[(31, 102)], &[(47, 103), (71, 104)]));
+        stitch(&mut whole, tried(&[(72, 104)], &[(95, 105)]));
+        let days: Vec<i64> = whole.days.iter().map(|(at, _)| at.0 / HOUR_MS).collect();
+        assert_eq!(days, [23, 47, 71, 95]);
+        assert_eq!(whole.equity, Money::whole(105));
+        // A try in which nothing was recorded changes nothing.
+        stitch(&mut whole, nothing_yet(Money::whole(105)));
+        assert_eq!((whole.days.len(), whole.equity), (4, Money::whole(105)));
+    }
 
     #[test]
     fn windows_roll_and_tries_do_not_overlap() {

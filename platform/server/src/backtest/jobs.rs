@@ -1,10 +1,12 @@
 //! Backtests as people start them: checked, kept, run beside the trading, and cancelled.
 //!
 //! A job waits in the database, so a server that ends loses none: it waits again, or another server takes it once its
-//! runner has not been heard of for [`SILENT_MS`]. Tenants take turns, whoever has how many waiting.
+//! runner has not been heard of for [`SILENT_MS`]; one that silenced two runners has failed. Tenants take turns, whoever has
+//! how many waiting, and while one waits no other has more than one lane: what it began last waits again. Fuel is metered
+//! under who started the test.
 
 use super::{
-    certificate::{About, Certificate},
+    certificate::{About, Certificate, Proof, Uncertified},
     data::Market,
     permits::Permits,
     report::Report,
@@ -17,11 +19,13 @@ use crate::{
     secrets::Vault,
     signing::{Signatory, SigningError},
     tenants::Definition,
+    trading::meter::beginning,
 };
 use core::ops::ControlFlow;
 use marque_domain::{
-    id::{BacktestId, TenantId},
+    id::{BacktestId, TenantId, UserId},
     plugin::PluginDigest,
+    time::{HOUR_MS, Millis},
 };
 use marque_sandbox::{Plugins, Sandbox};
 use marque_store::{Backtest, BacktestReport, BacktestStatus as Status, Store, StoreError, TenantDb, Whose};
@@ -66,10 +70,11 @@ struct Parts {
     closing: AtomicBool,
 }
 
-/// Who waits, tenant by tenant.
+/// Who waits, tenant by tenant, and who runs, the last that began last.
 #[derive(Default)]
 struct Line {
     tenants: VecDeque<(TenantId, VecDeque<BacktestId>)>,
+    running: Vec<(TenantId, BacktestId)>,
     known: HashSet<(TenantId, BacktestId)>,
 }
 
@@ -86,14 +91,38 @@ impl Line {
         true
     }
 
-    /// The first of the tenant whose turn it is, which then goes to the end.
+    fn runs(&self, tenant: TenantId) -> usize {
+        self.running.iter().filter(|(other, _)| *other == tenant).count()
+    }
+
+    /// The first of the tenant whose turn it is, which then goes to the end: of those that have no lane, if there are any.
+    /// It runs until [`Line::ended`].
     fn next(&mut self) -> Option<(TenantId, BacktestId)> {
-        let (tenant, mut waiting) = self.tenants.pop_front()?;
+        let turn = self.tenants.iter().position(|(tenant, _)| self.runs(*tenant) == 0).unwrap_or(0);
+        let (tenant, mut waiting) = self.tenants.remove(turn)?;
         let id = waiting.pop_front();
         if !waiting.is_empty() {
             self.tenants.push_back((tenant, waiting));
         }
-        id.map(|id| (tenant, id))
+        let next = (tenant, id?);
+        self.running.push(next);
+        Some(next)
+    }
+
+    /// What is to end so that a tenant that waits has a lane: the last that a tenant with several began. None while a lane is
+    /// free or nobody without one waits.
+    fn in_the_way(&self) -> Option<(TenantId, BacktestId)> {
+        let waits = self.tenants.iter().any(|(tenant, _)| self.runs(*tenant) == 0);
+        if !waits || self.running.len() < LANES as usize {
+            return None;
+        }
+        self.running.iter().rev().find(|(tenant, _)| self.runs(*tenant) > 1).copied()
+    }
+
+    /// It does not run any more and has no place.
+    fn ended(&mut self, tenant: TenantId, id: BacktestId) {
+        self.running.retain(|running| *running != (tenant, id));
+        self.known.remove(&(tenant, id));
     }
 }
 
@@ -103,7 +132,11 @@ struct Gauge {
     runs: AtomicU64,
     ended: AtomicU64,
     within: AtomicU64,
+    /// Fuel that was used and is not metered yet.
+    fuel: AtomicU64,
     stop: AtomicBool,
+    /// Whether it ends so that another tenant has its lane, and waits again.
+    makes_room: AtomicBool,
 }
 
 impl Gauge {
@@ -111,7 +144,13 @@ impl Gauge {
         match step {
             Step::Runs(runs) => self.runs.store(runs, Ordering::Relaxed),
             Step::Within(thousandths) => self.within.store(thousandths, Ordering::Relaxed),
-            Step::Done => drop(self.ended.fetch_add(1, Ordering::Relaxed)),
+            Step::Used(fuel) => {
+                self.fuel.fetch_add(fuel, Ordering::Relaxed);
+            }
+            Step::Done => {
+                self.within.store(0, Ordering::Relaxed);
+                self.ended.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -252,6 +291,16 @@ impl Backtests {
         if self.0.line.lock().unwrap_or_else(PoisonError::into_inner).join(tenant, id) {
             let this = self.clone();
             tokio::spawn(async move { this.serve_one().await });
+            self.make_room();
+        }
+    }
+
+    /// Ends what is in the way of a tenant that waits and has no lane; it waits again.
+    fn make_room(&self) {
+        let last = self.0.line.lock().unwrap_or_else(PoisonError::into_inner).in_the_way();
+        if let Some(gauge) = last.and_then(|(tenant, id)| self.gauge(tenant, id)) {
+            gauge.makes_room.store(true, Ordering::Relaxed);
+            gauge.stop.store(true, Ordering::Relaxed);
         }
     }
 
@@ -266,8 +315,12 @@ impl Backtests {
         if let Err(error) = self.run(tenant, id).await {
             tracing::error!(%error, %id, "a backtest could not be kept; it is tried again");
         }
-        self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant, id));
-        self.0.line.lock().unwrap_or_else(PoisonError::into_inner).known.remove(&(tenant, id));
+        let gauge = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant, id));
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner).ended(tenant, id);
+        if gauge.is_some_and(|gauge| gauge.makes_room.load(Ordering::Relaxed)) {
+            // Where it ended all the same, nobody can claim it.
+            self.enqueue(tenant, id);
+        }
     }
 
     async fn run(&self, tenant: TenantId, id: BacktestId) -> Result<(), StoreError> {
@@ -279,9 +332,12 @@ impl Backtests {
         let mut backtest = db.backtest(Whose::Everyone, id).await?;
         let gauge = Arc::new(Gauge::default());
         self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant, id), Arc::clone(&gauge));
-        let noting = tokio::spawn(note(db.clone(), id, Arc::clone(&gauge), clock.clone()));
+        // Somebody may have come to wait before it could be told to make room.
+        self.make_room();
+        let noting = tokio::spawn(note(db.clone(), (id, backtest.user), Arc::clone(&gauge), clock.clone()));
         let ended = self.report(&db, &backtest, &gauge).await;
         noting.abort();
+        meter(&db, backtest.user, &gauge, clock.now()).await;
         let (done, runs) = gauge.read();
         (backtest.done, backtest.runs, backtest.finished_at) = (done, runs, Some(clock.now()));
         let report = match ended {
@@ -289,7 +345,7 @@ impl Backtests {
                 (backtest.status, backtest.done, backtest.summary) = (Status::Done, 1_000, Some(summary));
                 Some(report)
             }
-            Err(JobError::Cancelled) if self.0.closing.load(Ordering::Relaxed) && !backtest.cancel_asked => {
+            Err(JobError::Cancelled) if self.waits_again(&gauge) && !backtest.cancel_asked => {
                 return db.give_backtest_back(id).await;
             }
             Err(JobError::Cancelled) => {
@@ -311,6 +367,11 @@ impl Backtests {
         db.finish_backtest(&backtest, report.as_ref()).await
     }
 
+    /// Whether what ended was ended by us.
+    fn waits_again(&self, gauge: &Gauge) -> bool {
+        self.0.closing.load(Ordering::Relaxed) || gauge.makes_room.load(Ordering::Relaxed)
+    }
+
     /// Runs it on a thread of its own and signs what came of it.
     async fn report(
         &self,
@@ -323,14 +384,23 @@ impl Backtests {
         let components = self.components(&spec).await?;
         let (this, gauge) = (self.clone(), Arc::clone(gauge));
         let work = tokio::task::spawn_blocking(move || {
-            let report = this.work(&spec, components, &gauge)?;
+            let (report, proof) = this.work(&spec, components, &gauge)?;
             let bytes = report.to_bytes().map_err(|error| JobError::Inner(error.to_string()))?;
-            Ok::<_, JobError>((spec, report, bytes))
+            Ok::<_, JobError>((spec, report, proof, bytes))
         });
-        let (spec, report, bytes) = work.await.map_err(|error| inner(&error))??;
-        let tenant = self.0.store.system("name a certificate's issuer").tenant(db.tenant()).await?;
-        let definition: Definition = serde_json::from_str(&tenant.spec.definition).map_err(|error| inner(&error))?;
-        let certificate = self.certificate(db, &spec, &report, &definition, backtest.id).await?;
+        let (spec, report, proof, bytes) = work.await.map_err(|error| inner(&error))??;
+        let certificate = match proof {
+            Ok(proof) => {
+                let tenant = self.0.store.system("name a certificate's issuer").tenant(db.tenant()).await?;
+                let definition: Definition =
+                    serde_json::from_str(&tenant.spec.definition).map_err(|error| inner(&error))?;
+                self.certificate(db, (&spec, &report, proof), &definition, backtest.id).await?
+            }
+            Err(reason) => {
+                tracing::info!(%reason, id = %backtest.id, "a backtest is not certified");
+                None
+            }
+        };
         let summary = serde_json::to_string(&report.statistics).map_err(|error| inner(&error))?;
         Ok((BacktestReport { report: bytes, certificate }, summary))
     }
@@ -338,8 +408,7 @@ impl Backtests {
     async fn certificate(
         &self,
         db: &TenantDb,
-        spec: &Spec,
-        report: &Report,
+        (spec, report, proof): (&Spec, &Report, Proof),
         definition: &Definition,
         id: BacktestId,
     ) -> Result<Option<String>, SigningError> {
@@ -353,7 +422,7 @@ impl Backtests {
             at: self.0.clock.now(),
             instrument: &spec.instrument(instrument),
         };
-        Ok(Certificate::sign(spec, report, &about, &key).map(|certificate| certificate.to_text()))
+        Ok(Certificate::sign(spec, report, &about, &key, proof).ok().map(|certificate| certificate.to_text()))
     }
 
     async fn components(&self, spec: &Spec) -> Result<HashMap<PluginDigest, Vec<u8>>, JobError> {
@@ -367,7 +436,12 @@ impl Backtests {
         Ok(components)
     }
 
-    fn work(&self, spec: &Spec, components: HashMap<PluginDigest, Vec<u8>>, gauge: &Gauge) -> Result<Report, JobError> {
+    fn work(
+        &self,
+        spec: &Spec,
+        components: HashMap<PluginDigest, Vec<u8>>,
+        gauge: &Gauge,
+    ) -> Result<(Report, Result<Proof, Uncertified>), JobError> {
         let market = &self.0.market;
         let instrument = market.catalogue.by_symbol(&spec.symbol);
         let instrument =
@@ -379,7 +453,7 @@ impl Backtests {
         let watch = |step| gauge.take(step);
         let runner =
             Runner { instrument, recorded: &recorded, host: Arc::new(host), permits: &self.0.permits, watch: &watch };
-        Report::make(&runner, spec).map_err(|error| match error {
+        Report::certifiable(&runner, spec).map_err(|error| match error {
             RunError::Cancelled => JobError::Cancelled,
             other => JobError::Owner(super::sentence(&other.to_string())),
         })
@@ -387,7 +461,7 @@ impl Backtests {
 }
 
 /// Notes a running backtest until this is dropped, and tells it when it is not wanted any more.
-async fn note(db: TenantDb, id: BacktestId, gauge: Arc<Gauge>, clock: Clock) {
+async fn note(db: TenantDb, (id, user): (BacktestId, UserId), gauge: Arc<Gauge>, clock: Clock) {
     let mut rounds = tokio::time::interval(NOTE_EVERY);
     loop {
         rounds.tick().await;
@@ -397,6 +471,20 @@ async fn note(db: TenantDb, id: BacktestId, gauge: Arc<Gauge>, clock: Clock) {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, %id, "the progress of a backtest could not be noted"),
         }
+        meter(&db, user, &gauge, clock.now()).await;
+    }
+}
+
+/// Keeps what was used since the last time; what cannot be kept waits for the next. What is being kept when a test ends may be
+/// lost, which is a second's at most.
+async fn meter(db: &TenantDb, user: UserId, gauge: &Gauge, now: Millis) {
+    let fuel = gauge.fuel.swap(0, Ordering::Relaxed);
+    if fuel == 0 {
+        return;
+    }
+    if let Err(error) = db.meter_backtest(user, beginning(now, HOUR_MS), fuel).await {
+        gauge.fuel.fetch_add(fuel, Ordering::Relaxed);
+        tracing::warn!(%error, "what a backtest used could not be kept yet");
     }
 }
 
@@ -413,6 +501,29 @@ mod tests {
         assert!(!line.join(TenantId(1), BacktestId(10)), "it has its place");
         let order: Vec<i64> = std::iter::from_fn(|| line.next()).map(|(_, id)| id.0).collect();
         assert_eq!(order, [10, 20, 30, 11, 21, 12]);
+    }
+
+    #[test]
+    fn a_tenant_has_one_lane_while_another_waits() {
+        let (first, second) = (TenantId(1), TenantId(2));
+        let mut line = Line::default();
+        for id in [10, 11, 12] {
+            line.join(first, BacktestId(id));
+        }
+        assert_eq!((line.next(), line.next()), (Some((first, BacktestId(10))), Some((first, BacktestId(11)))));
+        assert_eq!(line.in_the_way(), None, "alone it has both");
+        line.join(second, BacktestId(20));
+        assert_eq!(line.in_the_way(), Some((first, BacktestId(11))), "what began last");
+        line.ended(first, BacktestId(11));
+        assert!(line.join(first, BacktestId(11)), "it waits again");
+        assert_eq!(line.next(), Some((second, BacktestId(20))), "before all others of who has a lane");
+        line.join(second, BacktestId(21));
+        assert_eq!(line.in_the_way(), None, "each has one");
+        line.ended(first, BacktestId(10));
+        assert_eq!(line.next(), Some((first, BacktestId(12))));
+        line.ended(first, BacktestId(12));
+        line.ended(second, BacktestId(20));
+        assert!(line.running.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is kept of a test: the outcome, its figures, and what a chart needs. Stored as postcard.
 
 use super::{
+    certificate::{Proof, Uncertified},
     data::{Recorded, quotes_digest},
     forward::{self, Window},
     run::{RunError, Runner, Step, result_digest},
@@ -9,7 +10,7 @@ use super::{
 };
 use core::ops::ControlFlow;
 use marque_domain::{bar::Timeframe, time::Millis};
-use marque_engine::backtest::{Outcome, Statistics, stats::Measured};
+use marque_engine::backtest::{Outcome, Pace, Statistics, stats::Measured};
 use serde::{Deserialize, Serialize};
 
 /// Candles of a chart, at most.
@@ -65,14 +66,44 @@ impl Report {
     /// # Errors
     /// [`RunError`].
     pub fn make(runner: &Runner<'_>, spec: &Spec) -> Result<Self, RunError> {
+        Self::searched(runner, spec, 0)
+    }
+
+    /// As [`Report::make`], and then what a certificate is signed on: the same bar by bar. It takes longer.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn certifiable(runner: &Runner<'_>, spec: &Spec) -> Result<(Self, Result<Proof, Uncertified>), RunError> {
+        if matches!(spec.kind, Kind::Forward { .. }) {
+            return Ok((Self::make(runner, spec)?, Err(Uncertified::ManyRuns)));
+        }
+        let report = Self::searched(runner, spec, 1)?;
+        if (runner.watch)(Step::Done) == ControlFlow::Break(()) {
+            return Err(RunError::Cancelled);
+        }
+        let proof = Proof::of(runner, spec, &report)?;
+        Ok((report, proof))
+    }
+
+    /// Runs a test that is one run quote by quote, as live, and reports on it: nothing later lies in the strategy's memory.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn stepped(runner: &Runner<'_>, spec: &Spec) -> Result<Self, RunError> {
+        tell(runner, 1)?;
+        Ok(Self::of(runner, spec, runner.run_whole(spec, Pace::Steps)?))
+    }
+
+    /// `further` runs follow.
+    fn searched(runner: &Runner<'_>, spec: &Spec, further: u64) -> Result<Self, RunError> {
         let (mut rows, mut windows, mut settings) = (Vec::new(), Vec::new(), spec.strategy.settings.clone());
         let outcome = match &spec.kind {
             Kind::Single => {
-                tell(runner, 1)?;
-                runner.run_whole(spec)?
+                tell(runner, 1 + further)?;
+                runner.run_whole(spec, Pace::Runs)?
             }
             Kind::Sweep { grid, rank } => {
-                tell(runner, sweep::count(grid).unwrap_or(0) as u64 + 1)?;
+                tell(runner, sweep::count(grid).unwrap_or(0) as u64 + 1 + further)?;
                 let whole = (Millis(i64::MIN), Millis(i64::MAX));
                 let ranked = sweep::run(runner, spec, (grid, *rank), whole, spec.account.balance)?;
                 let best = ranked.first().map(|(combination, _)| spec.with_settings(combination));
@@ -96,21 +127,25 @@ impl Report {
                 whole
             }
         };
-        let statistics = Measured::of(&outcome).statistics();
+        Ok(Self { rows, windows, settings, ..Self::of(runner, spec, outcome) })
+    }
+
+    /// On an outcome of the spec as it stands.
+    fn of(runner: &Runner<'_>, spec: &Spec, outcome: Outcome) -> Self {
         let (chart, candles) = candles(runner.recorded, spec.timeframe);
-        Ok(Self {
-            statistics,
+        Self {
+            statistics: Measured::of(&outcome).statistics(),
             result_digest: result_digest(&outcome),
             outcome,
-            rows,
-            windows,
-            settings,
+            rows: Vec::new(),
+            windows: Vec::new(),
+            settings: spec.strategy.settings.clone(),
             data_rows: runner.recorded.len() as u64,
             data_span: runner.recorded.span().unwrap_or((spec.from, spec.to)),
             data_digest: quotes_digest(runner.recorded),
             chart,
             candles,
-        })
+        }
     }
 
     /// As it is stored.

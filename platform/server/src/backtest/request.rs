@@ -12,7 +12,7 @@ use crate::{
     problem::{Problem, ProblemCode},
     secrets,
     tenants::Feature,
-    trading::{requests, terms},
+    trading::{meter, requests, terms},
 };
 use marque_domain::{
     bar::Timeframe,
@@ -68,17 +68,17 @@ pub struct NewBacktest {
 /// Checks a backtest, keeps it and lets it wait for its turn.
 ///
 /// # Errors
-/// [`ProblemCode::Invalid`] with the fields that are wrong, [`ProblemCode::PlanRefused`] where the plan does not have it or
-/// has too many waiting.
+/// [`ProblemCode::Invalid`] with the fields that are wrong, [`ProblemCode::PlanRefused`] where the plan does not have it, has
+/// nothing left for it today, or has too many waiting.
 pub async fn start(place: &Backtests, who: &SignedIn, wanted: NewBacktest, clock: &Clock) -> Result<Backtest, Problem> {
     requests::gate(who, Feature::Backtests).await?;
     if wanted.kind != Kind::Single {
         requests::gate(who, Feature::Sweeps).await?;
     }
     let spec = spec(place, who, wanted).await?;
-    let quotas = requests::plan_of(who.db(), &who.tenant.definition, who.user).await?.quotas;
-    let most = quotas.deployments.unwrap_or(UNFINISHED_MAX).clamp(1, UNFINISHED_MAX);
-    let now = clock.now();
+    let (plan, now) = (requests::plan_of(who.db(), &who.tenant.definition, who.user).await?, clock.now());
+    meter::gate_tests(who.db(), &plan, who.user, now).await?;
+    let most = plan.quotas.deployments.unwrap_or(UNFINISHED_MAX).clamp(1, UNFINISHED_MAX);
     let backtest = Backtest {
         id: BacktestId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
         user: who.user,
@@ -200,6 +200,18 @@ fn plugin(found: &Plugin, settings: &Value) -> PluginSpec {
 
 fn invalid() -> Problem {
     Problem::new(ProblemCode::Invalid, "Correct the fields that `errors` names and send the request again.")
+}
+
+/// Why a backtest that is done has no certificate.
+#[must_use]
+pub fn uncertified(backtest: &Backtest) -> Problem {
+    let many = backtest.kind == "walk_forward";
+    let text = if many {
+        "A walk-forward is many runs and has no certificate."
+    } else {
+        "This test has no certificate. Shown one bar at a time, as live, the strategy did something else, or the server had to stop it on the way. Start the test again; if that has none either, the strategy reads what comes later."
+    };
+    Problem::new(ProblemCode::Conflict, text)
 }
 
 /// Asks for a backtest's end.

@@ -14,7 +14,7 @@ use marque_domain::{
     time::Millis,
 };
 use marque_engine::{
-    backtest::{self, BacktestError, Outcome, Recorder, Setup},
+    backtest::{self, BacktestError, Outcome, Pace, Recorder, Setup},
     event::Refusal,
     port::PluginHost,
 };
@@ -56,7 +56,7 @@ pub struct Runner<'a> {
     pub host: Arc<dyn PluginHost>,
     /// How many runs go on at once.
     pub permits: &'a Permits,
-    /// Hears the share of one run that is done, in thousandths; says whether to go on.
+    /// Hears how far the test is and what it uses, many times a second; says whether to go on.
     pub watch: &'a (dyn Fn(Step) -> ControlFlow<()> + Sync),
 }
 
@@ -67,6 +67,8 @@ pub enum Step {
     Runs(u64),
     /// A run is so far, in thousandths. Only told of a test that is one run.
     Within(u64),
+    /// So much fuel was used since this was last told of the same run.
+    Used(u64),
     /// A run has ended.
     Done,
 }
@@ -77,21 +79,41 @@ impl Runner<'_> {
     /// # Errors
     /// [`RunError::Refused`], [`RunError::Cancelled`].
     pub fn run(&self, spec: &Spec, span: (Millis, Millis), balance: Money, alone: bool) -> Result<Outcome, RunError> {
+        self.go(spec, span, balance, alone, Pace::Runs)
+    }
+
+    /// Runs a spec over all quotes, in runs or, as live, quote by quote.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`], [`RunError::Cancelled`].
+    pub fn run_whole(&self, spec: &Spec, pace: Pace) -> Result<Outcome, RunError> {
+        self.go(spec, (Millis(i64::MIN), Millis(i64::MAX)), spec.account.balance, true, pace)
+    }
+
+    fn go(
+        &self,
+        spec: &Spec,
+        span: (Millis, Millis),
+        balance: Money,
+        alone: bool,
+        pace: Pace,
+    ) -> Result<Outcome, RunError> {
         let begins = self.recorded.span().map_or(span.0, |(first, _)| first.max(span.0));
         let setup = setup(spec, self.instrument, balance, begins);
         let recording = self.recorded.between(span.0, span.1);
         let mut told = 0;
         let mut watch = |progress: backtest::Progress| {
             let now = (progress.done as u64 * 1_000).checked_div(progress.total as u64).unwrap_or(0);
-            if now == told {
-                return ControlFlow::Continue(());
+            let wanted = (self.watch)(Step::Used(progress.fuel));
+            if wanted.is_break() || now == told {
+                return wanted;
             }
             told = now;
             (self.watch)(Step::Within(if alone { now } else { 0 }))
         };
         let permit = self.permits.take();
         let host = Arc::clone(&self.host);
-        let ran = backtest::run_quick::<Recorder>(&setup, recording, host, &mut watch);
+        let ran = backtest::run_quick::<Recorder>(&setup, recording, pace, host, &mut watch);
         drop(permit);
         match ran {
             Ok((recorder, summary)) => Ok(recorder.outcome(balance, summary)),
@@ -99,14 +121,6 @@ impl Runner<'_> {
             Err(BacktestError::Cancelled) => Err(RunError::Cancelled),
             Err(BacktestError::Stopped(never)) => match never {},
         }
-    }
-
-    /// Runs a spec over all quotes.
-    ///
-    /// # Errors
-    /// [`RunError::Refused`], [`RunError::Cancelled`].
-    pub fn run_whole(&self, spec: &Spec) -> Result<Outcome, RunError> {
-        self.run(spec, (Millis(i64::MIN), Millis(i64::MAX)), spec.account.balance, true)
     }
 }
 

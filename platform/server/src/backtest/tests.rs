@@ -2,7 +2,7 @@
 //! goes through the sandbox is tried in `api/tests/backtests.rs` and `cli/tests.rs`.
 
 use super::{
-    certificate::{About, Certificate, No, Statement},
+    certificate::{About, Certificate, No, Proof, Statement, Uncertified},
     *,
 };
 use crate::signing::{PublishedKey, PublishedKeys, Signatory};
@@ -36,10 +36,12 @@ use std::sync::{
 const MONDAY: Millis = Millis(1_399_248_000_000);
 const DAYS: i64 = 10;
 
-/// Opens every `every` bars and closes after `hold` more.
+/// Opens every `every` bars and closes after `hold` more. When it peeks, it opens the way that the bar after will go, where
+/// that lies in the run.
 struct Beat {
     every: u64,
     hold: u64,
+    peeks: bool,
     bars: u64,
     open: Option<(PositionId, u64)>,
 }
@@ -64,7 +66,11 @@ impl Strategy for Beat {
                 return Ok(index + 1);
             }
             if self.bars.is_multiple_of(self.every) && self.open.is_none() {
-                let side = if (self.bars / self.every).is_multiple_of(2) { Side::Buy } else { Side::Sell };
+                let rises = match (self.peeks, bars.close.get(index + 1)) {
+                    (true, Some(next)) => *next > bars.close[index],
+                    _ => (self.bars / self.every).is_multiple_of(2),
+                };
+                let side = if rises { Side::Buy } else { Side::Sell };
                 actions.push(Action::Open { side, lots: "0.1".parse().unwrap(), stop_loss: None, take_profit: None });
                 return Ok(index + 1);
             }
@@ -92,13 +98,60 @@ impl Strategy for Beat {
     }
 }
 
+/// Does nothing, and is stopped by the host at one of its bars.
+struct Late {
+    bars: u64,
+    at: u64,
+}
+
+impl Strategy for Late {
+    fn hooks(&self) -> Hooks {
+        Hooks { bars: true, ticks: false, history_bars: 0 }
+    }
+
+    fn on_history(&mut self, bars: BarRun<'_>) -> Result<(), PluginFault> {
+        self.bars += bars.len() as u64;
+        Ok(())
+    }
+
+    fn on_bars(&mut self, bars: BarRun<'_>, _: &mut Vec<Action>) -> Result<usize, PluginFault> {
+        let first = self.bars + 1;
+        self.bars += bars.len() as u64;
+        if (first..=self.bars).contains(&self.at) {
+            return Err(PluginFault::Host("Stopped at its deadline.".to_owned()));
+        }
+        Ok(bars.len())
+    }
+
+    fn on_ticks(&mut self, ticks: TickRun<'_>, _: &mut Vec<Action>) -> Result<usize, PluginFault> {
+        Ok(ticks.len())
+    }
+
+    fn on_order_update(&mut self, _: Millis, _: &OrderUpdate, _: &mut Vec<Action>) -> Result<(), PluginFault> {
+        Ok(())
+    }
+
+    fn on_timer(&mut self, _: Millis, _: &mut Vec<Action>) -> Result<(), PluginFault> {
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, PluginFault> {
+        Ok(self.bars.to_le_bytes().to_vec())
+    }
+}
+
 struct Host;
 
 impl PluginHost for Host {
     fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, PluginFault> {
         let settings: Value = serde_json::from_str(&start.deployment.plugin.settings).unwrap();
         let number = |name: &str| settings[name].as_u64().ok_or_else(|| PluginFault::Plugin(format!("no {name}")));
-        Ok(Box::new(Beat { every: number("every")?, hold: number("hold")?, bars: 0, open: None }))
+        if let Some(at) = settings["late"].as_u64() {
+            let bars = start.restore.map_or(0, |state| u64::from_le_bytes(state.try_into().unwrap()));
+            return Ok(Box::new(Late { bars, at }));
+        }
+        let peeks = settings["peeks"].as_bool().unwrap_or(false);
+        Ok(Box::new(Beat { every: number("every")?, hold: number("hold")?, peeks, bars: 0, open: None }))
     }
 
     fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, PluginFault> {
@@ -158,11 +211,20 @@ fn grid() -> Grid {
     Grid::from([("every".to_owned(), numbers(&[10, 20, 30])), ("hold".to_owned(), numbers(&[3, 7]))])
 }
 
-fn run_on(recorded: &Recorded, spec: &Spec, threads: usize) -> Result<Report, RunError> {
+fn make_on<T>(
+    recorded: &Recorded,
+    spec: &Spec,
+    threads: usize,
+    make: impl FnOnce(&Runner<'_>, &Spec) -> Result<T, RunError>,
+) -> Result<T, RunError> {
     let (instrument, permits) = (eurusd(), Permits::new(threads));
     let watch = |_| ControlFlow::Continue(());
     let runner = Runner { instrument: &instrument, recorded, host: Arc::new(Host), permits: &permits, watch: &watch };
-    Report::make(&runner, spec)
+    make(&runner, spec)
+}
+
+fn run_on(recorded: &Recorded, spec: &Spec, threads: usize) -> Result<Report, RunError> {
+    make_on(recorded, spec, threads, Report::make)
 }
 
 fn run(spec: &Spec, threads: usize) -> Report {
@@ -300,7 +362,8 @@ fn certified() -> (Spec, Report, Certificate) {
     let report = run(&spec, 1);
     let instrument = eurusd();
     let about = About { issuer: "https://aurora.example", backtest: "bkt_x", at: MONDAY, instrument: &instrument };
-    let certificate = Certificate::sign(&spec, &report, &about, &Signatory::for_tests(1)).unwrap();
+    let certificate =
+        Certificate::sign(&spec, &report, &about, &Signatory::for_tests(1), Proof::for_tests(&report)).unwrap();
     (spec, report, certificate)
 }
 
@@ -310,7 +373,7 @@ fn verify(text: &str, keys: &PublishedKeys, recorded: &Recorded) -> Result<(), N
     certificate.is_by(keys)?;
     let (spec, _) = certificate.spec()?;
     certificate.is_on(recorded)?;
-    let report = run_on(recorded, &spec, 1).map_err(|error| No::Run(error.to_string()))?;
+    let report = make_on(recorded, &spec, 1, Report::stepped).map_err(|error| No::Run(error.to_string()))?;
     certificate.is_of(&report)
 }
 
@@ -361,9 +424,50 @@ fn each_field_that_is_altered_is_a_no() {
     let (spec, report, _) = certified();
     let instrument = eurusd();
     let about = About { issuer: "https://aurora.example", backtest: "bkt_x", at: MONDAY, instrument: &instrument };
-    let forged = Certificate::sign(&spec, &report, &about, &Signatory::for_tests(2)).unwrap();
+    let forged =
+        Certificate::sign(&spec, &report, &about, &Signatory::for_tests(2), Proof::for_tests(&report)).unwrap();
     let read = Certificate::read(&forged.to_text()).unwrap();
     assert!(matches!(read.is_by(&keys), Err(No::Stranger(_))));
+}
+
+/// The gate tries a strategy with the settings that its form proposes. What others switch on is found here.
+#[test]
+fn a_strategy_that_reads_the_next_bar_is_not_certified() {
+    let (recorded, honest) = (Recorded::ticks(ticks()), spec(Kind::Single));
+    let (report, proof) = make_on(&recorded, &honest, 1, Report::certifiable).unwrap();
+    assert_eq!(proof, Ok(Proof::for_tests(&report)));
+    let mut peeking = honest;
+    peeking.strategy.settings = r#"{"every":20,"hold":7,"peeks":true}"#.to_owned();
+    let (report, proof) = make_on(&recorded, &peeking, 1, Report::certifiable).unwrap();
+    assert_eq!(proof, Err(Uncertified::Differs));
+    // The settings that are certified are those that did best, whatever a sweep began with.
+    let mut values = Grid::from([("peeks".to_owned(), vec![json!(true)])]);
+    values.extend(grid());
+    let sweep = Spec { kind: Kind::Sweep { grid: values, rank: Rank::NetProfit }, ..spec(Kind::Single) };
+    let (_, swept) = make_on(&recorded, &sweep, 2, Report::certifiable).unwrap();
+    assert_eq!(swept, Err(Uncertified::Differs));
+    // And where somebody signed it all the same, whoever checks it hears no.
+    let (key, instrument) = (Signatory::for_tests(1), eurusd());
+    let about = About { issuer: "https://aurora.example", backtest: "bkt_x", at: MONDAY, instrument: &instrument };
+    let signed = Certificate::sign(&peeking, &report, &about, &key, Proof::for_tests(&report)).unwrap();
+    let checked = verify(&signed.to_text(), &published(&key), &recorded);
+    assert!(matches!(checked, Err(No::Result { .. })), "{checked:?}");
+    // A proof is of one result.
+    let other = Certificate::sign(&peeking, &report, &about, &key, Proof::for_tests(&run(&spec(Kind::Single), 1)));
+    assert_eq!(other, Err(Uncertified::Differs));
+}
+
+/// What the host stopped says something of the machine: it may come to something else on another, or tomorrow.
+#[test]
+fn what_the_host_stopped_is_not_certified() {
+    let mut late = spec(Kind::Single);
+    late.strategy.settings = r#"{"late":700}"#.to_owned();
+    let recorded = Recorded::ticks(ticks());
+    let (report, proof) = make_on(&recorded, &late, 1, Report::certifiable).unwrap();
+    assert_eq!((report.outcome.faults, report.outcome.host_faults), (1, 1));
+    assert_eq!(proof, Err(Uncertified::Stopped));
+    let stepped = make_on(&recorded, &late, 1, Report::stepped).unwrap();
+    assert_eq!(stepped.result_digest, report.result_digest, "by its result alone nobody would know");
 }
 
 /// Even the brand itself cannot sign what did not happen: what is said is run again.
@@ -373,7 +477,9 @@ fn each_thing_that_is_bound_is_checked_by_running_it_again() {
     let (key, instrument, recorded) = (Signatory::for_tests(1), eurusd(), Recorded::ticks(ticks()));
     let keys = published(&key);
     let about = About { issuer: "https://aurora.example", backtest: "bkt_x", at: MONDAY, instrument: &instrument };
-    let signed = |spec: &Spec, report: &Report| Certificate::sign(spec, report, &about, &key).unwrap().to_text();
+    let signed = |spec: &Spec, report: &Report| {
+        Certificate::sign(spec, report, &about, &key, Proof::for_tests(report)).unwrap().to_text()
+    };
     let said = |change: &dyn Fn(&mut Spec, &mut Report)| {
         let (mut spec, mut report) = (spec.clone(), report.clone());
         change(&mut spec, &mut report);
@@ -412,7 +518,9 @@ fn each_thing_that_is_bound_is_checked_by_running_it_again() {
     }
     // Lots are no part of the terms; a walk-forward has no certificate.
     let forward = Kind::Forward { grid: grid(), rank: Rank::Sharpe, choose_days: 4, try_days: 3 };
-    assert!(Certificate::sign(&Spec { kind: forward, ..spec.clone() }, &report, &about, &key).is_none());
+    let forward = Spec { kind: forward, ..spec.clone() };
+    let proof = Proof::for_tests(&report);
+    assert_eq!(Certificate::sign(&forward, &report, &about, &key, proof), Err(Uncertified::ManyRuns));
     assert!(report.outcome.trades.iter().all(|t| t.lots == "0.1".parse::<Lots>().unwrap()));
 }
 

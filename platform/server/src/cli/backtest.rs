@@ -5,8 +5,8 @@ use super::{CliError, open, tenant};
 use crate::{
     audit::{self, Act, Actor, Entry, Origin},
     backtest::{
-        AccountSpec, Grid, Kind, Market, NoReport, Permits, PluginSpec, Rank, Report, Runner, Source, Spec,
-        certificate::{About, Certificate},
+        AccountSpec, Grid, Kind, Market, NoReport, Permits, PluginSpec, Rank, Report, RunError, Runner, Source, Spec,
+        certificate::{About, Certificate, Proof},
         equity_csv,
         figures::figures,
         html, trades_csv,
@@ -168,13 +168,18 @@ impl Bench {
         Ok(Self { host: Arc::new(host), plugins, market })
     }
 
-    /// Runs a test on all cores.
-    pub fn run(&self, spec: &Spec, instrument: &Instrument) -> Result<Report, NoReport> {
+    /// Runs a test on all cores, by what makes its report.
+    pub fn run<T>(
+        &self,
+        spec: &Spec,
+        instrument: &Instrument,
+        make: impl FnOnce(&Runner<'_>, &Spec) -> Result<T, RunError>,
+    ) -> Result<T, NoReport> {
         let recorded = self.market.read(spec)?;
         let (permits, watch) = (Permits::one_a_core(), |_| ControlFlow::Continue(()));
         let runner =
             Runner { instrument, recorded: &recorded, host: Arc::clone(&self.host), permits: &permits, watch: &watch };
-        Ok(Report::make(&runner, spec)?)
+        Ok(make(&runner, spec)?)
     }
 }
 
@@ -199,12 +204,16 @@ pub(super) async fn run(
         let text = format!("{} is quoted in {}: set --currency to it", instrument.symbol, instrument.quote);
         return Err(CliError::Backtest(text));
     }
-    let (spec, report) = tokio::task::block_in_place(|| {
-        bench
-            .run(&spec, &instrument)
-            .map(|report| (spec, report))
-            .map_err(|error| CliError::Backtest(error.to_string()))
-    })?;
+    let certifies = args.certificate.is_some();
+    let ran = tokio::task::block_in_place(|| {
+        bench.run(&spec, &instrument, |runner, spec| {
+            if certifies {
+                return Report::certifiable(runner, spec).map(|(report, proof)| (report, Some(proof)));
+            }
+            Report::make(runner, spec).map(|report| (report, None))
+        })
+    });
+    let (report, proof) = ran.map_err(|error| CliError::Backtest(error.to_string()))?;
     print(&spec, &report, out)?;
     let write = |path: &Option<PathBuf>, bytes: &dyn Fn() -> Result<Vec<u8>, csv::Error>| match path {
         Some(path) => {
@@ -216,8 +225,9 @@ pub(super) async fn run(
     write(&args.html, &|| Ok(html(&spec, &report, "Marque").into_bytes()))?;
     write(&args.trades, &|| trades_csv(&report))?;
     write(&args.equity, &|| equity_csv(&report))?;
-    if let (Some(path), Some(slug)) = (&args.certificate, &args.signed_by) {
-        let text = certify(config, clock, slug, (&spec, &report), &instrument).await?;
+    if let (Some(path), Some(slug), Some(proof)) = (&args.certificate, &args.signed_by, proof) {
+        let proof = proof.map_err(|reason| CliError::Backtest(reason.to_string()))?;
+        let text = certify(config, clock, slug, (&spec, &report, proof), &instrument).await?;
         std::fs::write(path, text).map_err(|source| CliError::Unwritable { path: path.clone(), source })?;
         writeln!(out, "Certificate: {}", path.display())?;
     }
@@ -228,7 +238,7 @@ async fn certify(
     config: &Config,
     clock: &Clock,
     slug: &Slug,
-    (spec, report): (&Spec, &Report),
+    (spec, report, proof): (&Spec, &Report, Proof),
     instrument: &Instrument,
 ) -> Result<String, CliError> {
     let store = open(config).await?;
@@ -239,8 +249,8 @@ async fn certify(
     let issuer = format!("https://{}", definition.hosts.first().map_or("unknown", String::as_str));
     let backtest = BacktestId(secrets::new_id(clock.now())?).to_string();
     let about = About { issuer: &issuer, backtest: &backtest, at: clock.now(), instrument };
-    let none = || CliError::Backtest("a walk-forward has no certificate: certify one of its runs".to_owned());
-    let certificate = Certificate::sign(spec, report, &about, &key).ok_or_else(none)?;
+    let certificate = Certificate::sign(spec, report, &about, &key, proof);
+    let certificate = certificate.map_err(|reason| CliError::Backtest(reason.to_string()))?;
     let details = [("result", &certificate.statement.result), ("plugin", &certificate.statement.plugin)];
     let entry = Entry {
         at: clock.now(),

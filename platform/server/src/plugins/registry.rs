@@ -22,8 +22,9 @@ use marque_sandbox::{
     Limits,
     gate::{Gate, Report, Told, WorkerLimits},
 };
-use marque_store::{AuthorKey, NewPlugin, Release, Store, StoreError};
+use marque_store::{AuthorKey, NewPlugin, Release, StoreError};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::{path::PathBuf, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -103,7 +104,6 @@ pub struct Submission {
 /// [`ProblemCode::Invalid`] with every fatal finding of the gate, or when the signature does not fit;
 /// [`ProblemCode::Conflict`] when name, version or component are taken.
 pub async fn publish(
-    store: &Store,
     who: &SignedIn,
     gatekeeper: &Gatekeeper,
     wanted: Submission,
@@ -113,10 +113,14 @@ pub async fn publish(
     if wanted.changelog.len() > CHANGELOG_BYTES_MAX {
         return Err(field("changelog", format!("at most {CHANGELOG_BYTES_MAX} bytes")));
     }
-    // Before the work of the gate: who has no key here publishes nothing.
+    // Before the work of the gate: who has no key here publishes nothing, nor what is there or has no room.
     let key = who.db().author_key(who.user, &wanted.public_key).await?;
     let key = key.filter(|key| key.revoked_at.is_none());
     let key = key.ok_or_else(|| field("public_key", "not one of your keys here; register it first".to_owned()))?;
+    let bytes = PluginDigest(Sha256::digest(&wanted.component).into());
+    if let Some(refused) = who.db().release_refused(who.user, bytes).await? {
+        return Err(not_published(&refused));
+    }
     let (report, component) = (gatekeeper.judge(wanted.component.clone()).await?, wanted.component);
     let (told, digest) = accepted(&report)?;
     let contract = report.contract.clone().unwrap_or_else(|| "1.0".to_owned());
@@ -148,12 +152,15 @@ pub async fn publish(
         created_at: now,
         decided_at: None,
     };
-    store.system("store a release's component").put_artifact(digest, &component).await?;
-    if let Some(taken) = who.db().add_release(&release).await? {
-        return Err(Problem::new(ProblemCode::Conflict, format!("It is not published: {taken}.")));
+    if let Some(taken) = who.db().add_release(&release, &component).await? {
+        return Err(not_published(&taken));
     }
     record(who, Act::PluginPublished, &release).await?;
     Ok(release)
+}
+
+fn not_published(taken: &str) -> Problem {
+    Problem::new(ProblemCode::Conflict, format!("It is not published: {taken}."))
 }
 
 /// What a report says of a component that the gate accepts; else a problem that teaches.

@@ -260,8 +260,7 @@ async fn report_file(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poe
 #[handler]
 async fn certificate_file(who: SignedIn, Path(id): Path<String>) -> poem::Result<Response> {
     let (backtest, _, _, certificate) = finished(&who, &id).await?;
-    let none = || Problem::new(ProblemCode::Conflict, "A walk-forward is many runs and has no certificate.");
-    let text = certificate.ok_or_else(none)?;
+    let text = certificate.ok_or_else(|| request::uncertified(&backtest))?;
     exported(&who, backtest.id, "certificate.json").await?;
     Ok(file(text.into_bytes(), "application/json", backtest.id, "certificate.json"))
 }

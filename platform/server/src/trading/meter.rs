@@ -181,6 +181,27 @@ pub async fn gate(db: &TenantDb, plan: &Plan, owner: UserId, now: Millis) -> Res
     over(plan, used.fuel).map_or(Ok(()), |reason| Err(Problem::new(ProblemCode::PlanRefused, reason)))
 }
 
+/// Refuses a backtest on a plan that has nothing left for it: what strategies and backtests used today counts together. It
+/// is one-sided: no test ends what trades.
+///
+/// # Errors
+/// [`ProblemCode::PlanRefused`] with the limit and when it begins anew.
+pub async fn gate_tests(db: &TenantDb, plan: &Plan, owner: UserId, now: Millis) -> Result<(), Problem> {
+    let Some(limit) = plan.quotas.fuel_per_day else { return Ok(()) };
+    let day = beginning(now, DAY_MS);
+    let traded = db.usage_total(Whose::User(owner), day, Millis(i64::MAX)).await?.fuel;
+    if traded.saturating_add(db.fuel_of_backtests(owner, day).await?) < limit {
+        return Ok(());
+    }
+    let (name, limit) = (&plan.name, millions(limit));
+    Err(Problem::new(
+        ProblemCode::PlanRefused,
+        format!(
+            "The plan {name} has {limit} instructions a day for strategies and backtests together, and today's are used up. Start it again tomorrow (UTC), or choose a larger plan."
+        ),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

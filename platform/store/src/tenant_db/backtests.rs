@@ -2,7 +2,8 @@
 
 use super::{TenantDb, lists::cut};
 use crate::{
-    entity::{backtest_reports, backtests, signing_keys},
+    codec,
+    entity::{backtest_reports, backtest_usage, backtests, signing_keys},
     error::StoreError,
     page::{PAGE_MAX, Page, Paged, Whose},
     record::{Backtest, BacktestReport, BacktestStatus as Status, SigningKey},
@@ -13,10 +14,18 @@ use marque_domain::{
     id::{BacktestId, SigningKeyId, UserId},
     time::Millis,
 };
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
+};
 
 /// Backtests of a tenant that wait or run, at most.
 pub const BACKTESTS_UNFINISHED_MAX: u64 = 1_000;
+/// How often a backtest is begun, at most: who ran it fell silent every time.
+pub const BACKTEST_ATTEMPTS_MAX: i64 = 2;
+/// What its owner reads then.
+const GIVEN_UP: &str = "It was begun twice, and both times the server that ran it stopped before the end. It is not begun \
+     again. Try less time, fewer combinations or other settings; if that fails too, tell us.";
 /// Signing keys that are kept, at most.
 const KEYS_MAX: u64 = 100;
 
@@ -53,6 +62,7 @@ impl TenantDb {
             started_at: None,
             heard_at: None,
             finished_at: None,
+            attempts: 0,
         };
         tx.insert::<Entity>(vec![row], None).await?;
         tx.commit().await?;
@@ -101,17 +111,28 @@ impl TenantDb {
         rows.await?.into_iter().map(decode).collect()
     }
 
-    /// Takes a backtest to run it. Of many who try at once, one does.
+    /// Takes a backtest to run it. Of many who try at once, one does. Of one that was taken [`BACKTEST_ATTEMPTS_MAX`] times
+    /// and not given back nobody does: it may be what ends whoever runs it, and has failed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_backtest(&self, id: BacktestId, now: Millis, silent_since: Millis) -> Result<bool, StoreError> {
         let tx = self.write().await?;
+        let given_up = tx
+            .update::<Entity>()
+            .filter(C::Id.eq(id.0))
+            .filter(is_free(silent_since))
+            .filter(C::Attempts.gte(BACKTEST_ATTEMPTS_MAX))
+            .col_expr(C::Status, Expr::val(Status::Failed.name()))
+            .col_expr(C::Fault, Expr::val(GIVEN_UP))
+            .col_expr(C::FinishedAt, Expr::val(now.0));
+        tx.run_update(given_up).await?;
         let update = tx
             .update::<Entity>()
             .filter(C::Id.eq(id.0))
             .filter(is_free(silent_since))
             .col_expr(C::Status, Expr::val(Status::Running.name()))
+            .col_expr(C::Attempts, Expr::col(C::Attempts).add(1_i64))
             .col_expr(C::StartedAt, Expr::val(now.0))
             .col_expr(C::HeardAt, Expr::val(now.0))
             .col_expr(C::Done, Expr::val(0_i64));
@@ -140,7 +161,7 @@ impl TenantDb {
         Ok(row.is_none_or(|row| row.cancel_asked != 0))
     }
 
-    /// Gives a running backtest back: it waits again.
+    /// Gives a running backtest back: it waits again, and was not begun in vain.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -150,6 +171,7 @@ impl TenantDb {
             .update::<Entity>()
             .filter(C::Id.eq(id.0))
             .filter(C::Status.eq(Status::Running.name()))
+            .col_expr(C::Attempts, Expr::col(C::Attempts).sub(1_i64))
             .col_expr(C::Status, Expr::val(Status::Queued.name()));
         tx.run_update(update).await?;
         tx.commit().await
@@ -214,6 +236,35 @@ impl TenantDb {
         tx.run_update(waiting).await?;
         tx.commit().await?;
         Ok((self.backtest(whose, id).await?, first))
+    }
+
+    /// Adds to what a person's backtests used in an hour.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenReference`] when this tenant has no such user; [`StoreError::Unavailable`].
+    pub async fn meter_backtest(&self, user: UserId, hour: Millis, fuel: u64) -> Result<(), StoreError> {
+        use backtest_usage::{Column as U, Entity, Model};
+        let tx = self.write().await?;
+        let row = Model { tenant_id: tx.tenant_id(), user_id: user.0, hour: hour.0, fuel: codec::amount(fuel) };
+        let sum = Expr::col((Entity, U::Fuel)).add(Expr::col((Alias::new("excluded"), U::Fuel)));
+        let add = OnConflict::columns([U::TenantId, U::UserId, U::Hour]).value(U::Fuel, sum).to_owned();
+        tx.insert::<Entity>(vec![row], Some(add)).await?;
+        tx.commit().await
+    }
+
+    /// What a person's backtests used since the hour of `from`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fuel_of_backtests(&self, user: UserId, from: Millis) -> Result<u64, StoreError> {
+        use backtest_usage::{Column as U, Entity};
+        let tx = self.read().await?;
+        let rows = tx.find::<Entity>().filter(U::UserId.eq(user.0)).filter(U::Hour.gte(from.0));
+        // A sum has another type on each database; a cast makes them alike.
+        let rows = rows.select_only().expr(U::Fuel.sum().cast_as("BIGINT"));
+        let sum = tx.tuples::<_, (Option<i64>,)>(rows).await?.into_iter().find_map(|(sum,)| sum);
+        tx.end().await;
+        Ok(codec::count(sum.unwrap_or_default()))
     }
 
     /// Forgets a person's oldest finished backtests beyond the newest `kept`. Answers how many.

@@ -11,7 +11,7 @@ use crate::{
 };
 use marque_domain::{
     id::{AuthorKeyId, PluginId, UserId},
-    plugin::ReleaseStatus,
+    plugin::{PluginDigest, ReleaseStatus},
     time::Millis,
 };
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr};
@@ -101,18 +101,31 @@ impl TenantDb {
         Ok(author_key(row))
     }
 
-    /// Keeps a release that the gate has accepted. A name belongs to who published it first, a version is published
-    /// once, and so is a component. Answers which of these it is, in words, when it is not kept.
+    /// Why nothing of an author's with this component can be kept, in words, as far as that can be said before it is known
+    /// what it is: it is published already, or too many of theirs wait.
     ///
     /// # Errors
-    /// [`StoreError::BrokenReference`] when the component or the key is not stored; [`StoreError::Conflict`] when
-    /// somebody was faster; [`StoreError::Unavailable`].
-    pub async fn add_release(&self, release: &Release) -> Result<Option<String>, StoreError> {
+    /// [`StoreError::Unavailable`].
+    pub async fn release_refused(&self, user: UserId, digest: PluginDigest) -> Result<Option<String>, StoreError> {
+        let tx = self.read().await?;
+        let refused = full_or_known(&tx, user, digest).await;
+        tx.end().await;
+        refused
+    }
+
+    /// Keeps a release that the gate has accepted, with its component. A name belongs to who published it first, a version
+    /// is published once, and so is a component. Answers which of these it is, in words, when nothing is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenReference`] when the key is not stored; [`StoreError::Conflict`] when somebody was faster;
+    /// [`StoreError::Unavailable`].
+    pub async fn add_release(&self, release: &Release, component: &[u8]) -> Result<Option<String>, StoreError> {
         let tx = self.write().await?;
         if let Some(conflict) = conflict(&tx, release).await? {
             tx.end().await;
             return Ok(Some(conflict));
         }
+        tx.keep_artifact(release.plugin.digest, component).await?;
         let row = codec::release_row(tx.tenant_id(), release);
         tx.insert::<plugin_releases::Entity>(vec![row], None).await?;
         tx.commit().await?;
@@ -259,13 +272,19 @@ async fn conflict(tx: &TenantTx, release: &Release) -> Result<Option<String>, St
     if tx.all(shipped).await?.iter().any(|row| !known(row.id)) {
         return Ok(Some(format!("the name {name} is taken by a plugin of the platform")));
     }
-    let digest = release.plugin.digest.0.to_vec();
+    full_or_known(tx, release.user, release.plugin.digest).await
+}
+
+/// Whether a component is published already, or as many releases of its author wait as may.
+async fn full_or_known(tx: &TenantTx, user: UserId, digest: PluginDigest) -> Result<Option<String>, StoreError> {
+    use plugin_releases::{Column as C, Entity};
+    let digest = digest.0.to_vec();
     if tx.one(tx.find::<Entity>().filter(C::Digest.eq(digest.clone()))).await?.is_some()
         || tx.one(tx.find::<plugins::Entity>().filter(plugins::Column::Digest.eq(digest))).await?.is_some()
     {
         return Ok(Some("this very component is published already".to_owned()));
     }
-    let waiting = tx.find::<Entity>().filter(C::UserId.eq(release.user.0));
+    let waiting = tx.find::<Entity>().filter(C::UserId.eq(user.0));
     let waiting = waiting.filter(C::Status.eq(ReleaseStatus::Pending.name())).limit(RELEASES_PENDING_MAX);
     let waiting = tx.all(waiting).await?.len();
     Ok(u64::try_from(waiting)

@@ -3,7 +3,9 @@
 use super::{TenantDb, lists::cut};
 use crate::{
     codec::{self, count},
-    entity::{decisions, deployment_shadows, deployment_switches, deployment_usage, shadow_differences, users},
+    entity::{
+        backtest_usage, decisions, deployment_shadows, deployment_switches, deployment_usage, shadow_differences, users,
+    },
     error::StoreError,
     page::{PAGE_MAX, Page, Paged, Whose},
     record::{DeploymentUsage, NumberedDifference, PlanUsage, ShadowReport},
@@ -251,7 +253,7 @@ impl TenantDb {
         Ok(rows.into_iter().map(|(user, fuel)| (UserId(user), count(fuel.unwrap_or_default()))).collect())
     }
 
-    /// Forgets what was used before an hour; answers how many rows that were.
+    /// Forgets what was used before an hour, by backtests too; answers how many rows that were.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -259,6 +261,8 @@ impl TenantDb {
         use deployment_usage::{Column as C, Entity};
         let tx = self.write().await?;
         let gone = tx.run_delete(tx.delete::<Entity>().filter(C::Hour.lt(before.0))).await?;
+        let tested = tx.delete::<backtest_usage::Entity>().filter(backtest_usage::Column::Hour.lt(before.0));
+        let gone = gone + tx.run_delete(tested).await?;
         tx.commit().await?;
         Ok(gone)
     }

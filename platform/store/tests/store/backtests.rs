@@ -3,7 +3,7 @@
 use crate::harness::*;
 use marque_domain::{
     id::{BacktestId, SigningKeyId, UserId},
-    time::Millis,
+    time::{HOUR_MS, Millis},
 };
 use marque_store::{Backtest, BacktestReport, BacktestStatus as Status, Page, SigningKey, StoreError, TenantDb, Whose};
 
@@ -11,10 +11,12 @@ on_both!(
     a_backtest_runs_its_course,
     one_of_many_takes_it,
     a_silent_runner_loses_it,
+    what_ends_every_runner_fails,
     a_cancelled_one_ends,
     room_is_limited,
     old_ones_are_forgotten,
     anothers_are_not_there,
+    what_they_use_adds_up,
     a_first_key_is_kept,
 );
 
@@ -99,6 +101,25 @@ async fn a_silent_runner_loses_it(bench: Bench) {
     assert_eq!(db.waiting_backtests(SILENT).await.unwrap().len(), 1);
 }
 
+async fn what_ends_every_runner_fails(bench: Bench) {
+    let db = bench.db(AURORA);
+    let user = 1;
+    let id = taken(&db, 7, user).await.id;
+    // Who closes in order gives it back: that is no attempt.
+    for _ in 0..3 {
+        db.give_backtest_back(id).await.unwrap();
+        assert!(db.claim_backtest(id, NOW, SILENT).await.unwrap());
+    }
+    let second = NOW.plus(60_000);
+    assert!(db.claim_backtest(id, second, second).await.unwrap());
+    let third = second.plus(60_000);
+    assert!(!db.claim_backtest(id, third, third).await.unwrap());
+    let failed = db.backtest(Whose::User(UserId(user)), id).await.unwrap();
+    assert_eq!((failed.status, failed.finished_at), (Status::Failed, Some(third)));
+    assert!(failed.fault.is_some_and(|fault| fault.contains("begun twice")));
+    assert_eq!(db.waiting_backtests(third.plus(60_000)).await.unwrap(), [], "nobody waits for it any more");
+}
+
 async fn a_cancelled_one_ends(bench: Bench) {
     let db = bench.db(AURORA);
     let user = 1;
@@ -162,6 +183,28 @@ async fn anothers_are_not_there(bench: Bench) {
     assert!(!borealis.claim_backtest(mine.id, NOW, NOW.plus(1_000_000)).await.unwrap());
     borealis.forget_backtests(UserId(ann), 0).await.unwrap();
     assert_eq!(aurora.backtest(Whose::User(UserId(ann)), mine.id).await.unwrap().status, Status::Done);
+}
+
+async fn what_they_use_adds_up(bench: Bench) {
+    let (aurora, borealis) = (bench.db(AURORA), bench.db(BOREALIS));
+    let (ann, bob) = (UserId(1), UserId(2));
+    let hour = |number: i64| Millis(number * HOUR_MS);
+    for (user, number, fuel) in [(ann, 1, 100), (ann, 1, 20), (ann, 2, 3), (bob, 2, 7)] {
+        aurora.meter_backtest(user, hour(number), fuel).await.unwrap();
+    }
+    for (db, user, from, sum) in [
+        (&aurora, ann, 0, 123),
+        (&aurora, ann, 2, 3),
+        (&aurora, ann, 3, 0),
+        (&aurora, bob, 0, 7),
+        (&borealis, ann, 0, 0),
+    ] {
+        assert_eq!(db.fuel_of_backtests(user, hour(from)).await.unwrap(), sum, "{user:?} from {from}");
+    }
+    let stranger = aurora.meter_backtest(UserId(999), hour(1), 1).await;
+    assert!(matches!(stranger, Err(StoreError::BrokenReference(_))));
+    assert_eq!(aurora.forget_usage(hour(2)).await.unwrap(), 1);
+    assert_eq!(aurora.fuel_of_backtests(ann, hour(0)).await.unwrap(), 3);
 }
 
 async fn a_first_key_is_kept(bench: Bench) {

@@ -34,6 +34,8 @@ async fn an_empty_sqlite_file_is_refused_until_migrated() {
         "0013_ea_files",
         "0014_activation_nonces",
         "0015_indexes",
+        "0016_backtest_attempts",
+        "0017_backtest_usage",
     ];
     assert_eq!(pending, &all);
     assert!(refusal.to_string().contains("marque migrate"));

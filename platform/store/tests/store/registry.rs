@@ -6,7 +6,7 @@ use marque_domain::{
     plugin::{Channel, PluginDigest, PluginKind, ReleaseStatus},
     time::Millis,
 };
-use marque_store::{AUTHOR_KEYS_MAX, AuthorKey, NewPlugin, RELEASES_PENDING_MAX, Release, StoreError, Whose};
+use marque_store::{AUTHOR_KEYS_MAX, AuthorKey, NewPlugin, RELEASES_PENDING_MAX, Release, StoreError, TenantDb, Whose};
 
 on_both!(
     a_release_enters_the_catalogue_when_it_is_approved,
@@ -51,15 +51,17 @@ fn release(id: u8, user: i64, name: &str, version: &str) -> Release {
     }
 }
 
-/// Two authors with a key each, and components with digests of one byte.
+/// Publishes a release, with a component of three bytes.
+async fn add(db: &TenantDb, release: &Release) -> Result<Option<String>, StoreError> {
+    db.add_release(release, &release.plugin.digest.0[..3]).await
+}
+
+/// Two authors with a key each.
 async fn authors(bench: &Bench) {
     for tenant in [AURORA, BOREALIS] {
         for author in [1, 2] {
             bench.db(tenant).add_author_key(&key(author, author)).await.unwrap();
         }
-    }
-    for id in 1..=40 {
-        bench.store.system("test").put_artifact(PluginDigest([id; 32]), &[id; 3]).await.unwrap();
     }
 }
 
@@ -78,7 +80,7 @@ async fn a_release_enters_the_catalogue_when_it_is_approved(bench: Bench) {
         (4, "2.0.0-rc.1", Channel::Beta),
     ] {
         let new = Release { channel, ..release(id, 1, "gap-fade", version) };
-        assert_eq!(db.add_release(&new).await.unwrap(), None);
+        assert_eq!(add(&db, &new).await.unwrap(), None);
         assert_eq!(db.release(Whose::User(UserId(1)), PluginId(i64::from(id))).await.unwrap(), new);
     }
     assert_eq!(offered(Channel::Stable).await, None);
@@ -105,7 +107,7 @@ async fn a_release_enters_the_catalogue_when_it_is_approved(bench: Bench) {
     assert!(matches!(bench.db(BOREALIS).release(Whose::Everyone, PluginId(3)).await, Err(StoreError::NotFound(_))));
     assert_eq!(bench.db(BOREALIS).releases(Whose::Everyone).await.unwrap(), []);
 
-    assert_eq!(db.add_release(&release(5, 1, "gap-fade", "3.0.0")).await.unwrap(), None);
+    assert_eq!(add(&db, &release(5, 1, "gap-fade", "3.0.0")).await.unwrap(), None);
     let refused = db.decide_release(PluginId(5), Some("no"), later).await.unwrap();
     assert_eq!((refused.status, refused.reason.as_str()), (ReleaseStatus::Refused, "no"));
     assert_eq!(offered(Channel::Stable).await, Some(("1.9.0".to_owned(), true)));
@@ -116,30 +118,40 @@ async fn a_release_enters_the_catalogue_when_it_is_approved(bench: Bench) {
 async fn names_versions_and_components_are_taken_once(bench: Bench) {
     authors(&bench).await;
     let db = bench.db(AURORA);
+    bench.store.system("test").put_artifact(PluginDigest([30; 32]), &[30; 3]).await.unwrap();
     db.add_plugin(&release(30, 1, "ema-cross", "1.0.0").plugin, NOW).await.unwrap();
-    assert_eq!(db.add_release(&release(1, 1, "gap-fade", "1.0.0")).await.unwrap(), None);
+    let kept = async |id: u8| bench.store.system("test").artifact(PluginDigest([id; 32])).await.unwrap();
+    assert_eq!(add(&db, &release(1, 1, "gap-fade", "1.0.0")).await.unwrap(), None);
     for (why, other) in [
         ("another author's", release(2, 2, "gap-fade", "2.0.0")),
         ("raise its version", release(2, 1, "gap-fade", "1.0.0")),
         ("of the platform", release(2, 1, "ema-cross", "9.0.0")),
     ] {
-        let taken = db.add_release(&other).await.unwrap();
+        let taken = add(&db, &other).await.unwrap();
         assert!(taken.as_deref().is_some_and(|text| text.contains(why)), "{why}: {taken:?}");
+        assert_eq!((kept(1).await, kept(2).await), (Some(vec![1; 3]), None), "{why}: nothing more is kept");
     }
     let mut same = release(2, 1, "other", "1.0.0");
     same.plugin.digest = PluginDigest([1; 32]);
-    assert!(db.add_release(&same).await.unwrap().is_some_and(|text| text.contains("this very component")));
-    // What is not stored cannot be released; another brand has names of its own.
-    let lost = release(200, 1, "lost", "1.0.0");
-    assert!(matches!(db.add_release(&lost).await, Err(StoreError::BrokenReference(_))));
-    assert_eq!(bench.db(BOREALIS).add_release(&release(1, 2, "gap-fade", "1.0.0")).await.unwrap(), None);
+    assert!(add(&db, &same).await.unwrap().is_some_and(|text| text.contains("this very component")));
+    let said = db.release_refused(UserId(2), PluginDigest([1; 32])).await.unwrap();
+    assert!(said.is_some_and(|text| text.contains("this very component")), "nobody need look at it first");
+    assert_eq!(db.release_refused(UserId(2), PluginDigest([2; 32])).await.unwrap(), None);
+    // Without its release no component is kept; another brand has names of its own.
+    let lost = Release { key: AuthorKeyId(99), ..release(200, 1, "lost", "1.0.0") };
+    assert!(matches!(add(&db, &lost).await, Err(StoreError::BrokenReference(_))));
+    assert_eq!(kept(200).await, None);
+    assert_eq!(add(&bench.db(BOREALIS), &release(1, 2, "gap-fade", "1.0.0")).await.unwrap(), None);
 
     let most = u8::try_from(RELEASES_PENDING_MAX).unwrap();
     for id in 2..=most {
-        assert_eq!(db.add_release(&release(id, 1, "gap-fade", &format!("1.0.{id}"))).await.unwrap(), None);
+        assert_eq!(add(&db, &release(id, 1, "gap-fade", &format!("1.0.{id}"))).await.unwrap(), None);
     }
-    let waits = db.add_release(&release(most + 1, 1, "gap-fade", "5.0.0")).await.unwrap();
+    let waits = add(&db, &release(most + 1, 1, "gap-fade", "5.0.0")).await.unwrap();
     assert!(waits.is_some_and(|text| text.contains("wait for a decision")));
+    assert_eq!(kept(most + 1).await, None);
+    let said = db.release_refused(UserId(1), PluginDigest([99; 32])).await.unwrap();
+    assert!(said.is_some_and(|text| text.contains("wait for a decision")));
 }
 
 async fn keys_are_an_authors_own(bench: Bench) {

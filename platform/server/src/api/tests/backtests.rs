@@ -82,6 +82,26 @@ async fn its_certificate_is_signed_with_the_key_that_anybody_can_fetch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_tests_use_counts_on_the_plan() {
+    let world = World::start().await;
+    // Before anybody asks: what a host is stands in memory for a while.
+    world.limit_fuel(AURORA, "desk", 1_000).await;
+    let ann = world.person(AURORA, "ann").await;
+    let done = finished(&ann, &backtest_body()).await;
+    assert_eq!(done["status"], "done", "the first is let in, whatever it will use: {done}");
+    let db = world.tenant(AURORA).await;
+    let user = db.user_by_email("ann@x.example").await.unwrap().unwrap().id;
+    let used = db.fuel_of_backtests(user, marque_domain::time::Millis(0)).await.unwrap();
+    assert!(used >= 1_000, "{used}");
+    let refused = ann.post("/backtests", &backtest_body()).await;
+    assert_eq!(refused.refusal(), (403, "plan-refused"), "{}", refused.body);
+    assert!(refused.body["detail"].as_str().unwrap().contains("1 thousand instructions a day"), "{}", refused.body);
+    // Another's plan is another's.
+    let bob = world.person(AURORA, "bob").await;
+    assert_eq!(finished(&bob, &backtest_body()).await["status"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sweeps_and_walk_forwards() {
     let world = World::start().await;
     let ann = world.person(AURORA, "ann").await;

@@ -170,6 +170,12 @@ async fn what_does_not_fit_is_not_published() {
     assert!(taken.body["detail"].as_str().unwrap().contains("another author's"), "{}", taken.body);
     let shipped = author.post("/plugins/releases", &signed(&key, "ema-cross", "9.0.0", "stable")).await;
     assert!(shipped.body["detail"].as_str().unwrap().contains("platform"), "{}", shipped.body);
+    // What is refused leaves nothing behind.
+    for (name, version) in [("gap-fades", "5.0.0"), ("ema-cross", "9.0.0")] {
+        let digest = marque_domain::plugin::PluginDigest(Sha256::digest(component(name, version)).into());
+        let kept = world.store.system().artifact(digest).await.unwrap();
+        assert!(kept.is_none(), "{name} {version} is kept");
+    }
     assert_eq!(author.post("/plugins/keys", &json!({ "name": "x", "public_key": key.public() })).await.status, 409);
     let none =
         author.post("/plugins/keys", &json!({ "name": "x", "public_key": BASE64_STANDARD.encode([0; 32]) })).await;

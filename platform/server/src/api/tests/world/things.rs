@@ -94,7 +94,6 @@ impl World {
         };
         db.add_author_key(&key).await.unwrap();
         let digest = PluginDigest(secrets::random_bytes().unwrap());
-        self.store.store.system("test").put_artifact(digest, &digest.0).await.unwrap();
         let release = Release {
             plugin: NewPlugin {
                 id: PluginId(secrets::new_id(NOON).unwrap()),
@@ -117,7 +116,7 @@ impl World {
             created_at: NOON,
             decided_at: None,
         };
-        assert_eq!(db.add_release(&release).await.unwrap(), None);
+        assert_eq!(db.add_release(&release, &digest.0).await.unwrap(), None);
         (release.plugin.id.to_string(), key.id.to_string())
     }
 

@@ -78,6 +78,7 @@ fn trades() -> Vec<Trade> {
                 gross: Money::whole((number * 29 % 47) - 20),
                 origin: if number % 5 == 0 { Origin::StopLoss } else { Origin::Strategy },
             }),
+            left_at: None,
             commission: Money::from_units(70_000_000),
             swap: Money::ZERO,
         }
@@ -106,6 +107,7 @@ fn outcome() -> Outcome {
         refused: 3,
         faults: 0,
         first_fault: None,
+        host_faults: 0,
         days,
         curve,
     }
