@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 pub const LOG_LINES_KEPT: i64 = 2_000;
 
 /// Ids named in one query at most.
-const IDS_MAX: usize = 10_000;
+const IDS_MAX: usize = 8_192;
 
 /// A line that a deployed strategy logged. Its number is given when it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ async fn advance(tx: &TenantTx, of_shard: u32, seq: i64, mark: Vec<u8>) -> Resul
 /// Each touched account's new balance must be its old one plus the batch's cash postings, so by induction a balance is
 /// always the sum of its cash.
 async fn check_balances(tx: &TenantTx, Balances { cash, new }: Balances) -> Result<(), StoreError> {
-    let old = balances(tx, cash.keys().copied().collect()).await?;
+    let old = balances(tx, cash.keys().map(|account| account.0).collect()).await?;
     for (account, cash) in cash {
         let old = old.get(&account).copied().unwrap_or_default();
         let new = new.get(&account).copied().unwrap_or(old);
@@ -152,11 +152,18 @@ async fn check_balances(tx: &TenantTx, Balances { cash, new }: Balances) -> Resu
     Ok(())
 }
 
-async fn balances(tx: &TenantTx, ids: Vec<AccountId>) -> Result<BTreeMap<AccountId, i64>, StoreError> {
+/// The ids, the last of them so often that there are as many as one of few numbers: the database keeps the queries that
+/// name them prepared.
+fn repeated(ids: &[i64]) -> impl Iterator<Item = i64> {
+    let more = ids.len().next_power_of_two() - ids.len();
+    ids.iter().copied().chain(ids.last().copied().into_iter().cycle().take(more))
+}
+
+async fn balances(tx: &TenantTx, ids: Vec<i64>) -> Result<BTreeMap<AccountId, i64>, StoreError> {
     use accounts::{Column as C, Entity};
     let mut found = BTreeMap::new();
     for ids in ids.chunks(IDS_MAX) {
-        let rows = tx.find::<Entity>().filter(C::Id.is_in(ids.iter().map(|id| id.0)));
+        let rows = tx.find::<Entity>().filter(C::Id.is_in(repeated(ids)));
         let rows = rows.select_only().columns([C::Id, C::Balance]);
         found.extend(tx.tuples::<_, (i64, i64)>(rows).await?.into_iter().map(|(id, b)| (AccountId(id), b)));
     }
@@ -183,7 +190,7 @@ async fn write_ledger(tx: &TenantTx, Ledger { ids, heads, lines }: Ledger) -> Re
     for ids in ids.chunks(IDS_MAX) {
         let unbalanced = tx
             .find::<Entity>()
-            .filter(C::TransactionId.is_in(ids.iter().copied()))
+            .filter(C::TransactionId.is_in(repeated(ids)))
             .select_only()
             .column(C::TransactionId)
             .group_by(C::TransactionId)
@@ -220,4 +227,19 @@ async fn write_logs(tx: &TenantTx, lines: &[LogLine]) -> Result<(), StoreError> 
         tx.run_delete(tx.delete::<Entity>().filter(mine).filter(C::Seq.lte(newest - LOG_LINES_KEPT))).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IDS_MAX, repeated};
+
+    #[test]
+    fn queries_name_few_numbers_of_ids() {
+        for (ids, named) in [(0, 0), (1, 1), (2, 2), (3, 4), (130, 256), (IDS_MAX, IDS_MAX)] {
+            let ids: Vec<i64> = (1..).take(ids).collect();
+            assert_eq!(repeated(&ids).count(), named);
+            assert!(repeated(&ids).take(ids.len()).eq(ids.iter().copied()), "all are there, in their order");
+            assert!(repeated(&ids).skip(ids.len()).all(|id| ids.last() == Some(&id)), "and nothing else");
+        }
+    }
 }
