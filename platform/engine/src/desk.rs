@@ -14,6 +14,10 @@ use marque_domain::{
     order::OrderState,
     time::Millis,
 };
+use std::collections::VecDeque;
+
+/// Commits that are under way at most: while one is being written, the next is made ready.
+pub const COMMITS_MAX: usize = 2;
 
 /// What makes effects durable and shows them to whoever watches. An error stops the desk: nothing that
 /// follows from uncommitted facts may leave it.
@@ -27,8 +31,9 @@ pub trait Commit {
     /// When they may not be durable.
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Self::Error>;
 
-    /// Takes the effects and begins to commit them, while the shard takes further commands. One that cannot work beside the
-    /// shard commits here.
+    /// Takes the effects and begins to commit them, while the shard takes further commands. They become durable after all
+    /// that was begun before, or not at all. [`COMMITS_MAX`] are under way at most. One that cannot work beside the shard
+    /// commits here.
     ///
     /// # Errors
     /// When they will not be durable.
@@ -36,7 +41,8 @@ pub trait Commit {
         self.commit(shard, effects)
     }
 
-    /// Waits until what was begun is durable. Called once after each [`Commit::begin`], before the next.
+    /// Waits until the oldest of what was begun is durable. Called once for each [`Commit::begin`], in their order, and for all
+    /// of them before [`Commit::commit`].
     ///
     /// # Errors
     /// When it may not be durable.
@@ -51,10 +57,10 @@ pub struct Desk<V> {
     venue: V,
     /// What happened and is to be committed.
     effects: Effects,
-    /// What is being committed, while the shard goes on.
-    under_way: Option<Effects>,
+    /// What is being committed, oldest first, while the shard goes on.
+    under_way: VecDeque<Effects>,
     /// Memory for the next.
-    spare: Effects,
+    spare: Vec<Effects>,
     reports: Vec<VenueReport>,
 }
 
@@ -63,8 +69,8 @@ impl<V: Venue> Desk<V> {
     #[must_use]
     pub fn new(mut shard: Shard, venue: V) -> Self {
         shard.trades_at_remote(venue.is_remote());
-        let (effects, spare) = Default::default();
-        Self { shard, venue, effects, under_way: None, spare, reports: Vec::new() }
+        let (effects, under_way, spare) = Default::default();
+        Self { shard, venue, effects, under_way, spare, reports: Vec::new() }
     }
 
     /// The shard.
@@ -141,9 +147,12 @@ impl<V: Venue> Desk<V> {
         Ok(answer)
     }
 
-    /// One turn of many: steps the commands while what came before them is being committed, then lets that leave and begins to
-    /// commit what came of all this. So the shard works beside the disk, and each commit holds new orders together with
-    /// the fills of those before. What a command led to is complete when nothing about its account is under way any more.
+    /// One turn of many: steps the commands while what came before them is being committed, and begins to commit what came of
+    /// them and of what left since. So the shard works beside the disk, and each commit holds new orders together with
+    /// the fills of earlier ones. Afterwards all that happened is being committed or is durable. What a command led to is
+    /// complete when nothing about its account is under way any more.
+    ///
+    /// A turn [makes room](Self::make_room) first, and waits for the oldest commit also where it has nothing to begin.
     ///
     /// At most one of the commands, and none of what is under way, may concern an account (see [`Command::account`]): each finds
     /// its account as it would alone. Everything else that the desk does comes between turns, when it [is quiet](Self::is_quiet).
@@ -155,19 +164,42 @@ impl<V: Venue> Desk<V> {
         commands: impl IntoIterator<Item = Command>,
         commit: &mut C,
     ) -> Result<Vec<Result<(), Refusal>>, C::Error> {
+        let waited = self.make_room(commit)?;
         let answers = commands.into_iter().map(|command| self.step(Event::Command(command))).collect();
-        self.finish(commit)?;
+        if self.effects.is_empty() && !waited {
+            self.finish(commit)?;
+        }
         if !self.effects.is_empty() {
             commit.begin(&mut self.shard, &self.effects)?;
-            self.under_way = Some(core::mem::replace(&mut self.effects, core::mem::take(&mut self.spare)));
+            let begun = self.take_effects();
+            self.under_way.push_back(begun);
         }
         Ok(answers)
     }
 
+    /// Where [`COMMITS_MAX`] are under way, waits for the oldest and lets what that allows leave. Answers whether it did.
+    /// Commands that came meanwhile can be in the next turn.
+    ///
+    /// # Errors
+    /// The committer's.
+    pub fn make_room<C: Commit>(&mut self, commit: &mut C) -> Result<bool, C::Error> {
+        let full = self.under_way.len() >= COMMITS_MAX;
+        if full {
+            self.finish(commit)?;
+        }
+        Ok(full)
+    }
+
+    /// What has happened and is not even being committed. After a [turn](Self::turn) that is nothing.
+    #[must_use]
+    pub fn ahead(&self) -> &[Record] {
+        &self.effects.records
+    }
+
     /// Whether everything is committed, and all that may leave has left.
     #[must_use]
-    pub const fn is_quiet(&self) -> bool {
-        self.under_way.is_none() && self.effects.is_empty()
+    pub fn is_quiet(&self) -> bool {
+        self.under_way.is_empty() && self.effects.is_empty()
     }
 
     /// After [`Shard::restore`]: settles orders whose fate is unknown.
@@ -202,29 +234,40 @@ impl<V: Venue> Desk<V> {
         self.shard.step(now, event, &mut self.effects)
     }
 
+    /// What happened, leaving memory for what happens next.
+    fn take_effects(&mut self) -> Effects {
+        core::mem::replace(&mut self.effects, self.spare.pop().unwrap_or_default())
+    }
+
+    /// Keeps the memory of effects that are done with.
+    fn put_by(&mut self, mut effects: Effects) {
+        effects.clear();
+        self.spare.push(effects);
+    }
+
     /// Commits, hands over what may leave, takes the answers, and again until all is quiet.
     pub(crate) fn settle<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
-        self.finish(commit)?;
+        while !self.under_way.is_empty() {
+            self.finish(commit)?;
+        }
         while !self.effects.is_empty() {
-            let mut effects = core::mem::replace(&mut self.effects, core::mem::take(&mut self.spare));
+            let effects = self.take_effects();
             let result = commit.commit(&mut self.shard, &effects);
             if result.is_ok() {
                 self.release(&effects);
             }
-            effects.clear();
-            self.spare = effects;
+            self.put_by(effects);
             result?;
         }
         Ok(())
     }
 
-    /// Waits for what is under way, and lets it leave.
+    /// Waits for the oldest of what is under way, if anything is, and lets it leave.
     fn finish<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
-        let Some(mut effects) = self.under_way.take() else { return Ok(()) };
+        let Some(effects) = self.under_way.pop_front() else { return Ok(()) };
         commit.finish()?;
         self.release(&effects);
-        effects.clear();
-        self.spare = effects;
+        self.put_by(effects);
         Ok(())
     }
 

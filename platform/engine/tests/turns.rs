@@ -1,5 +1,5 @@
-//! Commands in turns: the shard goes on while what came before is being committed, nothing leaves before it is durable, and
-//! every account ends as if its commands had come one by one.
+//! Commands in turns: the shard goes on while what came before is being committed, nothing leaves before it is durable and
+//! before what was begun earlier, and every account ends as if its commands had come one by one.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod support;
@@ -14,7 +14,7 @@ use marque_domain::{
 };
 use marque_engine::{
     Command, Desk, Effects, Record, Shard,
-    desk::Commit,
+    desk::{COMMITS_MAX, Commit},
     gate::Approved,
     port::{Venue, VenueReport},
     state::State,
@@ -22,25 +22,26 @@ use marque_engine::{
 };
 use proptest::{collection::vec, prelude::*};
 use std::{
-    collections::BTreeSet,
-    convert::Infallible,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 use support::{NativeHost, NoHistory, close, instrument, open, quote, terms};
 
 const ACCOUNTS: i64 = 6;
 
-/// What a disk would hold.
+/// What a disk would hold: entries, oldest first.
 #[derive(Default)]
 struct Disk {
-    durable: Vec<Record>,
-    being_written: Option<Vec<Record>>,
-    commits: usize,
+    durable: Vec<Vec<Record>>,
+    being_written: VecDeque<Vec<Record>>,
+    is_full: bool,
 }
 
 impl Disk {
-    fn has(&self, order: OrderId) -> bool {
-        self.durable.iter().any(|record| matches!(record, Record::OrderPlaced(placed) if placed.id == order))
+    /// Which entry holds an order.
+    fn entry_of(&self, order: OrderId) -> Option<usize> {
+        let placed = |record: &Record| matches!(record, Record::OrderPlaced(placed) if placed.id == order);
+        self.durable.iter().position(|entry| entry.iter().any(placed))
     }
 }
 
@@ -48,11 +49,16 @@ impl Disk {
 struct Watchful {
     inner: SimulatedVenue,
     disk: Arc<Mutex<Disk>>,
+    /// The entry of the order that was sent last.
+    sent: Option<usize>,
 }
 
 impl Venue for Watchful {
     fn submit(&mut self, order: &Approved, reports: &mut Vec<VenueReport>) {
-        assert!(self.disk.lock().unwrap().has(order.order().id), "an order left before it was durable");
+        let entry = self.disk.lock().unwrap().entry_of(order.order().id);
+        assert!(entry.is_some(), "an order left before it was durable");
+        assert!(self.sent <= entry, "an order left before one of an earlier entry");
+        self.sent = entry;
         self.inner.submit(order, reports);
     }
 
@@ -61,7 +67,7 @@ impl Venue for Watchful {
     }
 
     fn quote(&mut self, quote: &Quote, reports: &mut Vec<VenueReport>) {
-        assert!(self.disk.lock().unwrap().being_written.is_none(), "the market moved on in the middle of a commit");
+        assert!(self.disk.lock().unwrap().being_written.is_empty(), "the market moved on in the middle of a commit");
         self.inner.quote(quote, reports);
     }
 
@@ -74,29 +80,36 @@ impl Venue for Watchful {
     }
 }
 
+/// That the disk was full.
+#[derive(Debug)]
+struct Full;
+
 /// Writes in the background: what it took is durable when it is waited for.
 struct Journal(Arc<Mutex<Disk>>);
 
 impl Commit for Journal {
-    type Error = Infallible;
+    type Error = Full;
 
-    fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Infallible> {
+    fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), Full> {
+        assert!(self.0.lock().unwrap().being_written.is_empty(), "a commit passed those that were begun");
         self.begin(shard, effects)?;
         self.finish()
     }
 
-    fn begin(&mut self, _: &mut Shard, effects: &Effects) -> Result<(), Infallible> {
+    fn begin(&mut self, _: &mut Shard, effects: &Effects) -> Result<(), Full> {
         let mut disk = self.0.lock().unwrap();
-        assert!(disk.being_written.is_none(), "two commits at once");
-        disk.being_written = Some(effects.records.clone());
+        assert!(disk.being_written.len() < COMMITS_MAX, "too many commits at once");
+        disk.being_written.push_back(effects.records.clone());
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Infallible> {
+    fn finish(&mut self) -> Result<(), Full> {
         let mut disk = self.0.lock().unwrap();
-        let written = disk.being_written.take().unwrap();
-        disk.durable.extend(written);
-        disk.commits += 1;
+        if disk.is_full {
+            return Err(Full);
+        }
+        let written = disk.being_written.pop_front().unwrap();
+        disk.durable.push(written);
         Ok(())
     }
 }
@@ -117,7 +130,7 @@ impl Bench {
     fn new() -> Self {
         let disk = Arc::new(Mutex::new(Disk::default()));
         let shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
-        let venue = Watchful { inner: SimulatedVenue::new(Money::ZERO), disk: Arc::clone(&disk) };
+        let venue = Watchful { inner: SimulatedVenue::new(Money::ZERO), disk: Arc::clone(&disk), sent: None };
         let mut bench = Self {
             desk: Desk::new(shard, venue),
             journal: Journal(Arc::clone(&disk)),
@@ -143,7 +156,7 @@ impl Bench {
         while !self.desk.is_quiet() {
             self.turn(Vec::new());
         }
-        assert!(self.disk.lock().unwrap().being_written.is_none());
+        assert!(self.disk.lock().unwrap().being_written.is_empty());
         self.busy.clear();
     }
 
@@ -161,10 +174,21 @@ impl Bench {
 
     fn turn(&mut self, commands: Vec<Command>) {
         self.desk.turn(commands, &mut self.journal).unwrap().into_iter().for_each(|answer| answer.unwrap());
+        assert!(self.desk.ahead().is_empty(), "something is not being committed");
+        self.look();
+    }
+
+    fn make_room(&mut self) {
+        self.desk.make_room(&mut self.journal).unwrap();
+        self.look();
+    }
+
+    /// Finds out who has something under way.
+    fn look(&mut self) {
         let disk = self.disk.lock().unwrap();
         let state = self.desk.shard().state();
-        let under_way = disk.being_written.iter().flatten().filter_map(|record| record.account(state));
-        self.busy = under_way.collect();
+        let under_way = disk.being_written.iter().flatten().chain(self.desk.ahead());
+        self.busy = under_way.filter_map(|record| record.account(state)).collect();
     }
 
     /// What each account has, without the numbers that orders and positions were given.
@@ -177,18 +201,22 @@ impl Bench {
     }
 }
 
-/// Accounts that want something in a turn, and where the market goes after it, if it does.
-type Turn = (Vec<(i64, i64)>, Option<i64>);
+/// Whether room is made before a turn, accounts that want something in it, and where the market goes after it, if it does.
+type Turn = (bool, Vec<(i64, i64)>, Option<i64>);
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    vec((vec((1..=ACCOUNTS, 1_i64..9), 0..4), prop::option::weighted(0.3, -200_i64..200)), 1..40)
+    let wishes = vec((1..=ACCOUNTS, 1_i64..9), 0..4);
+    vec((any::<bool>(), wishes, prop::option::weighted(0.3, -200_i64..200)), 1..40)
 }
 
 proptest! {
     #[test]
     fn accounts_end_as_if_their_commands_had_come_one_by_one(turns in turns()) {
         let (mut together, mut alone) = (Bench::new(), Bench::new());
-        for (wishes, market) in turns {
+        for (roomy, wishes, market) in turns {
+            if roomy {
+                together.make_room();
+            }
             let mut commands = Vec::new();
             for (account, lots) in wishes {
                 let account = AccountId(account);
@@ -209,7 +237,7 @@ proptest! {
         prop_assert_eq!(together.books(), alone.books());
         // The journal has all of it, in an order that leads there.
         let mut state = State::default();
-        together.disk.lock().unwrap().durable.iter().for_each(|record| state.apply(record));
+        together.disk.lock().unwrap().durable.iter().flatten().for_each(|record| state.apply(record));
         let bytes = |state: &State| postcard::to_stdvec(state).unwrap();
         prop_assert_eq!(bytes(&state), bytes(together.desk.shard().state()));
     }
@@ -218,13 +246,56 @@ proptest! {
 #[test]
 fn a_commit_holds_new_orders_with_the_fills_of_those_before() {
     let mut bench = Bench::new();
-    let before = bench.disk.lock().unwrap().commits;
+    let before = bench.disk.lock().unwrap().durable.len();
     for id in 1..=ACCOUNTS {
         let wish = bench.wish(AccountId(id), 2);
         bench.turn(vec![wish]);
     }
     bench.quiet();
     assert!(bench.books().iter().all(|(_, held)| held.len() == 1));
-    let commits = bench.disk.lock().unwrap().commits - before;
-    assert_eq!(commits, 7, "one for each turn, and one for the last fill");
+    let commits = bench.disk.lock().unwrap().durable.len() - before;
+    assert_eq!(commits, 8, "one for each turn, and one for each of the last two fills");
+}
+
+/// How many entries are durable, and how many are being written.
+fn entries(bench: &Bench) -> (usize, usize) {
+    let disk = bench.disk.lock().unwrap();
+    (disk.durable.len(), disk.being_written.len())
+}
+
+#[test]
+fn a_commit_is_begun_while_the_one_before_is_written() {
+    let mut bench = Bench::new();
+    let (before, _) = entries(&bench);
+    for (id, expected) in [(1, (before, 1)), (2, (before, 2)), (3, (before + 1, 2)), (4, (before + 2, 2))] {
+        let wish = bench.wish(AccountId(id), 2);
+        bench.turn(vec![wish]);
+        assert_eq!(entries(&bench), expected, "after turn {id}");
+    }
+    // One without commands waits for the oldest, and begins what follows from it.
+    bench.turn(Vec::new());
+    assert_eq!(entries(&bench), (before + 3, 2));
+    // Where room was made, what comes meanwhile is in the same entry as what follows from the one that was waited for.
+    bench.make_room();
+    assert_eq!(entries(&bench), (before + 4, 1));
+    let wish = bench.wish(AccountId(5), 2);
+    bench.turn(vec![wish]);
+    assert_eq!(entries(&bench), (before + 4, 2));
+    bench.quiet();
+    assert!(bench.books().iter().take(5).all(|(_, held)| held.len() == 1));
+}
+
+#[test]
+fn nothing_that_follows_a_failed_commit_leaves() {
+    let mut bench = Bench::new();
+    for id in [1, 2] {
+        let wish = bench.wish(AccountId(id), 2);
+        bench.turn(vec![wish]);
+    }
+    bench.disk.lock().unwrap().is_full = true;
+    // The venue would notice an order that leaves now.
+    let wish = bench.wish(AccountId(3), 2);
+    bench.desk.turn([wish], &mut bench.journal).unwrap_err();
+    let held = |(_, held): &Books| held.len();
+    assert_eq!(bench.books().iter().map(held).sum::<usize>(), 0, "nothing was filled");
 }

@@ -19,6 +19,9 @@ const GENESIS: [u8; 32] = [0; 32];
 /// act two for each.
 const ENTRIES_MAX: usize = 100_000;
 
+/// Entries that are sealed at a time, while those before them are being written.
+const SEALED_TOGETHER: usize = 64;
+
 /// Writes the head of an empty log, once.
 pub(crate) async fn begin(tx: &TenantTx, seal: &dyn AuditSeal) -> Result<(), StoreError> {
     use audit_heads::{Column as C, Entity, Model};
@@ -55,13 +58,21 @@ pub(crate) async fn append(tx: &TenantTx, batch: &AuditBatch) -> Result<(), Stor
         StoreError::corrupt("audit log", "its head is missing or was changed; `marque audit verify` says more")
     })?;
     let (mut seq, mut mac) = (head.seq, head.mac);
-    let mut rows = Vec::with_capacity(batch.entries.len());
-    for entry in &batch.entries {
-        seq += 1;
-        mac = seal.entry(seq, &mac, entry).to_vec();
-        rows.push(row(tx.tenant_id(), seq, entry, mac.clone()));
+    let mut parts = batch.entries.chunks(SEALED_TOGETHER);
+    let mut sealed = || {
+        let rows = parts.next()?.iter().map(|entry| {
+            seq += 1;
+            mac = seal.entry(seq, &mac, entry).to_vec();
+            row(tx.tenant_id(), seq, entry, mac.clone())
+        });
+        Some(rows.collect::<Vec<_>>())
+    };
+    let mut made = sealed();
+    while let Some(rows) = made {
+        let (written, following) = tokio::join!(tx.insert::<audit_entries::Entity>(rows, None), async { sealed() });
+        written?;
+        made = following;
     }
-    tx.insert::<audit_entries::Entity>(rows, None).await?;
     let head_mac = seal.head(seq, &mac).to_vec();
     let update = tx
         .update::<Entity>()

@@ -1,15 +1,18 @@
 //! One step of a shard, made to last: journal, mark and projections in one transaction, or none of it.
+//!
+//! What takes no look at the database is made ready before the transaction begins (`prepared.rs`), so that the next step
+//! can be while this one is being written.
 
+mod prepared;
 mod running;
 
+pub use prepared::PreparedCommit;
+pub(crate) use prepared::prepare;
 pub use running::{DIFFERENCES_KEPT, SWITCHES_KEPT};
 
 use crate::{
     audit, codec,
-    entity::{
-        TenantEntity, accounts, decisions, deployment_logs, deployments, equity_points, journal, ledger_postings,
-        ledger_transactions, orders, positions, shard_checkpoints, shard_marks,
-    },
+    entity::{accounts, deployment_logs, ledger_postings, shard_marks},
     error::StoreError,
     record::{Account, AuditBatch, RunningBatch},
     scope::TenantTx,
@@ -23,9 +26,10 @@ use marque_domain::{
     order::{Order, Position},
     time::Millis,
 };
+use prepared::{Balances, Ledger};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    sea_query::{Alias, Expr, OnConflict},
+    ColumnTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 use std::collections::BTreeMap;
 
@@ -33,7 +37,7 @@ use std::collections::BTreeMap;
 pub const LOG_LINES_KEPT: i64 = 2_000;
 
 /// Ids named in one query at most.
-const IDS_MAX: usize = 10_000;
+const IDS_MAX: usize = 8_192;
 
 /// A line that a deployed strategy logged. Its number is given when it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,62 +89,56 @@ pub struct CommitBatch {
     pub audit: Option<AuditBatch>,
 }
 
-/// Writes the batch in `tx`, in the order in which rows refer to each other.
-pub(crate) async fn write(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
-    advance(tx, batch).await?;
-    check_balances(tx, batch).await?;
-    write_accounts(tx, batch).await?;
-    write_deployments(tx, batch).await?;
-    write_trading(tx, batch).await?;
-    write_ledger(tx, &batch.transactions).await?;
-    write_equity(tx, &batch.equity).await?;
-    write_logs(tx, &batch.logs).await?;
-    running::write(tx, &batch.running).await?;
+/// Writes the step in `tx`, in the order in which rows refer to each other.
+pub(crate) async fn write(tx: &TenantTx, step: PreparedCommit) -> Result<(), StoreError> {
+    advance(tx, step.shard, step.seq, step.mark).await?;
+    tx.insert_prepared(step.journal).await?;
+    tx.insert_prepared(step.checkpoint).await?;
+    check_balances(tx, step.balances).await?;
+    step.accounts.write(tx).await?;
+    for (account, per_day) in step.limits {
+        limit_trades(tx, account, per_day, step.at).await?;
+    }
+    step.deployments.write(tx).await?;
+    step.positions.write(tx).await?;
+    step.orders.write(tx).await?;
+    tx.insert_prepared(step.decisions).await?;
+    write_ledger(tx, step.ledger).await?;
+    tx.insert_prepared(step.equity).await?;
+    write_logs(tx, &step.logs).await?;
+    running::write(tx, &step.running).await?;
+    tx.insert_prepared(step.usage).await?;
     // Last, because it makes other writers of the tenant's log wait.
-    match &batch.audit {
+    match &step.audit {
         Some(audit) => audit::append(tx, audit).await,
         None => Ok(()),
     }
 }
 
-/// Moves the mark from the entry before to this one and appends to the journal. The conditional update is what keeps
-/// two writers apart: it locks the mark, and only the writer that knows the last entry can move it.
-async fn advance(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
+/// Moves the mark from the entry before to this one. The conditional update is what keeps two writers apart: it locks the
+/// mark, and only the writer that knows the last entry can move it.
+async fn advance(tx: &TenantTx, of_shard: u32, seq: i64, mark: Vec<u8>) -> Result<(), StoreError> {
     use shard_marks::{Column as C, Entity, Model};
-    let (tenant_id, shard, seq) = (tx.tenant_id(), i64::from(batch.shard), batch.seq);
+    let shard = i64::from(of_shard);
     let moved = if seq == 1 {
-        let row = Model { tenant_id, shard, seq, mark: batch.mark.clone() };
+        let row = Model { tenant_id: tx.tenant_id(), shard, seq, mark };
         let keep = OnConflict::columns([C::TenantId, C::Shard]).do_nothing().to_owned();
         tx.insert::<Entity>(vec![row], Some(keep)).await?
     } else {
         let before = tx.update::<Entity>().filter(C::Shard.eq(shard)).filter(C::Seq.eq(seq.saturating_sub(1)));
-        let update = before.col_expr(C::Seq, Expr::val(seq)).col_expr(C::Mark, Expr::val(batch.mark.clone()));
-        tx.run_update(update).await?
+        tx.run_update(before.col_expr(C::Seq, Expr::val(seq)).col_expr(C::Mark, Expr::val(mark))).await?
     };
-    if moved != 1 {
-        let stored = tx.one(tx.find::<Entity>().filter(C::Shard.eq(shard))).await?.map_or(0, |mark| mark.seq);
-        return Err(StoreError::JournalConflict { shard: batch.shard, wrote: seq, stored });
+    if moved == 1 {
+        return Ok(());
     }
-    let entry = journal::Model { tenant_id, shard, seq, at: batch.at.0, payload: batch.records.clone() };
-    tx.insert::<journal::Entity>(vec![entry], None).await?;
-    if let Some(state) = &batch.checkpoint {
-        use shard_checkpoints::{Column as C, Entity, Model};
-        let row = Model { tenant_id, shard, seq, state: state.clone() };
-        let replace = OnConflict::columns([C::TenantId, C::Shard]).update_columns([C::Seq, C::State]).to_owned();
-        tx.insert::<Entity>(vec![row], Some(replace)).await?;
-    }
-    Ok(())
+    let stored = tx.one(tx.find::<Entity>().filter(C::Shard.eq(shard))).await?.map_or(0, |mark| mark.seq);
+    Err(StoreError::JournalConflict { shard: of_shard, wrote: seq, stored })
 }
 
 /// Each touched account's new balance must be its old one plus the batch's cash postings, so by induction a balance is
 /// always the sum of its cash.
-async fn check_balances(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
-    let mut cash: BTreeMap<AccountId, i128> = batch.accounts.iter().map(|a| (a.terms.id, 0)).collect();
-    for transaction in &batch.transactions {
-        *cash.entry(transaction.account()).or_default() += i128::from(transaction.cash().units());
-    }
-    let old = balances(tx, cash.keys().copied().collect()).await?;
-    let new: BTreeMap<AccountId, i64> = batch.accounts.iter().map(|a| (a.terms.id, a.balance.units())).collect();
+async fn check_balances(tx: &TenantTx, Balances { cash, new }: Balances) -> Result<(), StoreError> {
+    let old = balances(tx, cash.keys().map(|account| account.0).collect()).await?;
     for (account, cash) in cash {
         let old = old.get(&account).copied().unwrap_or_default();
         let new = new.get(&account).copied().unwrap_or(old);
@@ -154,58 +152,22 @@ async fn check_balances(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreE
     Ok(())
 }
 
-async fn balances(tx: &TenantTx, ids: Vec<AccountId>) -> Result<BTreeMap<AccountId, i64>, StoreError> {
+/// The ids, the last of them so often that there are as many as one of few numbers: the database keeps the queries that
+/// name them prepared.
+fn repeated(ids: &[i64]) -> impl Iterator<Item = i64> {
+    let more = ids.len().next_power_of_two() - ids.len();
+    ids.iter().copied().chain(ids.last().copied().into_iter().cycle().take(more))
+}
+
+async fn balances(tx: &TenantTx, ids: Vec<i64>) -> Result<BTreeMap<AccountId, i64>, StoreError> {
     use accounts::{Column as C, Entity};
     let mut found = BTreeMap::new();
     for ids in ids.chunks(IDS_MAX) {
-        let rows = tx.find::<Entity>().filter(C::Id.is_in(ids.iter().map(|id| id.0)));
+        let rows = tx.find::<Entity>().filter(C::Id.is_in(repeated(ids)));
         let rows = rows.select_only().columns([C::Id, C::Balance]);
         found.extend(tx.tuples::<_, (i64, i64)>(rows).await?.into_iter().map(|(id, b)| (AccountId(id), b)));
     }
     Ok(found)
-}
-
-/// Of things with the same key the last one, because one statement may not write a row twice.
-fn last_of_each<K: Ord, V>(things: impl IntoIterator<Item = V>, key: impl Fn(&V) -> K) -> Vec<V> {
-    things.into_iter().map(|thing| (key(&thing), thing)).collect::<BTreeMap<_, _>>().into_values().collect()
-}
-
-/// Writes rows; of those that are there already it replaces only `changing`. A row never changes hands: one with the
-/// same id and another `owner` is refused, so two shards whose ids collide cannot overwrite each other.
-async fn upsert<E>(
-    tx: &TenantTx,
-    rows: Vec<E::Model>,
-    (id, owner): (E::Column, E::Column),
-    changing: impl IntoIterator<Item = E::Column>,
-) -> Result<(), StoreError>
-where
-    E: TenantEntity,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
-{
-    let wanted = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    let replace = OnConflict::columns([E::TENANT, id])
-        .update_columns(changing)
-        .action_and_where(Expr::col((E::default(), owner)).equals((Alias::new("excluded"), owner)))
-        .to_owned();
-    if tx.insert::<E>(rows, Some(replace)).await? == wanted {
-        return Ok(());
-    }
-    let table = E::default().table_name().to_owned();
-    Err(StoreError::Conflict(format!("an id in {table} is already taken by another owner; nothing was committed")))
-}
-
-/// An account's terms are pinned: only its balance and status change.
-async fn write_accounts(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
-    use accounts::{Column as C, Entity};
-    let latest = last_of_each(&batch.accounts, |account| account.terms.id);
-    let rows = latest.into_iter().map(|account| codec::account_row(tx.tenant_id(), account, batch.at));
-    let changing = [C::Balance, C::Status, C::StatusReason, C::UpdatedAt];
-    upsert::<Entity>(tx, rows.collect::<Result<_, _>>()?, (C::Id, C::UserId), changing).await?;
-    for (account, per_day) in &batch.limits {
-        limit_trades(tx, *account, *per_day, batch.at).await?;
-    }
-    Ok(())
 }
 
 /// The one term that changes: the others stay what they were when the account was opened, whatever a batch says.
@@ -220,75 +182,15 @@ async fn limit_trades(tx: &TenantTx, id: AccountId, per_day: Option<u32>, at: Mi
     Ok(())
 }
 
-async fn write_deployments(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
-    use deployments::{Column as C, Entity};
-    let latest = last_of_each(&batch.deployments, |deployment| deployment.id);
-    let rows = latest.into_iter().map(|d| codec::deployment_row(tx.tenant_id(), d, batch.at)).collect();
-    let changing = [C::PluginName, C::Digest, C::Settings, C::Status, C::StatusReason, C::UpdatedAt];
-    upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await
-}
-
-async fn write_trading(tx: &TenantTx, batch: &CommitBatch) -> Result<(), StoreError> {
-    {
-        use positions::{Column as C, Entity};
-        let latest = last_of_each(&batch.positions, |position| position.id);
-        let rows = latest.into_iter().map(|p| codec::position_row(tx.tenant_id(), p)).collect();
-        let changing = [
-            C::Lots,
-            C::ClosedLots,
-            C::Realised,
-            C::OpenPrice,
-            C::StopLoss,
-            C::TakeProfit,
-            C::TrailDistance,
-            C::TrailStep,
-            C::ClosedAt,
-            C::ClosePrice,
-            C::Profit,
-            C::CloseOrigin,
-        ];
-        upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
-    }
-    {
-        use orders::{Column as C, Entity};
-        let latest = last_of_each(&batch.orders, |order| order.id);
-        let rows = latest.into_iter().map(|o| codec::order_row(tx.tenant_id(), o)).collect();
-        let changing = [
-            C::State,
-            C::FillPrice,
-            C::Filled,
-            C::Reason,
-            C::UpdatedAt,
-            C::LimitPrice,
-            C::StopPrice,
-            C::StopDistance,
-            C::StopStep,
-            C::TimeInForce,
-            C::ExpiresAt,
-            C::StopLoss,
-            C::TakeProfit,
-            C::TrailDistance,
-            C::TrailStep,
-            C::Triggered,
-        ];
-        upsert::<Entity>(tx, rows, (C::Id, C::AccountId), changing).await?;
-    }
-    let rows = batch.decisions.iter().map(|decision| codec::decision_row(tx.tenant_id(), decision));
-    tx.insert::<decisions::Entity>(rows.collect::<Result<_, _>>()?, None).await?;
-    Ok(())
-}
-
 /// Writes the transactions and lets the database add up what it now holds.
-async fn write_ledger(tx: &TenantTx, transactions: &[Transaction]) -> Result<(), StoreError> {
+async fn write_ledger(tx: &TenantTx, Ledger { ids, heads, lines }: Ledger) -> Result<(), StoreError> {
     use ledger_postings::{Column as C, Entity};
-    let heads = transactions.iter().map(|t| codec::transaction_row(tx.tenant_id(), t)).collect();
-    tx.insert::<ledger_transactions::Entity>(heads, None).await?;
-    let lines = transactions.iter().flat_map(|t| codec::posting_rows(tx.tenant_id(), t)).collect();
-    tx.insert::<Entity>(lines, None).await?;
-    for chunk in transactions.chunks(IDS_MAX) {
+    tx.insert_prepared(heads).await?;
+    tx.insert_prepared(lines).await?;
+    for ids in ids.chunks(IDS_MAX) {
         let unbalanced = tx
             .find::<Entity>()
-            .filter(C::TransactionId.is_in(chunk.iter().map(|t| t.id().0)))
+            .filter(C::TransactionId.is_in(repeated(ids)))
             .select_only()
             .column(C::TransactionId)
             .group_by(C::TransactionId)
@@ -298,16 +200,6 @@ async fn write_ledger(tx: &TenantTx, transactions: &[Transaction]) -> Result<(),
             return Err(StoreError::Unbalanced(TransactionId(id.0)));
         }
     }
-    Ok(())
-}
-
-async fn write_equity(tx: &TenantTx, points: &[EquityPoint]) -> Result<(), StoreError> {
-    use equity_points::{Column as C, Entity};
-    let latest = last_of_each(points, |point| (point.account, point.at));
-    let rows = latest.into_iter().map(|point| codec::equity_row(tx.tenant_id(), point)).collect();
-    let replace =
-        OnConflict::columns([C::TenantId, C::AccountId, C::At]).update_columns([C::Balance, C::Equity]).to_owned();
-    tx.insert::<Entity>(rows, Some(replace)).await?;
     Ok(())
 }
 
@@ -339,10 +231,15 @@ async fn write_logs(tx: &TenantTx, lines: &[LogLine]) -> Result<(), StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::last_of_each;
+    use super::{IDS_MAX, repeated};
 
     #[test]
-    fn the_later_of_two_stands() {
-        assert_eq!(last_of_each([(1, 'a'), (2, 'b'), (1, 'c')], |(id, _)| *id), [(1, 'c'), (2, 'b')]);
+    fn queries_name_few_numbers_of_ids() {
+        for (ids, named) in [(0, 0), (1, 1), (2, 2), (3, 4), (130, 256), (IDS_MAX, IDS_MAX)] {
+            let ids: Vec<i64> = (1..).take(ids).collect();
+            assert_eq!(repeated(&ids).count(), named);
+            assert!(repeated(&ids).take(ids.len()).eq(ids.iter().copied()), "all are there, in their order");
+            assert!(repeated(&ids).skip(ids.len()).all(|id| ids.last() == Some(&id)), "and nothing else");
+        }
     }
 }

@@ -28,7 +28,7 @@ mod system;
 mod tenant_db;
 mod together;
 
-pub use commit::{CommitBatch, DIFFERENCES_KEPT, LOG_LINES_KEPT, LogLine, SWITCHES_KEPT};
+pub use commit::{CommitBatch, DIFFERENCES_KEPT, LOG_LINES_KEPT, LogLine, PreparedCommit, SWITCHES_KEPT};
 pub use connect::{Store, migrate};
 pub use error::StoreError;
 pub use kills::{KillAct, KillRequest};

@@ -2,7 +2,8 @@
 //!
 //! A [`TenantTx`] adds its tenant to every query and sets it in every row it writes; on PostgreSQL it also names
 //! the tenant to row-level security for just this transaction. A [`SystemTx`] reaches only the system tables.
-//! Dropped without `commit`, either rolls back.
+//! Dropped without `commit`, either rolls back. A [`Preparation`] makes rows of a tenant ready before there is a
+//! transaction; they can be written only in one of the same tenant.
 
 #![expect(clippy::disallowed_methods, reason = "the one place where the tenant is added to raw finders")]
 
@@ -16,7 +17,7 @@ use crate::{
     record::SeatReport,
     together::Queue,
 };
-use insert::insert_in_chunks;
+use insert::{insert_in_chunks, run, statements};
 use marque_domain::{id::TenantId, plugin::PluginDigest};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseExecutor,
@@ -133,6 +134,11 @@ impl Pools {
         Ok(TenantTx { tenant, tx })
     }
 
+    /// What makes rows of a tenant ready.
+    pub(crate) fn preparation(&self, tenant: TenantId) -> Preparation {
+        Preparation { tenant, backend: self.writer.get_database_backend() }
+    }
+
     /// A transaction on the system tables.
     pub(crate) async fn system(&self, access: Access) -> Result<SystemTx, StoreError> {
         Ok(SystemTx { tx: self.handle(access).await? })
@@ -153,6 +159,60 @@ async fn name_tenant(tx: &Handle, tenant: TenantId, access: Access) -> Result<()
     let name = Statement::from_sql_and_values(DbBackend::Postgres, sql, [tenant.0.to_string().into()]);
     tx.on().query_one_raw(name).await?;
     Ok(())
+}
+
+/// The rows as this tenant's, whatever they say.
+fn rows_of<E>(tenant: TenantId, rows: Vec<E::Model>) -> Result<Vec<E::ActiveModel>, DbErr>
+where
+    E: TenantEntity,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let mine = rows.into_iter().map(|row| {
+        let mut row = row.into_active_model();
+        row.try_set(E::TENANT, tenant.0.into()).map(|()| row)
+    });
+    mine.collect()
+}
+
+/// Makes rows of one tenant ready to be written, without the database.
+#[derive(Debug)]
+pub(crate) struct Preparation {
+    tenant: TenantId,
+    backend: DbBackend,
+}
+
+impl Preparation {
+    /// The tenant's id as its rows carry it.
+    pub(crate) const fn tenant_id(&self) -> i64 {
+        self.tenant.0
+    }
+
+    /// The statements of [`TenantTx::insert`], for [`TenantTx::insert_prepared`]. The rows' tenant is this one
+    /// whatever they say.
+    pub(crate) fn insert<E>(
+        &self,
+        rows: Vec<E::Model>,
+        conflict: Option<OnConflict>,
+    ) -> Result<PreparedRows, StoreError>
+    where
+        E: TenantEntity,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+        E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+    {
+        let (tenant, rows) = (self.tenant, rows_of::<E>(self.tenant, rows)?);
+        if rows.is_empty() {
+            return Ok(PreparedRows { tenant, statements: Vec::new() });
+        }
+        Ok(PreparedRows { tenant, statements: statements::<E>(self.backend, rows, conflict).collect() })
+    }
+}
+
+/// Rows that are ready to be written: statements with their tenant in them.
+#[derive(Debug)]
+pub(crate) struct PreparedRows {
+    tenant: TenantId,
+    statements: Vec<Statement>,
 }
 
 /// A transaction that sees and writes one tenant's rows.
@@ -215,12 +275,15 @@ impl TenantTx {
         E::Model: IntoActiveModel<E::ActiveModel>,
         E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
     {
-        let tenant = self.tenant.0;
-        let mine = rows.into_iter().map(|row| {
-            let mut row = row.into_active_model();
-            row.try_set(E::TENANT, tenant.into()).map(|()| row)
-        });
-        insert_in_chunks::<E>(&self.tx.on(), mine.collect::<Result<_, _>>()?, conflict).await
+        insert_in_chunks::<E>(&self.tx.on(), rows_of::<E>(self.tenant, rows)?, conflict).await
+    }
+
+    /// Writes rows that were made ready; answers how many were written.
+    pub(crate) async fn insert_prepared(&self, rows: PreparedRows) -> Result<u64, StoreError> {
+        if rows.tenant != self.tenant {
+            return Err(StoreError::BrokenReference("rows that were made ready for another tenant".to_owned()));
+        }
+        run(&self.tx.on(), rows.statements.into_iter()).await
     }
 
     /// The first row.

@@ -25,7 +25,7 @@ mod sso;
 mod vault;
 
 use crate::{
-    commit::{self, CommitBatch},
+    commit::{self, CommitBatch, PreparedCommit},
     entity::{TenantEntity, shard_marks},
     error::StoreError,
     scope::{Access, Pools, TenantTx},
@@ -107,16 +107,35 @@ impl TenantDb {
     }
 
     /// Makes one step of a shard last: its journal entry, its mark, and every projection, or none of it. When this
-    /// answers `Ok` the step survives a crash.
+    /// answers `Ok` the step survives a crash. One who has another step to think of meanwhile makes it ready with
+    /// [`Self::prepare`] and then calls [`Self::commit_prepared`].
     ///
     /// # Errors
-    /// [`StoreError::JournalConflict`] when `batch.seq` does not follow the last entry: another process writes to the
-    /// shard, and this one must stop. [`StoreError::Unbalanced`] and [`StoreError::BalanceMismatch`] when the books
-    /// would not add up, [`StoreError::BrokenReference`], [`StoreError::Conflict`], [`StoreError::Unavailable`]. After
-    /// [`StoreError::Uncertain`] the shard must be loaded again: the step may have lasted.
+    /// Those of [`Self::prepare`] and [`Self::commit_prepared`].
     pub async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
+        self.commit_prepared(self.prepare(batch.clone())?).await
+    }
+
+    /// Makes a step ready to be written: its rows become statements. The database is not asked, so this can be done while
+    /// the step before is being written.
+    ///
+    /// # Errors
+    /// When something in it has no stored form.
+    pub fn prepare(&self, batch: CommitBatch) -> Result<PreparedCommit, StoreError> {
+        commit::prepare(&self.pools.preparation(self.tenant), batch)
+    }
+
+    /// As [`Self::commit`], of a step that this tenant's [`Self::prepare`] made ready.
+    ///
+    /// # Errors
+    /// [`StoreError::JournalConflict`] when its number does not follow the last entry: another process writes to the
+    /// shard, and this one must stop. [`StoreError::Unbalanced`] and [`StoreError::BalanceMismatch`] when the books
+    /// would not add up, [`StoreError::BrokenReference`], also for a step of another tenant, [`StoreError::Conflict`],
+    /// [`StoreError::Unavailable`]. After [`StoreError::Uncertain`] the shard must be loaded again: the step may have
+    /// lasted.
+    pub async fn commit_prepared(&self, prepared: PreparedCommit) -> Result<(), StoreError> {
         let tx = self.write().await?;
-        commit::write(&tx, batch).await?;
+        commit::write(&tx, prepared).await?;
         tx.commit().await
     }
 

@@ -252,7 +252,7 @@ async fn journal_records_per_second(db: &TenantDb, records: &[u8], count: usize)
             mark: vec![0; 64],
             ..CommitBatch::default()
         };
-        db.commit(&batch).await?;
+        db.commit_prepared(db.prepare(batch)?).await?;
     }
     Ok(entries as f64 * count as f64 / began.elapsed().as_secs_f64())
 }

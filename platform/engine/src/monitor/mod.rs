@@ -323,8 +323,8 @@ impl RuleBench {
     /// Asks a rule about an account as it is not (yet): its levels stay.
     pub fn foresee(&mut self, rule: &PluginRef, view: &AccountView<'_>) -> Result<Assessment, Fault> {
         let answer = self.rule(rule).and_then(|r| r.assess(view));
-        if answer.is_err() {
-            self.discard(rule);
+        if let Err(fault) = &answer {
+            self.discard(rule, fault);
         }
         answer
     }

@@ -21,8 +21,15 @@ use marque_engine::{
 use marque_market::feed::Cursor;
 use marque_store::{Account, CommitBatch, LogLine, RunningBatch, ShadowStep, ShardImage, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, sync::Arc};
-use tokio::{runtime::Handle, sync::broadcast, task::JoinHandle};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, oneshot},
+    task::JoinHandle,
+};
 
 /// The tenant's only shard, for now.
 pub(super) const SHARD: u32 = 0;
@@ -82,7 +89,7 @@ pub(super) enum CommitError {
     Encoding(#[from] postcard::Error),
     #[error(transparent)]
     Vault(#[from] VaultError),
-    #[error("a commit was broken off; what it held may be durable or not")]
+    #[error("a commit was broken off, or the one before it failed; the journal says what is durable")]
     Lost,
 }
 
@@ -95,17 +102,34 @@ pub(super) struct Witness {
 
 /// An entry that is being written.
 struct UnderWay {
-    writing: JoinHandle<Result<(), StoreError>>,
+    writing: JoinHandle<Result<(), CommitError>>,
+    /// Says that it is durable, or closes. The entry after it waits for that.
+    durable: Option<oneshot::Receiver<()>>,
     entry: Entered,
 }
 
 /// What is known of an entry before it is written.
 struct Entered {
     seq: i64,
-    bytes: usize,
-    /// Bytes of the whole state, where it came along.
-    checkpoint: Option<usize>,
     records: Arc<Vec<Record>>,
+}
+
+/// Makes an entry ready while the one before it is being written, and writes it once that is durable. When that fails, the
+/// database never hears of this one.
+async fn write(
+    db: TenantDb,
+    batch: CommitBatch,
+    before: Option<oneshot::Receiver<()>>,
+    durable: oneshot::Sender<()>,
+) -> Result<(), CommitError> {
+    let prepared = db.prepare(batch)?;
+    if let Some(before) = before {
+        before.await.map_err(|_| CommitError::Lost)?;
+    }
+    db.commit_prepared(prepared).await?;
+    // No entry may follow.
+    let _ = durable.send(());
+    Ok(())
 }
 
 /// Commits for one desk.
@@ -119,13 +143,14 @@ pub(super) struct Journal {
     pub cursor: Option<Cursor>,
     /// The commands under way.
     pub group: Group,
-    under_way: Option<UnderWay>,
+    /// What was begun, oldest first; where effects needed no entry, none.
+    under_way: VecDeque<Option<UnderWay>>,
     witness: Witness,
     points: Vec<EquityPoint>,
     logs: Vec<LogLine>,
     differences: Vec<Difference>,
     meter: Meter,
-    /// Bytes of the entries since the last checkpoint, and of that.
+    /// Bytes of the entries since the last checkpoint, and of that, when all that was begun is durable.
     tail_bytes: usize,
     checkpoint_bytes: usize,
 }
@@ -146,7 +171,7 @@ impl Journal {
             seq: image.seq,
             cursor,
             group: Group::default(),
-            under_way: None,
+            under_way: VecDeque::new(),
             witness,
             points: Vec::new(),
             logs: Vec::new(),
@@ -161,10 +186,27 @@ impl Journal {
 
     /// Commits what waits and where the desk stands, without new facts.
     pub fn flush(&mut self, shard: &mut Shard) -> Result<(), CommitError> {
-        let (batch, entry) = self.next_entry(shard, &[], true)?;
-        self.runtime.block_on(self.db.commit(&batch))?;
+        self.commit_now(shard, &[], true)
+    }
+
+    /// Answers the commands of which all that came is durable, of a shard where these records are in no entry yet.
+    pub fn answer(&mut self, ahead: &[Record], shard: &Shard) {
+        self.group.answer(self.seq, ahead, shard.state());
+    }
+
+    /// Makes an entry durable, when nothing is under way.
+    fn commit_now(&mut self, shard: &mut Shard, records: &[Record], flushed: bool) -> Result<(), CommitError> {
+        debug_assert!(self.under_way.is_empty(), "entries become durable in their order");
+        let (batch, entry) = self.next_entry(shard, records, flushed)?;
+        let prepared = self.db.prepare(batch)?;
+        self.runtime.block_on(self.db.commit_prepared(prepared))?;
         self.entered(entry);
         Ok(())
+    }
+
+    /// The last entry that was begun.
+    fn begun(&self) -> i64 {
+        self.under_way.iter().flatten().next_back().map_or(self.seq, |last| last.entry.seq)
     }
 
     /// What is to be written next of a shard in which these records happened.
@@ -174,7 +216,7 @@ impl Journal {
         records: &[Record],
         flushed: bool,
     ) -> Result<(CommitBatch, Entered), CommitError> {
-        let (seq, now) = (self.seq + 1, self.witness.clock.now());
+        let (seq, now) = (self.begun() + 1, self.witness.clock.now());
         let running = RunningBatch {
             compared: shard.take_compared().into_iter().collect(),
             differences: core::mem::take(&mut self.differences),
@@ -189,7 +231,10 @@ impl Journal {
         };
         // After a whole mark this is nothing.
         let entry = postcard::to_stdvec(&(records, shard.mark_change()))?;
-        let (bytes, checkpoint_bytes) = (entry.len(), checkpoint.as_ref().map(Vec::len));
+        match &checkpoint {
+            Some(whole) => (self.tail_bytes, self.checkpoint_bytes) = (0, whole.len()),
+            None => self.tail_bytes = self.tail_bytes.saturating_add(entry.len()),
+        }
         let mut batch = CommitBatch {
             shard: SHARD,
             seq,
@@ -210,18 +255,13 @@ impl Journal {
             let keys = self.runtime.block_on(self.witness.vault.of(&self.db))?;
             batch.audit = Some(audit::batch(&keys, acts));
         }
-        self.group.take(records, shard.state());
-        let records = Arc::new(records.to_vec());
-        Ok((batch, Entered { seq, bytes, checkpoint: checkpoint_bytes, records }))
+        self.group.take(seq, records, shard.state());
+        Ok((batch, Entered { seq, records: Arc::new(records.to_vec()) }))
     }
 
     /// An entry is durable: whoever watches may see it.
     fn entered(&mut self, entry: Entered) {
         self.seq = entry.seq;
-        match entry.checkpoint {
-            Some(bytes) => (self.tail_bytes, self.checkpoint_bytes) = (0, bytes),
-            None => self.tail_bytes = self.tail_bytes.saturating_add(entry.bytes),
-        }
         entry.records.iter().for_each(|record| self.alert(record));
         // Nobody watching is no fault.
         let _ = self.live.send(Live::Committed(entry.records));
@@ -260,33 +300,38 @@ impl Commit for Journal {
     type Error = CommitError;
 
     fn commit(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), CommitError> {
-        if self.is_worth_it(effects) {
-            let (batch, entry) = self.next_entry(shard, &effects.records, false)?;
-            self.runtime.block_on(self.db.commit(&batch))?;
-            self.entered(entry);
-        } else {
-            self.group.take(&[], shard.state());
-        }
-        Ok(())
+        if self.is_worth_it(effects) { self.commit_now(shard, &effects.records, false) } else { Ok(()) }
     }
 
     fn begin(&mut self, shard: &mut Shard, effects: &Effects) -> Result<(), CommitError> {
-        if self.is_worth_it(effects) {
+        let begun = if self.is_worth_it(effects) {
             let (batch, entry) = self.next_entry(shard, &effects.records, false)?;
-            let db = self.db.clone();
-            let writing = self.runtime.spawn(async move { db.commit(&batch).await });
-            self.under_way = Some(UnderWay { writing, entry });
+            let before = self.under_way.iter_mut().flatten().next_back().and_then(|before| before.durable.take());
+            let (said, durable) = oneshot::channel();
+            let writing = self.runtime.spawn(write(self.db.clone(), batch, before, said));
+            Some(UnderWay { writing, durable: Some(durable), entry })
         } else {
-            self.group.take(&[], shard.state());
-        }
+            None
+        };
+        self.under_way.push_back(begun);
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), CommitError> {
-        let Some(UnderWay { writing, entry }) = self.under_way.take() else { return Ok(()) };
+        let Some(Some(UnderWay { writing, entry, .. })) = self.under_way.pop_front() else { return Ok(()) };
         self.runtime.block_on(writing).map_err(|_| CommitError::Lost)??;
         self.entered(entry);
         Ok(())
+    }
+}
+
+impl Drop for Journal {
+    /// What was begun comes to its end before the next session reads the journal: it finds all of an entry there, or none
+    /// of it, and nothing is written behind its back.
+    fn drop(&mut self) {
+        for UnderWay { writing, .. } in self.under_way.drain(..).flatten() {
+            let _ = self.runtime.block_on(writing);
+        }
     }
 }
 
@@ -348,4 +393,48 @@ fn project(records: &[Record], shard: &Shard, batch: &mut CommitBatch) {
         opened_at: a.opened_at,
     }));
     batch.deployments.extend(deployments.iter().filter_map(|id| state.deployments.get(id)).cloned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestStore;
+
+    fn step(seq: i64) -> CommitBatch {
+        CommitBatch { shard: SHARD, seq, ..CommitBatch::default() }
+    }
+
+    async fn bench() -> (TestStore, TenantDb) {
+        let test = TestStore::with_demo(&[]).await;
+        let tenant = test.system().tenants().await.unwrap().remove(0).id;
+        let db = test.system().tenant_db(tenant);
+        (test, db)
+    }
+
+    #[tokio::test]
+    async fn an_entry_waits_for_the_one_before_it() {
+        let (_test, db) = bench().await;
+        let (said, first) = oneshot::channel();
+        let (said_too, second) = oneshot::channel();
+        let later = tokio::spawn(write(db.clone(), step(2), Some(first), said_too));
+        write(db.clone(), step(1), None, said).await.unwrap();
+        later.await.unwrap().unwrap();
+        second.await.unwrap();
+        assert_eq!(db.load_shard(SHARD).await.unwrap().seq, 2);
+    }
+
+    #[tokio::test]
+    async fn an_entry_after_one_that_failed_is_not_written() {
+        let (_test, db) = bench().await;
+        write(db.clone(), step(1), None, oneshot::channel().0).await.unwrap();
+        let (said, failed) = oneshot::channel();
+        let gap = write(db.clone(), step(5), None, said).await;
+        assert!(matches!(gap, Err(CommitError::Store(StoreError::JournalConflict { .. }))), "{gap:?}");
+        // Its number would fit.
+        let (said, lost) = oneshot::channel();
+        let next = write(db.clone(), step(2), Some(failed), said).await;
+        assert!(matches!(next, Err(CommitError::Lost)), "{next:?}");
+        assert!(lost.await.is_err(), "what would come after it is lost, too");
+        assert_eq!(db.load_shard(SHARD).await.unwrap().seq, 1);
+    }
 }

@@ -3,7 +3,7 @@
 use super::{acts::Asker, desk::Answer};
 use marque_domain::id::AccountId;
 use marque_engine::{Record, Refusal, state::State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A command under way.
 struct Member {
@@ -11,8 +11,8 @@ struct Member {
     /// Of a command of the server itself there is none.
     answer: Option<Answer>,
     records: Vec<Record>,
-    /// Whether something about it is being committed.
-    waits: bool,
+    /// The last entry of the journal that holds something about it.
+    entry: Option<i64>,
 }
 
 /// Commands under way. Each is about another account, or there is only one.
@@ -34,7 +34,7 @@ impl Group {
 
     /// A command joins that may, about this account.
     pub fn join(&mut self, account: Option<AccountId>, asker: Asker, answer: Option<Answer>) {
-        let member = Member { asker, answer, records: Vec::new(), waits: false };
+        let member = Member { asker, answer, records: Vec::new(), entry: None };
         match account {
             Some(account) => drop(self.members.insert(account, member)),
             None => self.alone = Some(member),
@@ -52,16 +52,15 @@ impl Group {
         member.map(|member| &member.asker)
     }
 
-    /// These records, and nothing else, are being committed now.
-    pub fn take(&mut self, records: &[Record], state: &State) {
-        self.members.values_mut().chain(&mut self.alone).for_each(|member| member.waits = false);
+    /// These records become this entry of the journal.
+    pub fn take(&mut self, entry: i64, records: &[Record], state: &State) {
         for record in records {
             let member = match &mut self.alone {
                 Some(alone) => Some(alone),
                 None => record.account(state).and_then(|account| self.members.get_mut(&account)),
             };
             if let Some(member) = member {
-                member.waits = true;
+                member.entry = Some(entry);
                 member.records.push(record.clone());
             }
         }
@@ -79,12 +78,14 @@ impl Group {
         }
     }
 
-    /// Answers those about whom nothing is being committed any more: all that came of their commands is durable. Where
-    /// nothing is under way, that is everybody.
-    pub fn answer(&mut self, all: bool) {
-        let done = |member: &mut Member| all || !member.waits;
-        let alone = self.alone.take_if(done);
-        let members = self.members.extract_if(.., |_, member| done(member)).map(|(_, member)| member);
+    /// Answers those about whom nothing is under way any more, the journal being durable up to an entry, and these records in
+    /// none yet: all that came of their commands is durable.
+    pub fn answer(&mut self, durable: i64, ahead: &[Record], state: &State) {
+        let done = |member: &Member| member.entry.is_none_or(|entry| entry <= durable);
+        let alone = self.alone.take_if(|member| done(member) && ahead.is_empty());
+        let ahead: BTreeSet<AccountId> = ahead.iter().filter_map(|record| record.account(state)).collect();
+        let of = |account: &AccountId, member: &mut Member| done(member) && !ahead.contains(account);
+        let members = self.members.extract_if(.., of).map(|(_, member)| member);
         for member in members.chain(alone) {
             if let Some(answer) = member.answer {
                 // Who asked may have gone away.
@@ -128,16 +129,18 @@ mod tests {
         let (second, mut of_second) = oneshot::channel();
         group.join(Some(AccountId(1)), asker("first"), Some(first));
         group.join(Some(AccountId(2)), asker("second"), Some(second));
-        group.take(&[changed(2), changed(1), changed(3)], &state);
+        group.take(1, &[changed(2), changed(1), changed(3)], &state);
         assert_eq!(group.asker(&changed(2), &state), Some(&asker("second")));
         assert_eq!(group.asker(&changed(3), &state), None, "nobody asked for what happened elsewhere");
-        group.answer(true);
+        group.answer(1, &[], &state);
         assert_eq!(of_first.try_recv().unwrap().unwrap(), [changed(1)]);
         assert_eq!(of_second.try_recv().unwrap().unwrap(), [changed(2)]);
         let (kill, mut of_kill) = oneshot::channel();
         group.join(None, asker("kill"), Some(kill));
-        group.take(&[changed(7)], &state);
-        group.answer(true);
+        group.take(2, &[changed(7)], &state);
+        group.answer(2, &[changed(8)], &state);
+        assert!(of_kill.try_recv().is_err(), "all that has happened is about one that concerns everybody");
+        group.answer(2, &[], &state);
         assert_eq!(of_kill.try_recv().unwrap().unwrap(), [changed(7)], "all that follows from one command is its own");
     }
 
@@ -147,18 +150,38 @@ mod tests {
         let (first, mut of_first) = oneshot::channel();
         let (second, mut of_second) = oneshot::channel();
         group.join(Some(AccountId(1)), asker("first"), Some(first));
-        group.take(&[changed(1)], &state);
-        group.answer(false);
+        group.take(1, &[changed(1)], &state);
+        group.answer(0, &[], &state);
         assert!(of_first.try_recv().is_err(), "its first record is not durable yet");
         group.join(Some(AccountId(2)), asker("second"), Some(second));
-        group.take(&[changed(2), changed(1)], &state);
-        group.answer(false);
+        group.take(2, &[changed(2)], &state);
+        // The first entry is durable, and what the venue answered to it becomes the third.
+        group.answer(1, &[changed(1)], &state);
+        assert!(of_first.try_recv().is_err(), "what the venue answered is in no entry yet");
+        group.take(3, &[changed(1)], &state);
+        group.answer(1, &[], &state);
         assert!(of_first.try_recv().is_err(), "what the venue answered is not durable yet");
-        group.take(&[changed(2)], &state);
-        group.answer(false);
+        assert!(!group.admits(Some(AccountId(1))), "an account has one command under way");
+        group.answer(2, &[], &state);
+        assert_eq!(of_second.try_recv().unwrap().unwrap(), [changed(2)], "nothing about it is in the third entry");
+        assert!(of_first.try_recv().is_err());
+        group.answer(3, &[], &state);
         assert_eq!(of_first.try_recv().unwrap().unwrap(), [changed(1), changed(1)]);
-        assert!(of_second.try_recv().is_err() && !group.admits(Some(AccountId(2))));
+        assert!(group.is_empty());
+    }
+
+    #[test]
+    fn who_changed_nothing_is_answered_at_once() {
+        let (mut group, state) = (Group::default(), State::default());
+        let (first, mut of_first) = oneshot::channel();
+        let (second, mut of_second) = oneshot::channel();
+        group.join(Some(AccountId(1)), asker("first"), Some(first));
+        group.join(Some(AccountId(2)), asker("second"), Some(second));
+        group.take(5, &[changed(3)], &state);
         group.refuse(Some(AccountId(2)), Refusal::Duplicate);
-        assert!(of_second.try_recv().unwrap().is_err() && group.is_empty());
+        assert!(of_second.try_recv().unwrap().is_err());
+        group.answer(4, &[], &state);
+        assert_eq!(of_first.try_recv().unwrap().unwrap(), []);
+        assert!(group.is_empty());
     }
 }

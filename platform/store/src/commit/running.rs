@@ -5,7 +5,7 @@ use crate::{
     entity::{TenantEntity, deployment_shadows, deployment_switches, deployment_usage, shadow_differences},
     error::StoreError,
     record::{MeteredHour, RunningBatch, ShadowStep},
-    scope::TenantTx,
+    scope::{Preparation, PreparedRows, TenantTx},
 };
 use marque_domain::{
     id::DeploymentId,
@@ -24,7 +24,7 @@ pub const SWITCHES_KEPT: i64 = 100;
 /// Differing decisions that are kept of a shadow; older ones are deleted, and counted on.
 pub const DIFFERENCES_KEPT: i64 = 1_000;
 
-/// Writes it in `tx`. Differences come first: they are of the shadow that ran before.
+/// Writes it in `tx`, except what was used up ([`usage`]). Differences come first: they are of the shadow that ran before.
 pub(super) async fn write(tx: &TenantTx, batch: &RunningBatch) -> Result<(), StoreError> {
     write_switches(tx, &batch.switches).await?;
     write_comparisons(tx, &batch.compared, &batch.differences).await?;
@@ -34,7 +34,7 @@ pub(super) async fn write(tx: &TenantTx, batch: &RunningBatch) -> Result<(), Sto
             ShadowStep::Ended(deployment, end, at) => end_shadow(tx, *deployment, end, *at).await?,
         }
     }
-    write_usage(tx, &batch.usage).await
+    Ok(())
 }
 
 async fn write_switches(tx: &TenantTx, switches: &[Switch]) -> Result<(), StoreError> {
@@ -136,18 +136,15 @@ async fn end_shadow(tx: &TenantTx, deployment: DeploymentId, end: &ShadowEnd, at
     Ok(())
 }
 
-/// Adds to what is stored of the hour.
-async fn write_usage(tx: &TenantTx, hours: &[MeteredHour]) -> Result<(), StoreError> {
+/// What was used up, to be added to what is stored of the hour.
+pub(super) fn usage(to: &Preparation, hours: &[MeteredHour]) -> Result<PreparedRows, StoreError> {
     use deployment_usage::{Column as C, Entity};
-    if hours.is_empty() {
-        return Ok(());
-    }
     let mut sums: BTreeMap<(DeploymentId, Millis), MeteredHour> = BTreeMap::new();
     for hour in hours {
         let key = (hour.deployment, hour.hour);
         sums.entry(key).or_insert(MeteredHour { usage: Usage::default(), ..*hour }).usage += hour.usage;
     }
-    let rows = sums.values().map(|hour| codec::usage_row(tx.tenant_id(), hour)).collect();
+    let rows = sums.values().map(|hour| codec::usage_row(to.tenant_id(), hour)).collect();
     let stored = |column: C| Expr::col((Entity, column));
     let added = |column: C| Expr::col((Alias::new("excluded"), column));
     let sum = |column: C| stored(column).add(added(column));
@@ -161,6 +158,5 @@ async fn write_usage(tx: &TenantTx, hours: &[MeteredHour]) -> Result<(), StoreEr
             (peak, higher.into()),
         ])
         .to_owned();
-    tx.insert::<Entity>(rows, Some(add)).await?;
-    Ok(())
+    to.insert::<Entity>(rows, Some(add))
 }

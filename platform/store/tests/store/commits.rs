@@ -18,6 +18,7 @@ on_both!(
     a_later_step_replaces_what_changed,
     recovery_begins_with_the_checkpoint,
     only_the_next_entry_can_be_written,
+    steps_are_made_ready_before_those_before_them_are_written,
     a_fault_at_the_end_leaves_nothing,
     unbalanced_books_are_refused,
     a_balance_must_be_what_the_books_say,
@@ -150,6 +151,26 @@ async fn only_the_next_entry_can_be_written(bench: Bench) {
     db.commit(&step(2)).await.unwrap();
     assert_eq!(db.load_shard(7).await.unwrap().seq, 2);
     bench.db(BOREALIS).commit(&step(1)).await.unwrap();
+}
+
+async fn steps_are_made_ready_before_those_before_them_are_written(bench: Bench) {
+    let db = bench.db(AURORA);
+    let filled = marque_domain::order::Order { state: OrderState::Filled, ..order(50, 10) };
+    let funded = CommitBatch {
+        accounts: vec![account(10, 1, 10_003)],
+        transactions: vec![deposit(3, 10, 3)],
+        orders: vec![filled.clone()],
+        ..step(2)
+    };
+    let (first, second, third) = (db.prepare(full()), db.prepare(funded), db.prepare(step(3)));
+    db.commit_prepared(first.unwrap()).await.unwrap();
+    db.commit_prepared(second.unwrap()).await.unwrap();
+    assert_eq!(db.order(Whose::Everyone, filled.id).await.unwrap(), filled);
+    assert_eq!(db.account(Whose::Everyone, AccountId(10)).await.unwrap().balance, Money::whole(10_003));
+    let skipped = db.commit_prepared(db.prepare(step(4)).unwrap()).await;
+    assert!(matches!(skipped, Err(StoreError::JournalConflict { shard: 7, wrote: 4, stored: 2 })), "{skipped:?}");
+    db.commit_prepared(third.unwrap()).await.unwrap();
+    assert_eq!(db.load_shard(7).await.unwrap().seq, 3);
 }
 
 async fn a_fault_at_the_end_leaves_nothing(bench: Bench) {

@@ -10,6 +10,7 @@ use marque_store::{CommitBatch, Concealed, KeyUse, LogLine, Page, Session, Store
 on_both!(
     another_tenants_rows_are_not_found,
     a_row_cannot_point_at_another_tenants,
+    a_step_is_made_ready_for_one_tenant,
     the_same_ids_live_side_by_side,
     sessions_and_keys_stay_with_their_tenant,
 );
@@ -55,6 +56,18 @@ async fn a_row_cannot_point_at_another_tenants(bench: Bench) {
     let sql = "INSERT INTO equity_points (tenant_id, account_id, at, balance, equity) VALUES (202, 10, 1, 1, 1)";
     let said = bench.raw(Some(BOREALIS), sql).await;
     assert!(said.unwrap_err().to_lowercase().contains("foreign key"));
+}
+
+async fn a_step_is_made_ready_for_one_tenant(bench: Bench) {
+    let (one, other) = (bench.db(AURORA), bench.db(BOREALIS));
+    let refusal = other.commit_prepared(one.prepare(opened()).unwrap()).await;
+    assert!(matches!(refusal, Err(StoreError::BrokenReference(_))), "{refusal:?}");
+    for db in [&one, &other] {
+        assert_eq!(db.shards().await.unwrap(), Vec::<u32>::new());
+        assert_eq!(db.orders(Whose::Everyone, Page::default()).await.unwrap().items, []);
+    }
+    one.commit_prepared(one.prepare(opened()).unwrap()).await.unwrap();
+    assert_eq!(one.order(Whose::Everyone, OrderId(50)).await.unwrap(), order(50, 10));
 }
 
 async fn the_same_ids_live_side_by_side(bench: Bench) {

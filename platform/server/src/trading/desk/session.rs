@@ -300,7 +300,8 @@ impl<'a> Session<'a> {
     }
 
     /// Carries out commands, turn by turn, until none is under way. Where there is an inbox, new ones join while those before
-    /// are being committed, as long as nothing else has to be done.
+    /// are being committed, as long as nothing else has to be done. Before it takes them, a turn waits until there is room
+    /// for what comes of it: the commit that is under way then leaves it time enough.
     fn commands(&mut self, inbox: Option<&Inbox>) -> Result<(), SessionError> {
         let until = Instant::now() + TURNS_FOR;
         let mut joins = true;
@@ -311,8 +312,11 @@ impl<'a> Session<'a> {
             for (account, outcome) in accounts.into_iter().zip(outcomes) {
                 outcome.unwrap_or_else(|refusal| self.journal.group.refuse(account, refusal));
             }
+            self.answer();
             let quiet = self.desk.is_quiet();
-            self.journal.group.answer(quiet);
+            if self.desk.make_room(&mut self.journal)? {
+                self.answer();
+            }
             if let Some(inbox) = inbox {
                 inbox.hear(&mut self.waiting);
                 joins = !(inbox.has_more_than_commands() || self.is_due() || Instant::now() >= until);
@@ -323,6 +327,11 @@ impl<'a> Session<'a> {
         }
         self.show();
         Ok(())
+    }
+
+    /// Tells those about whose commands everything is durable.
+    fn answer(&mut self) {
+        self.journal.answer(self.desk.ahead(), self.desk.shard());
     }
 
     /// The commands that wait and may be carried out beside those under way, in their order: all that concern an account
@@ -359,7 +368,7 @@ impl<'a> Session<'a> {
     fn command_of(&mut self, name: &str, command: Command) -> Result<(), SessionError> {
         self.journal.group.join(None, Asker::system(name), None);
         let answer = self.desk.command(command, &mut self.journal);
-        self.journal.group.answer(true);
+        self.answer();
         if let Err(refusal) = answer? {
             tracing::error!(%refusal, by = name, "a command of the server was refused");
         }
