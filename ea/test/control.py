@@ -3,6 +3,9 @@
     MARQUE_EA_URL=http://aurora.localhost:8080 MARQUE_EA_EMAIL=owner@aurora.example MARQUE_EA_TOKEN=… \\
         python3 ea/test/run.py --base-url http://aurora.localhost:8080 --control 'python3 ea/test/control.py'
 
+Scenarios about the brand's own keys need MARQUE_EA_COMMAND besides: the server's `marque`, which finds its settings in the other
+MARQUE_ variables. The brand's short name is then how its host begins.
+
 The token is an access token of the owner's, or a personal one for everything; MARQUE_EA_PASSWORD in its place signs in each
 time, which a server does not let happen often.
 
@@ -14,6 +17,8 @@ import datetime
 import http.client
 import json
 import os
+import shlex
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -123,11 +128,27 @@ def licence(portal, rules):
     return {"key": key, "id": made}
 
 
+def ea_key(verb, *more):
+    """What no portal does: an operator's command about the brand's keys."""
+    command = os.environ.get("MARQUE_EA_COMMAND")
+    if not command:
+        return {"left_out": "keys are made and retired by `marque ea-key`, and MARQUE_EA_COMMAND names no marque"}
+    brand = urllib.parse.urlsplit(os.environ["MARQUE_EA_URL"]).hostname.split(".")[0]
+    # It refuses variables that are no settings of its own.
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_EA_")}
+    subprocess.run([*shlex.split(command), "ea-key", verb, brand, *more], check=True, stdout=sys.stderr, env=settings)
+    return {}
+
+
 def main():
     verb, fields = sys.argv[1], json.loads(sys.argv[2])
-    portal = Portal()
+    portal = None if verb in ("new-key", "retire-key") else Portal()
     if verb == "licence":
         print(json.dumps(licence(portal, fields)))
+    elif verb == "new-key":
+        print(json.dumps(ea_key("rotate")))
+    elif verb == "retire-key":
+        print(json.dumps(ea_key("retire", fields["name"])))
     elif verb in ("suspend", "reinstate", "revoke"):
         body = None if verb == "reinstate" else {"reason": "a scenario"}
         print(json.dumps({"state": portal.call("POST", f"/licences/{fields['id']}/{verb}", body)["state"]}))

@@ -4,6 +4,8 @@ Owns: licences and activations, what each call changes, answers and their signat
 who may. Refuses to be a server: one tenant, a clock that tests set.
 """
 
+import functools
+import hashlib
 import http.server
 import json
 import pathlib
@@ -50,13 +52,18 @@ class Refused(Exception):
         self.status, self.code, self.detail, self.headers = status, code, detail, headers or {}
 
 
+@functools.cache
+def public_key(secret):
+    return ed25519.public_key(secret).hex()
+
+
 class Fake:
     def __init__(self, now):
         self.now = now
         self.licences = {}
         self.activations = {}
-        self.tenant_kid, self.tenant_secret = "t.2026-11", bytes(range(32))
-        self.retired_kids = {}
+        # The tenant's keys that are good, oldest first, and how many were made.
+        self.tenant_keys, self.keys_made = {"t.2026-11": bytes(range(32))}, 1
         self.calls = []
         self.limit = None
         self.server = None
@@ -84,6 +91,17 @@ class Fake:
         activation.salts = {newest: activation.salts[newest]}
         activation.generation, activation.pending = newest, None
 
+    def new_key(self):
+        """A new key of the tenant signs from now on; the old ones stay good, and sign for who asks for them."""
+        self.keys_made += 1
+        kid = f"t.2026-11-{self.keys_made}"
+        # The same in each run, so that a probe which has it in its source need not be compiled again.
+        self.tenant_keys[kid] = hashlib.sha256(kid.encode()).digest()
+
+    def retire_key(self, kid):
+        """Nothing is signed with it any more."""
+        del self.tenant_keys[kid]
+
     # What an EA asks.
 
     def handle(self, method, target, headers, body):
@@ -99,7 +117,7 @@ class Fake:
             fields, payload = self.read(method, target, query, body)
             with self.lock:
                 kid, answer = self.answer(operation, fields, payload, headers.get("marque-signature", ""))
-            signature = self.sign(operation, self.tenant_kid if fields.get("alg") == "ed25519" else kid, answer)
+            signature = self.sign(operation, self.tenant_kid(fields) if fields.get("alg") == "ed25519" else kid, answer)
             self.calls.append((operation, answer["code"]))
             return 200, {"Content-Type": "application/json", "Marque-Signature": signature}, reference.compact(answer)
         except Refused as refused:
@@ -109,8 +127,14 @@ class Fake:
             return refused.status, {"Content-Type": "application/problem+json", **refused.headers}, reference.compact(problem)
 
     def keys(self):
-        public = ed25519.public_key(self.tenant_secret).hex()
-        return reference.compact({"protocol": 1, "current": self.tenant_kid, self.tenant_kid: public, **self.retired_kids})
+        public = {kid: public_key(secret) for kid, secret in self.tenant_keys.items()}
+        return reference.compact({"protocol": 1, "current": list(public)[-1], **public})
+
+    def tenant_kid(self, fields):
+        """The key that signs: the newest that is good of those that are asked for, else the current one."""
+        asked, kids = fields.get("signer", "").split(" "), list(self.tenant_keys)
+        known = [kid for kid in kids if public_key(self.tenant_keys[kid]) in asked]
+        return (known or kids)[-1]
 
     def read(self, method, target, query, body):
         if method == "GET":
@@ -131,6 +155,8 @@ class Fake:
         if not isinstance(fields, dict) or any(isinstance(value, (dict, list, float)) for value in fields.values()):
             raise Refused(400, "bad-request", "Send one flat JSON object.")
         wrong = [name for name, form in FORMS.items() if not re.fullmatch(form, str(fields.get(name, "")))]
+        if not re.fullmatch(r"([0-9a-f]{64}( [0-9a-f]{64}){0,7})?", fields.get("signer", "")):
+            wrong.append("signer")
         if fields.get("protocol") != 1 or wrong:
             raise Refused(422, "invalid", f"These fields are missing or wrong: {', '.join(wrong) or 'protocol'}.")
         return fields, payload
@@ -143,7 +169,7 @@ class Fake:
             raise Refused(401, "signature-refused", "Sign the request as the protocol says.") from error
         licence = self.licences.get(fields["key_id"])
         if licence is None:
-            return self.tenant_kid, self.shape(operation, fields, None, None, policy.Verdict("NOT_FOUND"))
+            return self.tenant_kid(fields), self.shape(operation, fields, None, None, policy.Verdict("NOT_FOUND"))
         if self.limit is not None:
             self.limit -= 1
             if self.limit < 0:
@@ -244,7 +270,7 @@ class Fake:
         payload = reference.compact(answer)
         if kid.startswith("t."):
             message = reference.signed_bytes("answer", operation, kid, payload)
-            return reference.header(kid, "ed25519", ed25519.sign(self.tenant_secret, message))
+            return reference.header(kid, "ed25519", ed25519.sign(self.tenant_keys[kid], message))
         licence = self.licences[answer["key_id"]]
         key = reference.licence_key(licence.secret)
         if kid.startswith("a."):

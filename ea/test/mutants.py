@@ -56,6 +56,8 @@ MUTANTS = [
     ("a lease goes with any version", "LicenceState.mqh", "m_lease_for.version != m_version", "false", "another version"),
     ("a lease goes with any state", "LicenceStart.mqh", 'answer.Get("nonce") != m_lease_for.nonce', "false", "younger lease"),
     ("any signature is the vendor's", "Answer.mqh", "MqUnhex(keys[i], key) && verify.Ed25519(key, bytes, message)", "true", "vendor's key"),
+    ("the vendor's key is not asked for", "LicenceCall.mqh", 'request.AddText("signer", signers);', ";", "made a new one"),
+    ("only the first of the vendor's keys counts", "Answer.mqh", "for(int i = 0; i < count; i++)\n      if(MqUnhex(keys[i]", "for(int i = 0; i < 1; i++)\n      if(MqUnhex(keys[i]", "next key beside"),
     ("a response past the order is taken", "Verify.mqh", " || !IsBelowOrder(signature, 32)", "", "golden vector comes out of the library"),
     ("calls are made from OnTick", "Licence.mqh", "void   OnTick() { m_clock.OnQuote(); }", "void   OnTick() { m_clock.OnQuote(); OnTimer(); }", "hanging|one call at a time"),
     ("http is good enough", "Http.mqh", "bool safe = MqStarts(base, \"https://\")", "bool safe = MqStarts(base, \"http\")", "wrong input is named"),

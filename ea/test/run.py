@@ -38,8 +38,8 @@ PROGRAMS = {
 FLAGS = ["-std=c++17", "-O0", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-sign-conversion",
          "-Wno-unused-parameter"]  # fmt: skip
 LEFT_OUT = "left out"
-MODULES = ["scenarios_codes", "scenarios_trust", "scenarios_time", "scenarios_life", "scenarios_sample", "scenarios_vectors",
-           "scenarios_harness"]
+MODULES = ["scenarios_codes", "scenarios_trust", "scenarios_vendor", "scenarios_time", "scenarios_life", "scenarios_sample",
+           "scenarios_vectors", "scenarios_harness"]
 
 
 def build(name, source, platform, folder):
@@ -68,6 +68,15 @@ class Programs(dict):
     def __missing__(self, name):
         self[name] = build(name, *PROGRAMS[name], self.folder)
         return self[name]
+
+    def pinned(self, keys):
+        """The name of the probe with these keys of a vendor in its source."""
+        name = "pinned-" + hashlib.sha256(keys.encode()).hexdigest()[:16]
+        if name not in self:
+            source = self.folder / f"{name}.mq5"
+            source.write_text(f'#property strict\n#define MARQUE_VENDOR_KEY "{keys}"\n#include "{EA}/test/Probe.mq5"\n')
+            self[name] = build(name, source, "mt5", self.folder)
+        return name
 
     def build_all(self):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -346,57 +346,6 @@ def mixed_files(w):
     equal(w.start(licence, kind="live").status(), ("setup", False))
 
 
-for _platform in ("5", "4"):
-
-    def _pinned(w, program="pinned" + _platform):
-        licence = w.licence(config=(1, {"lots": "0.05"}))
-        t = w.start(licence, program=program)
-        equal((t.status(), t.asked("setting lots")), (("valid", True), "0.05"))
-        t.send("event order 0.10")
-        w.fake.rotate(licence.activations[0])
-        w.run(700)
-        equal((t.status(), licence.activations[0].orders, licence.activations[0].generation), (("valid", True), 1, 2))
-        w.wire.before = lose
-        t = w.restart(t, licence, program=program)
-        equal(t.status(), ("offline", True))
-        w.wire.heal()
-        licence.status = "revoked"
-        w.run(300)
-        equal(t.status(), ("refused", False))
-
-    _pinned.__doc__ = f"An EA for MetaTrader {_platform} with its vendor's key in its source lives as any other does"
-    scenario(_pinned, needs_fake=True)
-
-
-@scenario(needs_fake=True)
-def made_up_portal(w):
-    """A portal that somebody made up, with a licence key of their own, is believed by no EA that has its vendor's key"""
-    w.fake.tenant_secret = b"somebody else's key, of 32 bytes"
-    equal(w.start(w.licence()).status(), ("valid", True), "without the vendor's key nothing tells it from the vendor's")
-    t = w.start(w.licence(), "office", program="pinned5")
-    equal(t.status(), ("setup", False))
-    contains(t.message(), "its answer is not signed for this licence, and was ignored")
-
-
-@scenario(needs_fake=True)
-def forged_renewal(w):
-    """Who knows licence key and salt prolongs no lease of an EA that has its vendor's key"""
-    licence = w.licence()
-    t = w.start(licence, program="pinned5")
-    seat, secret = licence.activations[0], reference.licence_secret(licence.key)
-
-    def forge(exchange):
-        fields = json.loads(exchange.answer) | {"grace_until": w.truth + 86400 * 30}
-        exchange.answer = reference.compact(fields)
-        kid = f"a.{seat.id}.{seat.generation}"
-        key = reference.activation_key(secret, seat.id, seat.generation, seat.salts[seat.generation])
-        exchange.answer_headers["marque-signature"] = reference.sign_hmac("answer", exchange.operation, kid, key, exchange.answer)
-
-    w.wire.after = forge
-    w.run(300)
-    equal(t.status(), ("offline", True))
-
-
 def ask_as_tool(w, key, operation, **more):
     """What a server or tool does: asks without a seat, and wants an answer that convinces others too."""
     secret = reference.licence_secret(key)

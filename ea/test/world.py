@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
+import urllib.request
 
 from fake import Fake
 from scenario import LeftOut
@@ -14,6 +15,8 @@ from terminal import Terminal
 from wire import Wire
 
 BEGIN = 1_900_000_000
+# How long a real server signs with keys that it has read, and a little more.
+KEYS_KNOWN_S = 1
 
 
 class World:
@@ -42,6 +45,32 @@ class World:
         if "left_out" in made:
             raise LeftOut(made["left_out"])
         return type("Made", (), made)
+
+    def tenant_key(self):
+        """The name of the brand's key that signs, and its public half."""
+        with urllib.request.urlopen(f"{self.wire.address}/api/ea/v1/keys", timeout=10) as answer:
+            keys = json.loads(answer.read())
+        return keys["current"], keys[keys["current"]]
+
+    def new_key(self):
+        """The brand makes a key that signs from now on."""
+        if self.fake:
+            self.fake.new_key()
+        else:
+            self.control("new-key", {})
+            time.sleep(KEYS_KNOWN_S)
+
+    def retire_key(self, kid):
+        """The brand retires a key."""
+        if self.fake:
+            self.fake.retire_key(kid)
+        else:
+            self.control("retire-key", {"name": kid.removeprefix("t.")})
+            time.sleep(KEYS_KNOWN_S)
+
+    def pinned(self, *more):
+        """The name of a probe with the brand's key that signs now in its source, and more of them."""
+        return self.programs.pinned(" ".join([*more, self.tenant_key()[1]]))
 
     # Terminals.
 

@@ -1,7 +1,7 @@
 //! Expert Advisors, compiled from their MQL sources, against the real server: what `ea/test` plays against its stand-in.
 
 use crate::{oracles::recorded, visitor::demo_password};
-use marque_testkit::site::{Running, Site, workspace};
+use marque_testkit::site::{Running, Site, binary, workspace};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -46,14 +46,21 @@ impl<'a> Owner<'a> {
 }
 
 /// Plays the scenarios whose names contain a word; answers what was printed.
-fn play(owner: &Owner<'_>, words: &str) -> String {
+fn play(site: &Site, owner: &Owner<'_>, words: &str) -> String {
     let root = workspace();
     let url = format!("http://{HOST}:{}", owner.server.address().port());
     let control = format!("python3 -B {}", root.join("ea/test/control.py").display());
-    let played = Command::new("python3")
+    let mut script = Command::new("python3");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARQUE_")) {
+        script.env_remove(name);
+    }
+    let played = script
         .arg("-B")
         .arg(root.join("ea/test/run.py"))
         .args(["--base-url", &url, "--control", &control, words])
+        // The brand's own keys are made and retired by command.
+        .envs(site.settings())
+        .env("MARQUE_EA_COMMAND", binary())
         .env("MARQUE_EA_URL", &url)
         .env("MARQUE_EA_EMAIL", OWNER)
         .env("MARQUE_EA_TOKEN", &owner.token)
@@ -67,7 +74,7 @@ fn play(owner: &Owner<'_>, words: &str) -> String {
 }
 
 /// Success, every refusal that a person can bring about, changed and replayed answers, outages, leases, clocks, usage, the
-/// sample EAs of both platforms.
+/// sample EAs of both platforms, the brand's own keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn compiled_expert_advisors_get_along_with_the_real_server() {
     if !has_compiler() {
@@ -77,7 +84,7 @@ async fn compiled_expert_advisors_get_along_with_the_real_server() {
     let server = site.serve().await;
     let password = demo_password(&site);
     let owner = Owner::of(&server, &password).await;
-    let said = play(&owner, "");
+    let said = play(&site, &owner, "");
     println!("{said}");
     let licences = owner.get("/licences?limit=200").await;
     assert!(licences["items"].as_array().expect("licences").len() > 20, "{licences}");

@@ -10,8 +10,11 @@
 #include "Json.mqh"
 #include "Verify.mqh"
 
-// `#define MARQUE_VENDOR_KEY "<64 hexadecimal digits>"` before the library is included: answers are asked for with Ed25519, and only
-// those count that a key of this list (with spaces) has signed. Then no licence key, whoever made it up, makes an answer.
+// `#define MARQUE_VENDOR_KEY "<64 hexadecimal digits>"` before the library is included: answers are asked for with Ed25519 from a key of
+// this list (with spaces), and only those count that one of them has signed. Then no licence key, whoever made it up, makes an answer.
+
+// How many of them a request names.
+#define MARQUE_SIGNERS_MAX 8
 
 // No server may let an EA run longer than this without being heard.
 #define MARQUE_GRACE_S_MAX 2678400
@@ -85,13 +88,34 @@ bool MqIsPinned()
 #endif
 }
 
-string MqVendorKeys()
+// The keys that stand in the EA's source; what is no key is left out.
+int MqVendorKeys(string &keys[])
 {
+   int found = 0;
+   ArrayResize(keys, 0);
 #ifdef MARQUE_VENDOR_KEY
-   return(MARQUE_VENDOR_KEY);
-#else
-   return("");
+   string parts[];
+   int    count = StringSplit(MqLower(MARQUE_VENDOR_KEY), ' ', parts);
+   for(int i = 0; i < count; i++)
+      if(MqIsHex(parts[i], 64))
+      {
+         found++;
+         ArrayResize(keys, found);
+         keys[found - 1] = parts[i];
+      }
 #endif
+   return(found);
+}
+
+// The same as a request names them; empty where there are none.
+string MqSigners()
+{
+   string keys[];
+   string names = "";
+   int    count = MqVendorKeys(keys);
+   for(int i = 0; i < count && i < MARQUE_SIGNERS_MAX; i++)
+      names += (i > 0 ? " " : "") + keys[i];
+   return(names);
 }
 
 // Whether a key that stands in the EA's source has signed an answer.
@@ -105,7 +129,7 @@ bool MqIsVendors(const string operation, const string header, const uchar &body[
    MqAppendText(message, "marque-ea-1\nanswer\n" + operation + "\n" + kid + "\n");
    MqAppend(message, body);
    CMarqueVerify verify;
-   int count = StringSplit(MqVendorKeys(), ' ', keys);
+   int count = MqVendorKeys(keys);
    for(int i = 0; i < count; i++)
       if(MqUnhex(keys[i], key) && verify.Ed25519(key, bytes, message))
          return(true);

@@ -85,8 +85,11 @@ void CMarqueLicence::Compose(const string operation, const string nonce, CMarque
    request.AddText("machine", m_machine);
    request.AddText("platform", MARQUE_PLATFORM);
    request.AddNumber("build", TerminalInfoInteger(TERMINAL_BUILD));
+   string signers = MqSigners();
    if(MqIsPinned())
       request.AddText("alg", "ed25519");
+   if(StringLen(signers) > 0)
+      request.AddText("signer", signers);
    if(operation != "activate")
       request.AddText("activation", m_activation.id);
    if(operation == "heartbeat" || operation == "usage")
@@ -166,7 +169,7 @@ void CMarqueLicence::Hear(const string operation, const string nonce)
       if(answer.Get("code") == "NOT_FOUND" && !answer.IsTrue("valid") && !m_has_lease)
          Trouble(MqRefusal(answer));
       else
-         Trouble(MqUnheard("its answer is not signed for this licence, and was ignored"));
+         Trouble(MqUnheard(MqIsPinned() ? MqNotVendors() : "its answer is not signed for this licence, and was ignored"));
       return;
    }
    string wrong = m_judge.Wrong(m_key, signer, operation, by_activation, answer);

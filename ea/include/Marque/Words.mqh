@@ -128,6 +128,13 @@ string MqUnheard(const string cause)
    return("No usable answer came from the licence server: " + cause + ".");
 }
 
+// An answer that none of the keys in the EA's source has signed: the portal is another's, or the EA is older than its keys.
+string MqNotVendors()
+{
+   return("its answer is signed with no key that this EA knows, and was ignored; check that this is the portal the EA came from, and"
+          + " download the EA's newest version there");
+}
+
 // Why nothing came back, by the number that the terminal gives.
 string MqNoAnswer(const int error)
 {

@@ -17,12 +17,14 @@ use std::io::Write;
 #[derive(Debug, Subcommand)]
 pub(super) enum EaKeyCommand {
     /// Make a new key that signs answers for servers and tools; or, with --seats, a new key for every seat that is held.
-    /// Old keys stay good: the brand's until it is retired, a seat's for some days.
+    /// Old keys stay good: the brand's until it is retired, and EAs that have it in their source go on with it; a seat's for
+    /// some days.
     #[command(
         after_help = "Examples:\n  marque ea-key rotate aurora\n  marque ea-key rotate aurora --seats\n  marque ea-key rotate aurora --seats --licence lic_0r3v4k8m2n6p1 --days 1"
     )]
     Rotate(RotateArgs),
-    /// Retire the brand's key of this name; or, with --seats, at once every seat's key that a newer one was made for.
+    /// Retire the brand's key of this name: EAs that have no other key in their source believe no answer from then on, and open
+    /// no trades once their grace is over. Or, with --seats, at once every seat's key that a newer one was made for.
     #[command(after_help = "Examples:\n  marque ea-key retire aurora 2026-05\n  marque ea-key retire aurora --seats")]
     Retire(RetireArgs),
     /// List the brand's keys that sign answers: name, public key, since when, until when.

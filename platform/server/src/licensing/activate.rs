@@ -84,7 +84,7 @@ impl Licensing {
         answer.totals(seat);
         answer.settings(known, asked.ask, false);
         if asked.ask.ed25519 {
-            return self.by_tenant(asked.from.db, asked.operation, &answer).await;
+            return self.by_tenant(asked.from.db, asked.operation, asked.ask, &answer).await;
         }
         let kid = Kid::Activation { id: seat.id.to_string(), generation: generation_of(seat) };
         let mac = known.answer_mac(asked.ask, &kid).ok_or_else(crowded)?;

@@ -81,6 +81,8 @@ pub(super) struct Ask {
     pub config_version: i64,
     /// Whether the answer shall be signed by the tenant.
     pub ed25519: bool,
+    /// Public keys of the tenant of which one shall sign then; none when it does not matter.
+    pub signers: Vec<[u8; 32]>,
     pub usage: Option<Usage>,
 }
 
@@ -115,6 +117,7 @@ impl Ask {
             activation: activation.and_then(|text| text.parse().ok()),
             config_version: reader.number(&f::CONFIG_VERSION).unwrap_or(0),
             ed25519: reader.optional(&f::ALG).is_some_and(|alg| alg == "ed25519"),
+            signers: reader.optional(&f::SIGNER).and_then(|keys| f::signers_of(&keys)).unwrap_or_default(),
             usage: operation.reports().then(|| reader.usage()),
             key_id,
             kind_name,

@@ -26,6 +26,9 @@ pub(super) struct NumberField {
     pub what: &'static str,
 }
 
+/// How many keys may be named that shall sign an answer.
+const SIGNERS_MAX: usize = 8;
+
 /// What a number must be, in the words of a refusal.
 pub(super) const WHOLE: &str = "a whole number";
 /// The version of the protocol.
@@ -72,6 +75,9 @@ texts! {
     ACTIVATION = "activation", "1 to 40 of a-z, 0-9 and _", "^[a-z0-9_]{1,40}$", |text| plain(text, b"_");
     /// How the answer is to be signed; hmac-sha256 when left out.
     ALG = "alg", "hmac-sha256 or ed25519", "^(hmac-sha256|ed25519)$", |text| matches!(text, "hmac-sha256" | "ed25519");
+    /// Public keys of the tenant, with spaces between: with ed25519 the newest of them that is good signs.
+    SIGNER = "signer", "1 to 8 public keys of 64 hexadecimal digits, with spaces between",
+        "^[0-9a-f]{64}( [0-9a-f]{64}){0,7}$", |text| signers_of(text).is_some();
     /// Lots of those orders.
     LOTS = "lots", "a decimal number of up to 8 places", "^[0-9]{1,9}(\\.[0-9]{1,8})?$", |text| lots_of(text).is_some();
 }
@@ -79,7 +85,7 @@ texts! {
 /// Texts of every request.
 pub(super) const TEXTS: [TextField; 9] = [KEY_ID, PRODUCT, VERSION, NONCE, ACCOUNT, SERVER, KIND, MACHINE, PLATFORM];
 /// Texts that may stand in every request.
-pub(super) const TEXTS_OPTIONAL: [TextField; 2] = [ACTIVATION, ALG];
+pub(super) const TEXTS_OPTIONAL: [TextField; 3] = [ACTIVATION, ALG, SIGNER];
 /// Numbers that may stand in every request.
 pub(super) const NUMBERS_OPTIONAL: [NumberField; 3] = [BUILD, CONFIG_VERSION, CONFIG_SCHEMA];
 /// Numbers of a report.
@@ -128,6 +134,12 @@ pub(super) fn kind_of(text: &str) -> Option<Kind> {
         "live" => Some(Kind::Live),
         _ => None,
     }
+}
+
+/// The public keys that a text names, one of which shall sign the answer: at least one.
+pub(super) fn signers_of(text: &str) -> Option<Vec<[u8; 32]>> {
+    let keys = text.split(' ').map(of_hex::<32>).collect::<Option<Vec<_>>>()?;
+    (keys.len() <= SIGNERS_MAX).then_some(keys)
 }
 
 fn plain(text: &str, also: &[u8]) -> bool {

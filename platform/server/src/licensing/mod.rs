@@ -121,7 +121,7 @@ impl Licensing {
         let signature = Signature::read(signature).ok_or_else(refused)?;
         let Some(slot) = self.0.snapshots.slot(from.db, ask.key).await? else {
             let answer = answer::refusal(operation, ask, &Refusal::NotFound, now);
-            return Ok((self.by_tenant(from.db, operation, &answer).await?, left));
+            return Ok((self.by_tenant(from.db, operation, ask, &answer).await?, left));
         };
         let asked = Asked { from, operation, ask, kid: signature.kid.clone() };
         let known = self.authenticated(&slot, &asked, payload, &signature, now).await?;
@@ -210,22 +210,25 @@ impl Licensing {
     /// Signs with the key that the request was signed with, or with the tenant's when that was asked for.
     async fn sign(&self, asked: &Asked<'_>, known: &Known, answer: &answer::Answer<'_>) -> Result<Signed, Problem> {
         if asked.ask.ed25519 {
-            return self.by_tenant(asked.from.db, asked.operation, answer).await;
+            return self.by_tenant(asked.from.db, asked.operation, asked.ask, answer).await;
         }
         let mac = known.answer_mac(asked.ask, &asked.kid).ok_or_else(refused)?;
         Ok(sign_with(&mac, asked.operation, &asked.kid, answer))
     }
 
+    /// Signs with the tenant's key: the newest of those that were asked for, else its current one.
     async fn by_tenant(
         &self,
         db: &TenantDb,
         operation: Operation,
+        ask: &Ask,
         answer: &answer::Answer<'_>,
     ) -> Result<Signed, Problem> {
         let body = answer.to_bytes();
         let signer = self.0.signers.of(db).await?;
-        let bytes = signed_bytes(SignedKind::Answer, operation.name(), signer.kid(), &body);
-        Ok(Signed { header: signer.sign(&bytes), body })
+        let key = signer.for_who_knows(&ask.signers);
+        let bytes = signed_bytes(SignedKind::Answer, operation.name(), key.kid(), &body);
+        Ok(Signed { header: key.sign(&bytes), body })
     }
 }
 

@@ -1,10 +1,12 @@
-//! The tenant's own keys (Ed25519), with which answers are signed for servers and tools, and those of `NOT_FOUND`.
+//! The tenant's own keys (Ed25519), with which answers are signed for servers and tools, for EAs that have one of them in their
+//! source, and those of `NOT_FOUND`. The newest signs, unless a request names others that are good
+//! ([0104](../../../decisions/0104-answers-are-signed-with-the-key-that-an-ea-has.md)).
 
 use super::mac::hex;
 use crate::{
     clock::Clock,
     problem::Problem,
-    secrets::{NoRandomness, Place, SealError, SealedColumn, Vault, VaultError, new_id, random_bytes},
+    secrets::{NoRandomness, Place, SealError, SealedColumn, TenantKeys, Vault, VaultError, new_id, random_bytes},
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use marque_domain::{id::TenantId, licence::Kid, time::Millis};
@@ -50,15 +52,34 @@ impl From<EaKeyError> for Problem {
     }
 }
 
-/// A tenant's keys: the newest signs. No `Debug`, no `Serialize`.
-pub(super) struct TenantSigner {
+/// A key that is not retired. No `Debug`, no `Serialize`.
+pub(super) struct GoodKey {
     kid: Kid,
+    public: [u8; 32],
     key: SigningKey,
-    /// Names and public keys of all that are good.
-    good: Vec<(String, String)>,
 }
 
-impl TenantSigner {
+/// A tenant's keys that are good. No `Debug`, no `Serialize`.
+pub(super) struct TenantSigner {
+    /// The newest.
+    current: GoodKey,
+    /// Those before it, newest first.
+    former: Vec<GoodKey>,
+}
+
+impl GoodKey {
+    /// Opens one that is stored.
+    fn open(keys: &TenantKeys, stored: &EaKey) -> Result<Self, EaKeyError> {
+        let secret = keys.open(&place(stored.id), &stored.secret)?;
+        let secret: Zeroizing<[u8; 32]> = Zeroizing::new(secret.expose().try_into().map_err(|_| EaKeyError::Broken)?);
+        let key = SigningKey::from_bytes(&secret);
+        let public = key.verifying_key().to_bytes();
+        if public.as_slice() != stored.public {
+            return Err(EaKeyError::Broken);
+        }
+        Ok(Self { kid: Kid::Tenant(stored.name.clone()), public, key })
+    }
+
     /// What the key is called.
     pub fn kid(&self) -> &Kid {
         &self.kid
@@ -68,13 +89,25 @@ impl TenantSigner {
     pub fn sign(&self, bytes: &[u8]) -> String {
         format!("kid={}, ed25519={}", self.kid, hex(&self.key.sign(bytes).to_bytes()))
     }
+}
+
+impl TenantSigner {
+    fn all(&self) -> impl Iterator<Item = &GoodKey> {
+        core::iter::once(&self.current).chain(&self.former)
+    }
+
+    /// The key that signs for who knows these public keys: the newest of them that is good. Where none is, the current one:
+    /// who checks it against `keys` believes it, and who knows no other key than these takes it for no answer.
+    pub fn for_who_knows(&self, public: &[[u8; 32]]) -> &GoodKey {
+        self.all().find(|key| public.contains(&key.public)).unwrap_or(&self.current)
+    }
 
     /// The public keys, as `keys` answers them.
     pub fn published(&self) -> Vec<u8> {
         let mut object = Map::new();
         object.insert("protocol".to_owned(), 1.into());
-        object.insert("current".to_owned(), self.kid.to_string().into());
-        object.extend(self.good.iter().map(|(name, key)| (format!("t.{name}"), Value::String(key.clone()))));
+        object.insert("current".to_owned(), self.current.kid.to_string().into());
+        object.extend(self.all().map(|key| (key.kid.to_string(), Value::String(hex(&key.public)))));
         serde_json::to_vec(&Value::Object(object)).unwrap_or_default()
     }
 }
@@ -108,16 +141,10 @@ impl Signers {
 }
 
 async fn opened(db: &TenantDb, vault: &Vault, stored: &[EaKey]) -> Result<TenantSigner, EaKeyError> {
-    let good: Vec<&EaKey> = stored.iter().filter(|key| key.retired_at.is_none()).collect();
-    let newest = good.first().ok_or(EaKeyError::Broken)?;
-    let secret = vault.of(db).await?.open(&place(newest.id), &newest.secret)?;
-    let secret: Zeroizing<[u8; 32]> = Zeroizing::new(secret.expose().try_into().map_err(|_| EaKeyError::Broken)?);
-    let key = SigningKey::from_bytes(&secret);
-    if key.verifying_key().as_bytes().as_slice() != newest.public {
-        return Err(EaKeyError::Broken);
-    }
-    let good = good.iter().map(|key| (key.name.clone(), hex(&key.public))).collect();
-    Ok(TenantSigner { kid: Kid::Tenant(newest.name.clone()), key, good })
+    let keys = vault.of(db).await?;
+    let mut good = stored.iter().filter(|key| key.retired_at.is_none()).map(|key| GoodKey::open(&keys, key));
+    let current = good.next().ok_or(EaKeyError::Broken)??;
+    Ok(TenantSigner { current, former: good.collect::<Result<Vec<_>, _>>()? })
 }
 
 fn place(id: i64) -> Place {
@@ -143,7 +170,8 @@ async fn make(db: &TenantDb, vault: &Vault, now: Millis, first: bool) -> Result<
     Ok(key)
 }
 
-/// Makes a key that signs from now on; the old ones stay good until they are retired. Answers its name.
+/// Makes a key that signs from now on; the old ones stay good until they are retired, and sign for who asks for them. Answers
+/// its name.
 ///
 /// # Errors
 /// [`EaKeyError`].
@@ -154,7 +182,7 @@ pub async fn new_key(db: &TenantDb, vault: &Vault, now: Millis) -> Result<String
     Ok(make(db, vault, now, false).await?.name)
 }
 
-/// Retires a key: what it signs from then on counts for nobody who asks for the tenant's keys.
+/// Retires a key: it signs no more, for nobody, and is not published any more.
 ///
 /// # Errors
 /// [`EaKeyError::Store`] when there is no such key, or it is the only good one.

@@ -101,6 +101,94 @@ async fn the_tenants_old_key_is_published_until_it_is_retired() {
     assert!(is_of_tenant(&fresh, AURORA, "validate", &second).await);
 }
 
+/// The public key of a name that is published.
+async fn public_key(node: &Node, kid: &str) -> String {
+    get(node, AURORA, "keys", "").await.body[kid].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn answers_are_signed_with_the_key_that_an_ea_knows_until_it_is_retired() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let old = public_key(&world.node, "t.2026-11").await;
+    world.time.pass_s(1);
+    new_key(&licence.db, &world.vault, world.time.now()).await.unwrap();
+    let node = world.another().await;
+    let new = public_key(&node, "t.2026-11-2").await;
+    let stranger = "0".repeat(64);
+    let cases = [
+        (old.clone(), "t.2026-11"),
+        (new.clone(), "t.2026-11-2"),
+        (format!("{old} {new}"), "t.2026-11-2"),
+        (format!("{stranger} {old}"), "t.2026-11"),
+        (stranger, "t.2026-11-2"),
+    ];
+    for (signer, kid) in &cases {
+        let told = ea.ask_with(&node, "validate", json!({ "alg": "ed25519", "signer": signer })).await;
+        assert_eq!((told.status, told.code()), (200, "VALID"), "{signer}");
+        assert!(told.signature.starts_with(&format!("kid={kid}, ed25519=")), "{signer}: {}", told.signature);
+        assert!(is_of_tenant(&node, AURORA, "validate", &told).await, "{signer}");
+    }
+    // Every other operation, too; and who wants no Ed25519 gets none.
+    let pinned = json!({ "alg": "ed25519", "signer": old });
+    for operation in ["config", "activate"] {
+        let told = ea.ask_with(&node, operation, pinned.clone()).await;
+        if operation == "activate" {
+            ea.keep(&told);
+        }
+        assert!(told.signature.starts_with("kid=t.2026-11, "), "{operation}: {}", told.signature);
+        assert!(is_of_tenant(&node, AURORA, operation, &told).await, "{operation}");
+    }
+    let plain = ea.ask_with(&node, "validate", json!({ "signer": old })).await;
+    assert!(plain.signature.contains(", hmac-sha256="), "{}", plain.signature);
+    retire_key(&licence.db, "2026-11", world.time.now()).await.unwrap();
+    let node = world.another().await;
+    let told = ea.ask_with(&node, "validate", pinned).await;
+    assert!(told.signature.starts_with("kid=t.2026-11-2, "), "a retired key signs nothing: {}", told.signature);
+}
+
+#[tokio::test]
+async fn a_licence_key_that_nobody_has_is_answered_with_the_key_that_an_ea_knows() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    let old = public_key(&world.node, "t.2026-11").await;
+    world.time.pass_s(1);
+    new_key(&licence.db, &world.vault, world.time.now()).await.unwrap();
+    let node = world.another().await;
+    ea.fields.insert("key_id".to_owned(), json!("0".repeat(32)));
+    let told = ea.ask_with(&node, "validate", json!({ "alg": "ed25519", "signer": old })).await;
+    assert_eq!(told.code(), "NOT_FOUND");
+    assert!(told.signature.starts_with("kid=t.2026-11, "), "{}", told.signature);
+}
+
+#[tokio::test]
+async fn what_names_no_key_is_no_signer() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish::default()).await;
+    let mut ea = licence.ea("5001", 1);
+    ea.activate(&world.node).await;
+    let key = "0".repeat(64);
+    let bad = [
+        String::new(),
+        "t.2026-11".to_owned(),
+        "A".repeat(64),
+        format!("{key} "),
+        format!("{key}  {key}"),
+        key.repeat(2),
+        [key.as_str(); 9].join(" "),
+    ];
+    for signer in bad {
+        let told = ea.ask_with(&world.node, "validate", json!({ "alg": "ed25519", "signer": signer })).await;
+        assert_eq!((told.status, &told.body["errors"][0]["field"]), (422, &json!("signer")), "{signer:?}");
+    }
+    let most = [key.as_str(); 8].join(" ");
+    let told = ea.ask_with(&world.node, "validate", json!({ "alg": "ed25519", "signer": most })).await;
+    assert_eq!((told.status, told.code()), (200, "VALID"));
+}
+
 #[tokio::test]
 async fn a_key_that_was_replaced_is_told_so_and_seats_stay() {
     let world = World::start().await;
