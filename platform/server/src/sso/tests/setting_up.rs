@@ -39,7 +39,10 @@ async fn a_form_asks_for_a_proof_before_it_is_filled_in_and_is_shown_after_it() 
     let world = World::start().await;
     let mut owner = world.browser(AURORA);
     owner.by_password("owner@here.example").await;
-    for page in ["/admin/sso/new?preset=oidc", "/admin/sso/acme", "/security/tokens", "/admin/people/invite"] {
+    let ann = world.db(AURORA).await.user_by_email("ann@here.example").await.unwrap().unwrap();
+    let person = format!("/admin/people/{}", ann.id);
+    let pages = ["/admin/sso/new?preset=oidc", "/admin/sso/acme", "/security/tokens", "/admin/people/invite", &person];
+    for page in pages {
         assert_eq!(owner.get(page).await.status(), 200, "{page}");
         world.now.fetch_add(11 * MINUTE_MS, Ordering::Relaxed);
         let asked = owner.get(page).await;
