@@ -237,12 +237,17 @@ impl TenantDb {
         now: Millis,
     ) -> Result<Option<SsoAttempt>, StoreError> {
         use sso_attempts::Column;
-        let tx = self.write().await?;
         let chosen = Condition::all()
             .add(Column::Digest.eq(state.to_vec()))
             .add(Column::ConnectionId.eq(connection))
             .add(Column::Browser.eq(browser.to_vec()))
             .add(Column::ExpiresAt.gt(now.0));
+        // Whoever brings what is no answer keeps nobody from writing.
+        let wanted = chosen.clone();
+        if self.first(|tx| tx.find::<sso_attempts::Entity>().filter(wanted)).await?.is_none() {
+            return Ok(None);
+        }
+        let tx = self.write().await?;
         let found = tx.one(tx.find::<sso_attempts::Entity>().filter(chosen.clone())).await?;
         // On PostgreSQL two may have found it; one deletes it.
         let taken = tx.run_delete(tx.delete::<sso_attempts::Entity>().filter(chosen)).await?;

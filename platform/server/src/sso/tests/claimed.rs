@@ -259,3 +259,30 @@ async fn who_comes_to_a_claimed_domain_by_another_address_comes_by_its_site() {
     assert_eq!(db.end_personal_tokens(user, None, NOON).await.unwrap(), 0);
     refused(ann.by_password("ann@firm.example").await, 403, "sign in with acme").await;
 }
+
+/// Who registered with somebody else's address before the domain was claimed leaves nothing in the account that its owner takes
+/// along: no app that is asked for, and no password for when the domain is given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_an_account_along_finds_no_strangers_ways_in_it() {
+    let world = World::start().await;
+    let db = world.db(AURORA).await;
+    let fields = [("name", "Zoe"), ("email", "zoe@here.example"), ("password", PASSWORD)];
+    assert_eq!(world.browser(AURORA).post("/register", "/register", &fields).await.status(), 303);
+    let (zoe, keys) = (db.user_by_email("zoe@here.example").await.unwrap().unwrap().id, world.identity.vault());
+    let keys = keys.of(&db).await.unwrap();
+    totp::begin(&db, &keys, zoe, NOON).await.unwrap();
+    let app = totp::waiting(&db, &keys, zoe).await.unwrap().unwrap();
+    assert!(confirm_app(&db, &keys, zoe, &app.code_at(NOON), NOON).await.unwrap().is_some());
+    claim(&world, "here.example").await;
+
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("zoe@here.example"), ..Lie::NONE });
+    let mut owner = world.browser(AURORA);
+    assert_eq!(&owner.by_sso("acme").await.headers()["location"], "/check-mail");
+    let letters = world.letters().await;
+    let token = letters.into_iter().find(|letter| letter.kind == "link-sso").unwrap().token.unwrap().expose();
+    let fields = [("token", token.as_str())];
+    assert_eq!(owner.post("/sign-in", "/sso/link", &fields).await.status(), 200);
+    assert_eq!(&owner.by_sso("acme").await.headers()["location"], "/dashboard");
+    assert!(db.user(zoe).await.unwrap().password_hash.expose().is_empty());
+    assert_eq!(world.recorded(AURORA, Act::SecondFactorReset).await, [format!("person zoe@here.example: {zoe}")]);
+}

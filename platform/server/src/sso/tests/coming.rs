@@ -193,6 +193,7 @@ async fn linking_is_for_who_began_it() {
     let fields = [("issuer", world.issuer.url.as_str()), ("subject", "ann-at-the-issuer")];
     assert_eq!(owner.post("/security/sso", "/security/sso/unlink", &fields).await.status(), 404);
     assert_eq!(ann.post("/security/sso", "/security/sso/unlink", &fields).await.status(), 303);
+    assert_eq!(told().await, ["ann@here.example"; 2], "she reads of that too");
     // Who has no password cannot take away the only way in.
     world.issuer.knows("newcomer");
     let mut newcomer = world.browser(AURORA);
