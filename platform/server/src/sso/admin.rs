@@ -276,7 +276,7 @@ impl Sso {
         let (owner, by_sso, at) = (Role::Owner.name(), Method::Sso.name(), self.0.clock.now());
         let ended = db.claim_by_sso_connection(&now.row, is_new, owner, by_sso, at).await?;
         // Once more for who was let in while that was under way. Whoever comes after it sees the claim.
-        let late = db.end_other_ways(is_new, owner, by_sso, at).await?;
+        let late = db.end_other_ways(now.row.id, is_new, owner, by_sso, at).await?;
         let connection = &now.row.slug;
         tracing::info!(?ended, late, %connection, "what people of a claimed domain had opened was ended");
         Ok(now)

@@ -61,8 +61,8 @@ impl TenantDb {
     }
 
     /// Changes a connection as [`TenantDb::update_sso_connection`] does and, with it or not at all, ends what people whose address
-    /// `is_meant`, but none of role `spared`, have opened by another way than `method`: sessions, programs, personal tokens.
-    /// Answers how many; none when the connection is not there.
+    /// `is_meant`, but none of role `spared`, have opened by another way: sessions, programs, personal tokens. What stays are
+    /// sessions by `method` of who last came by this connection. Answers how many; none when the connection is not there.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -79,7 +79,7 @@ impl TenantDb {
             tx.end().await;
             return Ok(None);
         }
-        let ended = end_other_ways(&tx, is_meant, spared, method, now).await?;
+        let ended = end_other_ways(&tx, connection.id, is_meant, spared, method, now).await?;
         tx.commit().await?;
         Ok(Some(ended))
     }
@@ -177,13 +177,14 @@ impl TenantDb {
     /// [`StoreError::Unavailable`].
     pub async fn end_other_ways(
         &self,
+        connection: i64,
         is_meant: impl Fn(&str) -> bool + Send + Sync,
         spared: &str,
         method: &str,
         now: Millis,
     ) -> Result<u64, StoreError> {
         let tx = self.write().await?;
-        let ended = end_other_ways(&tx, is_meant, spared, method, now).await?;
+        let ended = end_other_ways(&tx, connection, is_meant, spared, method, now).await?;
         tx.commit().await?;
         Ok(ended)
     }
@@ -276,6 +277,7 @@ async fn change_connection(tx: &TenantTx, connection: &SsoConnection) -> Result<
 
 async fn end_other_ways(
     tx: &TenantTx,
+    connection: i64,
     is_meant: impl Fn(&str) -> bool + Send + Sync,
     spared: &str,
     method: &str,
@@ -290,19 +292,29 @@ async fn end_other_ways(
         let Some((last, _)) = people.last() else { return Ok(ended) };
         after = *last;
         let meant: Vec<i64> = people.into_iter().filter(|(_, email)| is_meant(email)).map(|(id, _)| id).collect();
-        ended += end_ways_of(tx, meant, method, now).await?;
+        if !meant.is_empty() {
+            ended += end_ways_of(tx, connection, meant, method, now).await?;
+        }
     }
 }
 
-async fn end_ways_of(tx: &TenantTx, people: Vec<i64>, method: &str, now: Millis) -> Result<u64, StoreError> {
+async fn end_ways_of(
+    tx: &TenantTx,
+    connection: i64,
+    people: Vec<i64>,
+    method: &str,
+    now: Millis,
+) -> Result<u64, StoreError> {
     use api_grants::Column as G;
     use personal_tokens::Column as P;
     use sessions::Column as S;
-    if people.is_empty() {
-        return Ok(0);
-    }
+    use sso_identities::Column as I;
+    // A session does not say by which connection it was opened; an identity does of its last use.
+    let came = tx.find::<sso_identities::Entity>().filter(I::UserId.is_in(people.iter().copied()));
+    let came = tx.all(came.filter(I::ConnectionId.eq(connection))).await?.into_iter().map(|row| row.user_id);
+    let otherwise = Condition::any().add(S::Method.ne(method)).add(S::UserId.is_not_in(came));
     let sessions = tx.delete::<sessions::Entity>().filter(S::UserId.is_in(people.iter().copied()));
-    let mut ended = tx.run_delete(sessions.filter(S::Method.ne(method))).await?;
+    let mut ended = tx.run_delete(sessions.filter(otherwise)).await?;
     let grants = tx.update::<api_grants::Entity>().filter(G::UserId.is_in(people.iter().copied()));
     let grants = grants.filter(G::RevokedAt.is_null()).col_expr(G::RevokedAt, Expr::val(now.0));
     ended += tx.run_update(grants).await?;

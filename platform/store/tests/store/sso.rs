@@ -102,7 +102,13 @@ async fn a_claim_ends_other_ways_or_is_not_made(bench: Bench) {
     let db = with_connection(&bench).await;
     db.create_user(&user(3, "elsewhere@z.example")).await.unwrap();
     db.create_user(&User { role: "owner".to_owned(), ..user(4, "boss@x.example") }).await.unwrap();
-    let opened = [(1, 1, "password"), (2, 1, "sso"), (3, 2, "passkey"), (4, 3, "password"), (5, 4, "password")];
+    db.create_user(&user(5, "other@x.example")).await.unwrap();
+    // One of them last came by this connection, one by another.
+    db.create_sso_connection(&connection(8, "other")).await.unwrap();
+    db.link_sso_identity(&identity("ann", 1)).await.unwrap();
+    db.link_sso_identity(&SsoIdentity { connection: 8, ..identity("other", 5) }).await.unwrap();
+    let opened =
+        [(1, 1, "password"), (2, 1, "sso"), (3, 2, "passkey"), (4, 3, "password"), (5, 4, "password"), (6, 5, "sso")];
     for (id, user, method) in opened {
         db.create_session(&session(id, user, method)).await.unwrap();
     }
@@ -121,15 +127,15 @@ async fn a_claim_ends_other_ways_or_is_not_made(bench: Bench) {
     });
     assert!(cut_off.await.is_err());
     assert_eq!(db.sso_connection("acme").await.unwrap(), Some(connection(7, "acme")));
-    assert_eq!(left().await, [1, 2, 3, 4, 5]);
+    assert_eq!(left().await, [1, 2, 3, 4, 5, 6]);
 
     let is_meant = |email: &str| email.ends_with("@x.example");
     let ended = db.claim_by_sso_connection(&claimed, is_meant, "owner", "sso", NOW).await.unwrap();
-    assert_eq!((ended, left().await), (Some(2), vec![2, 4, 5]));
+    assert_eq!((ended, left().await), (Some(3), vec![2, 4, 5]));
     assert_eq!(db.sso_connection("acme").await.unwrap(), Some(claimed.clone()));
     // Who came in while that was going on.
-    db.create_session(&session(6, 1, "password")).await.unwrap();
-    assert_eq!(db.end_other_ways(is_meant, "owner", "sso", NOW).await.unwrap(), 1);
+    db.create_session(&session(7, 1, "password")).await.unwrap();
+    assert_eq!(db.end_other_ways(7, is_meant, "owner", "sso", NOW).await.unwrap(), 1);
     // What is not there claims nobody.
     let nothing = SsoConnection { id: 99, ..claimed };
     assert_eq!(db.claim_by_sso_connection(&nothing, is_meant, "owner", "sso", NOW).await.unwrap(), None);

@@ -167,6 +167,11 @@ async fn a_claimed_domain_ends_what_other_ways_opened() {
     world.issuer.lies(Lie { claims: |c| c["email"] = json!("new@here.example"), ..Lie::NONE });
     let (mut by_sso, mut other) = (world.browser(AURORA), world.browser(AURORA));
     assert_eq!(by_sso.by_sso("acme").await.status(), 303);
+    // Somebody else of the domain, who came by another connection than the one that will claim it.
+    world.issuer.knows("bob");
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("bob@here.example"), ..Lie::NONE });
+    let mut by_other = world.browser(AURORA);
+    assert_eq!(by_other.by_sso("other").await.status(), 303);
     assert_eq!(other.by_password("ann@here.example").await.status(), 303);
     let mut count = Vec::new();
     for email in ["ann@here.example", "owner@here.example"] {
@@ -179,6 +184,7 @@ async fn a_claimed_domain_ends_what_other_ways_opened() {
     claim(&world, "here.example").await;
     assert_eq!(other.get("/security/sso").await.status(), 303);
     assert_eq!(by_sso.get("/security/sso").await.status(), 200, "who came that way stays");
+    assert_eq!(by_other.get("/security/sso").await.status(), 303, "another site is another way");
     for (user, left) in count.into_iter().zip([0, 1]) {
         assert_eq!(db.end_grants_of(user, NOON).await.unwrap(), left);
         assert_eq!(db.end_personal_tokens(user, None, NOON).await.unwrap(), left);
