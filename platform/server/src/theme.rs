@@ -15,6 +15,7 @@ mod error;
 mod load;
 pub mod manifest;
 pub mod tokens;
+mod wait;
 
 pub use assets::{Asset, Assets, Files};
 pub use error::{Fault, ThemeError};

@@ -213,10 +213,15 @@ impl Identity {
             return Err(Problem::new(ProblemCode::Suspended, detail));
         }
         if demands.is_empty() {
-            let opened = parts.sessions.open(tenant.db(), &proven, now).await?;
+            let (session, token) = parts.sessions.open(tenant.db(), &proven, now).await?;
+            // A connection may have claimed their domain meanwhile, too early to find this session among those it ends.
+            if let Err(other_way) = self.check_way_of(tenant, &proven).await {
+                tenant.db().delete_session(session).await?;
+                return Err(other_way);
+            }
             proven.note(tenant, Act::SignIn, json!({ "by": by })).await?;
             tracing::info!(user = %user.id, client = proven.recorder.origin().address, by, "signed in");
-            return Ok(Admission::Session { token: opened, next: proven.next.to_owned() });
+            return Ok(Admission::Session { token, next: proven.next.to_owned() });
         }
         let stored = Stored { method: proven.method, demands, next: proven.next.to_owned() };
         let names: Vec<&str> = stored.demands.iter().map(Demand::name).collect();

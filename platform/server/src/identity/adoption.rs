@@ -80,6 +80,8 @@ impl Identity {
         let ways = self.sso().required(db, &user.email).await?;
         let way = ways.into_iter().find(|(id, _)| *id == about.connection && user.email == about.email);
         let (connection, way) = way.filter(|_| !keeps_own_way(&user)).ok_or_else(link_ended)?;
+        // Somebody may have opened an account with this address before its owner came, or have had its password.
+        self.end_ways_of_strangers(visit, &user).await?;
         let identity = SsoIdentity {
             issuer: about.issuer,
             subject: about.subject,
@@ -100,7 +102,6 @@ impl Identity {
             }
             Err(error) => return Err(error.into()),
         }
-        // Somebody may have opened an account with this address before its owner came, or have had its password.
         self.end_access(visit, user.id, None).await?;
         db.verify_email(user.id, &user.email, now).await?;
         let details = json!({ "issuer": identity.issuer, "subject": identity.subject, "by": "mail" });

@@ -131,7 +131,10 @@ impl Identity {
         if email == user.email {
             return Err(invalid("email", "this is the address of your account already"));
         }
-        self.check_leaving(visit, &user).await?;
+        // Whose domain must come by another site keeps its address: with another they would come as they like.
+        if self.must_come_by_another_site(&visit.tenant, &user).await? {
+            return Err(invalid("email", "people with your address keep it here: ask the people who run this site"));
+        }
         self.0.limits.spend(Budget::Reset, visit.by(&email), now).await?;
         let (token, row) =
             one_time::prepare(TokenKind::ChangeEmail, user.id, &AboutEmail { email: email.clone() }, now)?;
@@ -156,17 +159,26 @@ impl Identity {
     /// Gives an account the address that a link was sent to. Links that went to the former one open nothing any more.
     ///
     /// # Errors
-    /// [`ProblemCode::LinkEnded`], [`ProblemCode::Conflict`] when somebody else has taken the address since.
+    /// [`ProblemCode::LinkEnded`], [`ProblemCode::Conflict`] when somebody else has taken the address since;
+    /// [`ProblemCode::SsoRefused`] when a connection has claimed the domain of the former one since, which leaves the link as it is.
     pub async fn confirm_email_change(&self, visit: &Visit, token: &Token) -> Result<(), Problem> {
         let (db, now) = (visit.tenant.db(), self.0.clock.now());
-        let Some(found) = one_time::redeem(db, TokenKind::ChangeEmail, token, now).await? else {
-            return Err(link_ended());
-        };
+        let found = one_time::look(db, TokenKind::ChangeEmail, token, now).await?.ok_or_else(link_ended)?;
         let AboutEmail { email } = found.data()?;
         let user = db.user(found.user).await?;
-        // A connection may claim the domain since.
-        self.check_leaving(visit, &user).await?;
-        let former = user.email;
+        if self.must_come_by_another_site(&visit.tenant, &user).await? {
+            let detail = "People with your address keep it here by now. Ask the people who run this site.";
+            return Err(Problem::new(ProblemCode::SsoRefused, detail));
+        }
+        if one_time::redeem(db, TokenKind::ChangeEmail, token, now).await?.is_none() {
+            return Err(link_ended());
+        }
+        let (former, user) = (user.email.clone(), User { email: email.clone(), ..user });
+        // Who comes to such a domain comes by its site from now on, as who was there when it was claimed. Ended first: what
+        // fails between the two leaves nothing open.
+        if self.must_come_by_another_site(&visit.tenant, &user).await? {
+            self.end_access(visit, user.id, None).await?;
+        }
         match db.change_email(found.user, &email, now).await {
             Err(StoreError::Conflict(_)) => {
                 let detail = "An account of this site has this address by now. Choose another one.";
@@ -183,14 +195,6 @@ impl Identity {
             .with("at", crate::mail::instant(&visit.tenant.definition, now));
         self.0.outbox.queue(&visit.tenant, note).await?;
         Ok(())
-    }
-
-    /// Whose domain must come by another site keeps its address: with another they would come as they like.
-    async fn check_leaving(&self, visit: &Visit, user: &User) -> Result<(), Problem> {
-        if !self.must_come_by_another_site(&visit.tenant, user).await? {
-            return Ok(());
-        }
-        Err(invalid("email", "people with your address keep it here: ask the people who run this site"))
     }
 
     /// The mail that shows whose an address is.

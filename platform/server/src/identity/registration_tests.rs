@@ -1,5 +1,7 @@
 //! Registration, confirmation and reset: what works once, what ends what, and that nothing tells who has an account.
 
+mod strangers;
+
 use super::{
     Identity, NewPerson, Registration, Role, Visit, WayIn, create_person,
     one_time::{self, TokenKind},
@@ -440,6 +442,16 @@ async fn passwords_are_measured_for_an_address_some_dozens_of_times_an_hour() {
         let expected = if n < 30 { ProblemCode::Invalid } else { ProblemCode::TooManyRequests };
         assert_eq!(code(world.register("new@x.example", "password1").await), expected, "{n}");
     }
+    // Nor without end for who is signed in or has a link, which is not used up by that.
+    let ann = world.add("ann@x.example").await;
+    let wanted = || Secret::new(BETTER.to_owned());
+    let changed = world.identity.change_password(&world.visit, ann.id, SessionId(1), wanted()).await;
+    assert_eq!(code(changed), ProblemCode::TooManyRequests);
+    let db = world.visit.tenant.db();
+    let token = one_time::issue(db, TokenKind::ResetPassword, ann.id, &(), world.now()).await.unwrap();
+    let reset = world.identity.reset_password(&world.visit, &token, wanted()).await;
+    assert_eq!(code(reset), ProblemCode::TooManyRequests);
+    assert!(one_time::look(db, TokenKind::ResetPassword, &token, world.now()).await.unwrap().is_some());
 }
 
 #[tokio::test]

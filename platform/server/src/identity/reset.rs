@@ -22,8 +22,8 @@ use marque_domain::{
     id::{SessionId, UserId},
     time::Millis,
 };
-use marque_store::User;
-use serde_json::Value;
+use marque_store::{Concealed, User};
+use serde_json::{Value, json};
 
 /// The kinds of token that let somebody choose a password.
 const KINDS: [TokenKind; 2] = [TokenKind::ResetPassword, TokenKind::Invitation];
@@ -101,7 +101,8 @@ impl Identity {
     }
 
     /// Chooses a password by a link from a mail. Whoever was signed in to the account no longer is, in any browser or
-    /// program. The second factor stays: mail alone does not open an account that has one.
+    /// program. The second factor stays: mail alone does not open an account that has one, unless nobody had shown before
+    /// that mail to its address reaches them.
     ///
     /// # Errors
     /// [`ProblemCode::LinkEnded`](crate::problem::ProblemCode::LinkEnded); that the password is refused, which leaves the
@@ -110,10 +111,11 @@ impl Identity {
         let (db, now) = (visit.tenant.db(), self.0.clock.now());
         let (found, kind) = self.look_at_reset(visit, token).await?;
         let user = db.user(found.user).await?;
-        let hash = self.0.passwords.choose(password, about(visit, &user)).await?;
+        let hash = self.choose(visit, &user, password).await?;
         if one_time::redeem(db, kind, token, now).await?.is_none() {
             return Err(link_ended());
         }
+        self.end_ways_of_strangers(visit, &user).await?;
         db.set_password(user.id, &hash, None).await?;
         self.end_access(visit, user.id, None).await?;
         // The link came by mail, so mail reaches them.
@@ -135,12 +137,44 @@ impl Identity {
     ) -> Result<(), Problem> {
         let (db, now) = (visit.tenant.db(), self.0.clock.now());
         let user = db.user(user).await?;
-        let hash = self.0.passwords.choose(password, about(visit, &user)).await?;
+        let hash = self.choose(visit, &user, password).await?;
         if !db.set_password(user.id, &hash, Some(&user.password_hash)).await? {
             return Err(invalid("password", "it was changed in another window meanwhile; try again"));
         }
         self.end_access(visit, user.id, Some(session)).await?;
         self.password_changed(visit, &user, Act::PasswordChanged, now).await
+    }
+
+    /// The hash of a password that somebody wants. Counted: measuring and hashing are dear, and everybody's sign-ins wait in the
+    /// same line.
+    async fn choose(&self, visit: &Visit, user: &User, password: Secret) -> Result<Concealed, Problem> {
+        self.0.limits.spend(Budget::Measure, visit.by(&user.email), self.now()).await?;
+        Ok(self.0.passwords.choose(password, about(visit, user)).await?)
+    }
+
+    /// Takes away every way into an account whose address nobody had shown to be theirs until now: password, second factors,
+    /// identities at other sites. Whoever registers with somebody else's address could otherwise wait in it for its owner.
+    pub(super) async fn end_ways_of_strangers(&self, visit: &Visit, user: &User) -> Result<(), Problem> {
+        if user.email_verified_at.is_some() {
+            return Ok(());
+        }
+        let (db, owner) = (visit.tenant.db(), || Actor::Person { id: user.id, name: user.email.clone() });
+        db.set_password(user.id, &Concealed::new(String::new()), None).await?;
+        if db.delete_second_factors(user.id).await? {
+            let details = json!({ "email": user.email, "by": "mail" });
+            visit.record(owner(), Act::SecondFactorReset, &user.id.to_string(), details).await?;
+        }
+        loop {
+            let theirs = db.sso_identities_of(user.id).await?;
+            if theirs.is_empty() {
+                return Ok(());
+            }
+            for there in theirs {
+                db.unlink_sso_identity(user.id, &there.issuer, &there.subject).await?;
+                let details = json!({ "issuer": there.issuer, "subject": there.subject, "by": "mail" });
+                visit.record(owner(), Act::SsoUnlinked, &there.issuer, details).await?;
+            }
+        }
     }
 
     /// Ends what was opened with the old password: sessions but `keep`, sign-ins of programs, links to choose another.

@@ -102,6 +102,9 @@ impl<'a> Roster<'a> {
     /// As [`Roster::change`].
     pub async fn reinstate(&self, id: &str) -> Result<(), Problem> {
         let person = self.governed(Operation::SuspendPerson, id).await?;
+        // What a suspension that failed midway left would open again.
+        one_time::revoke(self.who.db(), person.id, TokenKind::ALL).await?;
+        self.end_programs(&person).await?;
         self.stand(&person, Standing::Status(UserStatus::Active)).await?;
         self.who.audit(Act::PersonRestored, person.id.to_string(), json!({ "email": person.email })).await
     }
@@ -113,16 +116,22 @@ impl<'a> Roster<'a> {
     /// As [`Roster::change`]; [`ProblemCode::Conflict`] when they have none.
     pub async fn reset_factor(&self, visit: &Visit, id: &str) -> Result<(), Problem> {
         let person = self.governed(Operation::ResetFactor, id).await?;
-        if !self.who.db().delete_second_factors(person.id).await? {
-            return Err(Problem::new(
-                ProblemCode::Conflict,
-                "They have no second factor; there is nothing to take away.",
-            ));
+        let db = self.who.db();
+        let nothing =
+            || Problem::new(ProblemCode::Conflict, "They have no second factor; there is nothing to take away.");
+        if !db.second_factors(person.id).await?.are_on() {
+            return Err(nothing());
         }
-        self.who.db().delete_sessions_of(person.id).await?;
+        // The factor goes last: while it is there, what failed midway can be done again.
+        db.delete_sessions_of(person.id).await?;
         // A sign-in that waits, or another address that is to be confirmed, may be of who had it in hand.
-        one_time::revoke(self.who.db(), person.id, &[TokenKind::Challenge, TokenKind::ChangeEmail]).await?;
+        one_time::revoke(db, person.id, &[TokenKind::Challenge, TokenKind::ChangeEmail]).await?;
         self.end_programs(&person).await?;
+        if !db.delete_second_factors(person.id).await? {
+            return Err(nothing());
+        }
+        // Who came in with it meanwhile.
+        db.delete_sessions_of(person.id).await?;
         self.who.audit(Act::SecondFactorReset, person.id.to_string(), json!({ "email": person.email })).await?;
         self.identity.tell_way_in(visit, person.id, WayIn::FactorReset).await;
         Ok(())

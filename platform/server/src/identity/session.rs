@@ -71,8 +71,13 @@ impl SessionPolicy {
         seen.plus(self.idle_ms).min(created.plus(self.absolute_ms))
     }
 
-    /// Opens a session and answers the token for the cookie.
-    pub(super) async fn open(self, db: &TenantDb, proven: &Proven<'_>, now: Millis) -> Result<Token, SessionError> {
+    /// Opens a session and answers it with the token for the cookie.
+    pub(super) async fn open(
+        self,
+        db: &TenantDb,
+        proven: &Proven<'_>,
+        now: Millis,
+    ) -> Result<(SessionId, Token), SessionError> {
         let token = Token::new()?;
         let session = Session {
             id: SessionId(secrets::new_id(now)?),
@@ -92,7 +97,7 @@ impl SessionPolicy {
         db.create_session(&session).await?;
         // Swept here, where it is rare: one that ended must not come back with a clock that is set back.
         db.delete_ended_sessions(now).await?;
-        Ok(token)
+        Ok((session.id, token))
     }
 
     /// The session of a token at this tenant, if it has not ended; notes that it was used.

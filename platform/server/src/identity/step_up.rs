@@ -1,7 +1,7 @@
 //! Step-up: acts that a stolen session must not be enough for need a proof of the last minutes.
 //!
 //! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it. What was filled in
-//! does not come along, so a page that is there for such a form asks before it shows it.
+//! does not come along, so a page on which such a form is filled in asks before it shows it; who only reads the page is not asked.
 
 use super::{Identity, signed_in::SignedIn};
 use crate::{

@@ -25,6 +25,8 @@ pub enum WayIn<'a> {
     PasskeyRemoved,
     /// An identity at the site that the brand calls so was linked.
     Identity(&'a str),
+    /// It was unlinked.
+    IdentityRemoved(&'a str),
     /// A personal token was made.
     Token,
     /// Those who run the brand took the second factor away.
@@ -41,6 +43,7 @@ impl WayIn<'_> {
             Self::Passkey => "A passkey was added".to_owned(),
             Self::PasskeyRemoved => "A passkey was removed".to_owned(),
             Self::Identity(provider) => format!("An identity of {provider} was linked"),
+            Self::IdentityRemoved(provider) => format!("An identity of {provider} was unlinked"),
             Self::Token => "A token for a program was made".to_owned(),
             Self::FactorReset => format!("Your second factor was taken away by the people who run {brand}"),
         }
@@ -82,6 +85,7 @@ mod tests {
             WayIn::Passkey,
             WayIn::PasskeyRemoved,
             WayIn::Identity("Acme"),
+            WayIn::IdentityRemoved("Acme"),
             WayIn::Token,
             WayIn::FactorReset,
         ];
@@ -94,6 +98,7 @@ mod tests {
                 "A passkey was added",
                 "A passkey was removed",
                 "An identity of Acme was linked",
+                "An identity of Acme was unlinked",
                 "A token for a program was made",
                 "Your second factor was taken away by the people who run Aurora Markets",
             ]

@@ -11,6 +11,7 @@ use crate::{
         Identity, Operation, SignedIn, Visit,
         gate::{Pages, may, public},
     },
+    problem::ProblemCode,
     secrets::Secret,
 };
 use poem::{
@@ -119,6 +120,12 @@ async fn confirm(
             let text = "Sign in with it from now on; mail goes there.";
             let note = Note::new("Your address is changed", text, Some(Link::new("Go to your accounts", "/dashboard")));
             scene.page("Address changed", &note)
+        }
+        // Nothing is wrong with the link, and no other address would do.
+        Err(problem) if problem.code == ProblemCode::SsoRefused => {
+            let title = "Your address stays as it is";
+            let note = Note::new(title, &problem.detail, Some(Link::new("Go to your accounts", "/dashboard")));
+            refused(&scene, title, problem, &note)
         }
         Err(problem) => link_ended(&scene, problem, Link::new("Choose an address", "/security/email")),
     }

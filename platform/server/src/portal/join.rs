@@ -209,11 +209,12 @@ const RESET_TITLE: &str = "Choose a new password";
 
 /// A link to choose a password that cannot be used, and what its owner does instead.
 fn ended(scene: &Scene, problem: Problem) -> poem::Result<Response> {
-    let instead = match problem.code {
-        ProblemCode::SsoRefused => Link::new("Sign in", "/sign-in"),
-        _ => Link::new("Ask for another link", "/forgot"),
-    };
-    link_ended(scene, problem, instead)
+    if problem.code == ProblemCode::SsoRefused {
+        let title = "A password opens nothing for you here";
+        let note = Note::new(title, &problem.detail, Some(Link::new("Sign in", "/sign-in")));
+        return refused(scene, title, problem, &note);
+    }
+    link_ended(scene, problem, Link::new("Ask for another link", "/forgot"))
 }
 
 #[handler]

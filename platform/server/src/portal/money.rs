@@ -64,14 +64,24 @@ struct Filled {
 async fn show(
     scene: Scene,
     who: SignedIn,
+    Data(identity): Data<&Identity>,
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> poem::Result<Response> {
     let account = find(&who, Operation::ReadAccounts, &id).await?;
+    if has_form(&who) {
+        // Before it is filled in: on the way to the proof and back it would be lost.
+        who.recently_proved(identity.now())?;
+    }
     let notice =
         (wanted.done == "moved").then(|| Banner::new(Tone::Good, "Booked", "It stands on top of the statement."));
     let form = MoneyForm::new("deposit", "", "", "", None);
     page(&scene, &who, &account, wanted.before.as_deref(), form, notice).await
+}
+
+/// Whether the statement has the form for this person; the others only read it.
+fn has_form(who: &SignedIn) -> bool {
+    Operation::MoveMoney.reach(who.role) > Reach::Nothing
 }
 
 async fn page(
@@ -95,7 +105,7 @@ async fn page(
         balance: Figure::money(now.map_or(account.balance, |now| now.balance), currency),
         available: available.map(|free| Figure::money(free, currency)),
         notice,
-        form: (Operation::MoveMoney.reach(who.role) > Reach::Nothing).then_some(form),
+        form: has_form(who).then_some(form),
         rows: found.items.iter().map(|line| MoneyRow::of(line, currency, &clock)).collect(),
         pager: Pager {
             newer: after.map(|_| here.clone()),

@@ -187,7 +187,6 @@ async fn change(
         return form(&scene, &origin, Some(&connection), &filled, &[fault], None);
     }
     let changed = sso.update(who.db(), &connection, &draft).await.map_err(Problem::from)?;
-    sso.claimed_since(who.db(), &connection, &changed).await?;
     who.audit(Act::SsoConnectionChanged, &draft.slug, said(&draft)).await?;
     let saved = Banner::new(Tone::Good, "Saved", "It counts from now on. Test it before people use it.");
     form(&scene, &origin, Some(&changed), &Filled::of(&changed), &[], Some(saved))
@@ -240,8 +239,7 @@ async fn switch(who: &SignedIn, identity: &Identity, slug: &str, enabled: bool) 
         return Ok(first);
     }
     let row = SsoConnection { enabled, updated_at: sso.0.clock.now(), ..connection.row.clone() };
-    who.db().update_sso_connection(&row).await.map_err(Problem::from)?;
-    sso.claimed_since(who.db(), &connection, &Connection::of(row).map_err(Problem::from)?).await?;
+    sso.store(who.db(), &connection, row).await.map_err(Problem::from)?;
     who.audit(Act::SsoConnectionChanged, slug, json!({ "enabled": enabled })).await?;
     Ok(super::flow::see_other(&format!("{PAGE}/{slug}")))
 }
@@ -261,20 +259,27 @@ impl Sso {
     async fn update(&self, db: &TenantDb, old: &Connection, draft: &Draft) -> Result<Connection, Refused> {
         let (kept, now) = (old.row.secret.clone(), self.0.clock.now());
         let row = self.row(db, draft, old.row.id, kept, old.row.enabled, old.row.created_at, now).await?;
-        db.update_sso_connection(&row).await?;
-        Connection::of(row)
+        self.store(db, old, row).await
     }
 
-    /// Ends what people of a domain that is claimed now, and was not before, have opened by other ways: sessions, programs,
-    /// personal tokens. Owners keep theirs.
-    async fn claimed_since(&self, db: &TenantDb, before: &Connection, now: &Connection) -> Result<(), Problem> {
-        let is_new = |email: &str| domain(email).is_some_and(|domain| now.claims(&domain) && !before.claims(&domain));
-        if now.row.enabled && (now.row.domains != before.row.domains || !before.row.enabled) {
-            let owner = Role::Owner.name();
-            let ended = db.end_other_ways(is_new, owner, Method::Sso.name(), self.0.clock.now()).await?;
-            tracing::info!(ended, connection = now.row.slug, "what people of a claimed domain had opened was ended");
+    /// Stores what has become of a connection. What people of a domain that it claims now, and did not before, have opened by
+    /// other ways ends with it: sessions, programs, personal tokens. Owners keep theirs. A claim that did not end them
+    /// would not come again: the next change would find the domain claimed.
+    async fn store(&self, db: &TenantDb, before: &Connection, row: SsoConnection) -> Result<Connection, Refused> {
+        let now = Connection::of(row)?;
+        let claims_more = now.row.enabled && (now.row.domains != before.row.domains || !before.row.enabled);
+        if !claims_more {
+            db.update_sso_connection(&now.row).await?;
+            return Ok(now);
         }
-        Ok(())
+        let is_new = |email: &str| domain(email).is_some_and(|domain| now.claims(&domain) && !before.claims(&domain));
+        let (owner, by_sso, at) = (Role::Owner.name(), Method::Sso.name(), self.0.clock.now());
+        let ended = db.claim_by_sso_connection(&now.row, is_new, owner, by_sso, at).await?;
+        // Once more for who was let in while that was under way. Whoever comes after it sees the claim.
+        let late = db.end_other_ways(now.row.id, is_new, owner, by_sso, at).await?;
+        let connection = &now.row.slug;
+        tracing::info!(?ended, late, %connection, "what people of a claimed domain had opened was ended");
+        Ok(now)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row has these columns")]

@@ -150,12 +150,18 @@ impl Sso {
             }
             Arrival::New { email } => {
                 arrival::check_way(&all, &returned.connection, &email)?;
-                Ok((self.welcome(db, returned, &email, now).await?, true))
+                self.welcome(db, returned, &email, now).await
             }
         }
     }
 
-    async fn welcome(&self, db: &TenantDb, returned: &Returned, email: &str, now: Millis) -> Result<User, Refused> {
+    async fn welcome(
+        &self,
+        db: &TenantDb,
+        returned: &Returned,
+        email: &str,
+        now: Millis,
+    ) -> Result<(User, bool), Refused> {
         let email = mail_address(email).ok_or(Refused::Unverified)?;
         let said = [returned.known.name.clone(), returned.said_name.clone()];
         let user = User {
@@ -173,11 +179,11 @@ impl Sso {
             failed_at: None,
         };
         match db.create_user_of_sso(&user, &self.identity_of(returned, user.id, now)).await {
-            Ok(()) => Ok(user),
+            Ok(()) => Ok((user, true)),
             // Another tab was faster with this person, or somebody else with the address.
             Err(StoreError::Conflict(_)) => {
                 match db.sso_identity(&returned.known.issuer, &returned.known.subject).await? {
-                    Some(identity) => Ok(db.user(identity.user).await?),
+                    Some(identity) => Ok((db.user(identity.user).await?, false)),
                     None => Err(Refused::AddressTaken),
                 }
             }

@@ -5,7 +5,7 @@ use crate::{
     audit::Act,
     edge::Origin,
     identity::{
-        Identity, Operation, SignedIn,
+        Identity, Operation, SignedIn, Visit, WayIn,
         gate::{Pages, may},
     },
     portal::{
@@ -14,6 +14,7 @@ use crate::{
     },
     problem::{Problem, ProblemCode},
 };
+use marque_store::SsoIdentity;
 use poem::{
     Request, Response, handler,
     web::{Data, Form, Path},
@@ -36,13 +37,8 @@ async fn show(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> p
     let (db, clock) = (who.db(), scene.clock());
     let identities = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
     let all = identity.sso().connections(db).await.map_err(Problem::from)?;
-    let name = |issuer: &str, id: i64| {
-        let by_id = all.iter().find(|connection| connection.row.id == id);
-        let found = by_id.or_else(|| all.iter().find(|connection| connection.row.issuer == issuer));
-        found.map_or_else(|| issuer.to_owned(), |connection| connection.row.name.clone())
-    };
     let linked = identities.iter().map(|identity| SsoIdentityRow {
-        name: name(&identity.issuer, identity.connection),
+        name: name_of(&all, identity),
         email: identity.email.clone(),
         issuer: identity.issuer.clone(),
         subject: identity.subject.clone(),
@@ -58,6 +54,13 @@ async fn show(scene: Scene, who: SignedIn, Data(identity): Data<&Identity>) -> p
         .map(|connection| SsoWay::new(&connection.row.name, &format!("{PAGE}/link/{}", connection.row.slug)));
     let page = SsoLinkPage { csrf: scene.csrf.clone(), linked: linked.collect(), ways: ways.collect() };
     scene.page("Linked sign-ins", &page)
+}
+
+/// What the brand calls the site that an identity is at.
+fn name_of(all: &[super::Connection], identity: &SsoIdentity) -> String {
+    let by_id = all.iter().find(|connection| connection.row.id == identity.connection);
+    let found = by_id.or_else(|| all.iter().find(|connection| connection.row.issuer == identity.issuer));
+    found.map_or_else(|| identity.issuer.clone(), |connection| connection.row.name.clone())
 }
 
 #[handler]
@@ -86,7 +89,12 @@ struct Which {
 }
 
 #[handler]
-async fn unlink(who: SignedIn, Data(identity): Data<&Identity>, Form(which): Form<Which>) -> poem::Result<Response> {
+async fn unlink(
+    who: SignedIn,
+    visit: Visit,
+    Data(identity): Data<&Identity>,
+    Form(which): Form<Which>,
+) -> poem::Result<Response> {
     who.may(Operation::LinkSso)?;
     if let Some(first) = prove_first(&who, identity, PAGE) {
         return Ok(first);
@@ -102,11 +110,15 @@ async fn unlink(who: SignedIn, Data(identity): Data<&Identity>, Form(which): For
         let detail = "This is your only way in. Set a password first: sign out and choose “Forgot your password?”.";
         return Err(Problem::new(ProblemCode::Conflict, detail).into());
     }
+    let gone = others.iter().find(|one| one.issuer == which.issuer && one.subject == which.subject);
+    let all = identity.sso().connections(db).await.map_err(Problem::from)?;
+    let name = gone.map_or_else(|| which.issuer.clone(), |gone| name_of(&all, gone));
     if !db.unlink_sso_identity(who.user, &which.issuer, &which.subject).await.map_err(Problem::from)? {
         return Err(Problem::not_found().into());
     }
     let details = json!({ "issuer": which.issuer, "subject": which.subject });
     who.audit(Act::SsoUnlinked, &which.issuer, details).await?;
+    identity.tell_way_in(&visit, who.user, WayIn::IdentityRemoved(&name)).await;
     Ok(flow::see_other(PAGE))
 }
 

@@ -5,6 +5,7 @@ use super::{
     assets::{Assets, Files, VENDOR},
     error::Fault,
     manifest::Manifest,
+    wait::WaitHelper,
 };
 use handlebars::{Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, Template};
 use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
@@ -113,6 +114,7 @@ fn build(
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_helper("asset", Box::new(AssetHelper { urls: urls(chain, assets) }));
+    registry.register_helper("wait", Box::new(WaitHelper));
     // The root theme comes first, so that a later theme's template of the same name replaces its.
     for theme in chain {
         let folder = format!("{theme}/");

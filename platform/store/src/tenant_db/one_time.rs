@@ -46,13 +46,17 @@ impl TenantDb {
     /// Uses a token up: whoever gets it is the only one who ever does.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn use_one_time(
         &self,
         kind: &str,
         digest: TokenHash,
         now: Millis,
     ) -> Result<Option<OneTimeToken>, StoreError> {
+        // Whoever shows what is no token keeps nobody from writing.
+        if self.one_time(kind, digest, now).await?.is_none() {
+            return Ok(None);
+        }
         let tx = self.write().await?;
         let Some(row) = tx.one(usable(&tx, kind, digest, now)).await? else {
             tx.end().await;
@@ -72,7 +76,7 @@ impl TenantDb {
     /// Counts a try with a token that asks for a further proof; none when `attempts_max` were made before.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn try_one_time(
         &self,
         kind: &str,
@@ -80,6 +84,10 @@ impl TenantDb {
         attempts_max: i64,
         now: Millis,
     ) -> Result<Option<OneTimeToken>, StoreError> {
+        // Whoever shows what is no token keeps nobody from writing.
+        if self.one_time(kind, digest, now).await?.is_none() {
+            return Ok(None);
+        }
         let tx = self.write().await?;
         let Some(row) = tx.one(usable(&tx, kind, digest, now)).await? else {
             tx.end().await;

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, sea_
 
 /// Connections of one tenant, and identities of one person, that are listed.
 pub const SSO_LIST_MAX: u64 = 50;
-/// People who are looked at in one transaction.
+/// People who are looked at in one query.
 const PEOPLE_AT_ONCE: u64 = 1_000;
 
 impl TenantDb {
@@ -54,23 +54,34 @@ impl TenantDb {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn update_sso_connection(&self, connection: &SsoConnection) -> Result<bool, StoreError> {
-        use sso_connections::Column;
         let tx = self.write().await?;
-        let row = connection_row(tx.tenant_id(), connection);
-        let update = tx
-            .update::<sso_connections::Entity>()
-            .filter(Column::Id.eq(row.id))
-            .col_expr(Column::Name, Expr::val(row.name))
-            .col_expr(Column::Issuer, Expr::val(row.issuer))
-            .col_expr(Column::ClientId, Expr::val(row.client_id))
-            .col_expr(Column::Secret, Expr::val(row.secret))
-            .col_expr(Column::Settings, Expr::val(row.settings))
-            .col_expr(Column::Domains, Expr::val(row.domains))
-            .col_expr(Column::Enabled, Expr::val(row.enabled))
-            .col_expr(Column::UpdatedAt, Expr::val(row.updated_at));
-        let changed = tx.run_update(update).await?;
+        let is_there = change_connection(&tx, connection).await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(is_there)
+    }
+
+    /// Changes a connection as [`TenantDb::update_sso_connection`] does and, with it or not at all, ends what people whose address
+    /// `is_meant`, but none of role `spared`, have opened by another way: sessions, programs, personal tokens. What stays are
+    /// sessions by `method` of who last came by this connection. Answers how many; none when the connection is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn claim_by_sso_connection(
+        &self,
+        connection: &SsoConnection,
+        is_meant: impl Fn(&str) -> bool + Send + Sync,
+        spared: &str,
+        method: &str,
+        now: Millis,
+    ) -> Result<Option<u64>, StoreError> {
+        let tx = self.write().await?;
+        if !change_connection(&tx, connection).await? {
+            tx.end().await;
+            return Ok(None);
+        }
+        let ended = end_other_ways(&tx, connection.id, is_meant, spared, method, now).await?;
+        tx.commit().await?;
+        Ok(Some(ended))
     }
 
     /// Who somebody of an issuer is here.
@@ -160,34 +171,22 @@ impl TenantDb {
         Ok(gone > 0)
     }
 
-    /// Ends what people whose address `is_meant`, but none of role `spared`, have opened by another way than `method`: sessions,
-    /// programs, personal tokens. Answers how many.
+    /// Ends the same of the same people, for what was opened while their domain was being claimed. Answers how many.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn end_other_ways(
         &self,
-        is_meant: impl Fn(&str) -> bool + Send,
+        connection: i64,
+        is_meant: impl Fn(&str) -> bool + Send + Sync,
         spared: &str,
         method: &str,
         now: Millis,
     ) -> Result<u64, StoreError> {
-        use users::Column as U;
-        let (mut after, mut ended) = (i64::MIN, 0);
-        loop {
-            let tx = self.write().await?;
-            let page = tx.find::<users::Entity>().filter(U::Id.gt(after)).filter(U::Role.ne(spared));
-            let page = page.order_by_asc(U::Id).limit(PEOPLE_AT_ONCE).select_only().columns([U::Id, U::Email]);
-            let people = tx.tuples::<_, (i64, String)>(page).await?;
-            let Some((last, _)) = people.last() else {
-                tx.end().await;
-                return Ok(ended);
-            };
-            after = *last;
-            let meant: Vec<i64> = people.into_iter().filter(|(_, email)| is_meant(email)).map(|(id, _)| id).collect();
-            ended += end_ways_of(&tx, meant, method, now).await?;
-            tx.commit().await?;
-        }
+        let tx = self.write().await?;
+        let ended = end_other_ways(&tx, connection, is_meant, spared, method, now).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Notes that somebody was sent to an issuer; forgets attempts that ended.
@@ -239,12 +238,17 @@ impl TenantDb {
         now: Millis,
     ) -> Result<Option<SsoAttempt>, StoreError> {
         use sso_attempts::Column;
-        let tx = self.write().await?;
         let chosen = Condition::all()
             .add(Column::Digest.eq(state.to_vec()))
             .add(Column::ConnectionId.eq(connection))
             .add(Column::Browser.eq(browser.to_vec()))
             .add(Column::ExpiresAt.gt(now.0));
+        // Whoever brings what is no answer keeps nobody from writing.
+        let wanted = chosen.clone();
+        if self.first(|tx| tx.find::<sso_attempts::Entity>().filter(wanted)).await?.is_none() {
+            return Ok(None);
+        }
+        let tx = self.write().await?;
         let found = tx.one(tx.find::<sso_attempts::Entity>().filter(chosen.clone())).await?;
         // On PostgreSQL two may have found it; one deletes it.
         let taken = tx.run_delete(tx.delete::<sso_attempts::Entity>().filter(chosen)).await?;
@@ -253,15 +257,64 @@ impl TenantDb {
     }
 }
 
-async fn end_ways_of(tx: &TenantTx, people: Vec<i64>, method: &str, now: Millis) -> Result<u64, StoreError> {
+/// Answers whether it is there.
+async fn change_connection(tx: &TenantTx, connection: &SsoConnection) -> Result<bool, StoreError> {
+    use sso_connections::Column;
+    let row = connection_row(tx.tenant_id(), connection);
+    let update = tx
+        .update::<sso_connections::Entity>()
+        .filter(Column::Id.eq(row.id))
+        .col_expr(Column::Name, Expr::val(row.name))
+        .col_expr(Column::Issuer, Expr::val(row.issuer))
+        .col_expr(Column::ClientId, Expr::val(row.client_id))
+        .col_expr(Column::Secret, Expr::val(row.secret))
+        .col_expr(Column::Settings, Expr::val(row.settings))
+        .col_expr(Column::Domains, Expr::val(row.domains))
+        .col_expr(Column::Enabled, Expr::val(row.enabled))
+        .col_expr(Column::UpdatedAt, Expr::val(row.updated_at));
+    Ok(tx.run_update(update).await? > 0)
+}
+
+async fn end_other_ways(
+    tx: &TenantTx,
+    connection: i64,
+    is_meant: impl Fn(&str) -> bool + Send + Sync,
+    spared: &str,
+    method: &str,
+    now: Millis,
+) -> Result<u64, StoreError> {
+    use users::Column as U;
+    let (mut after, mut ended) = (i64::MIN, 0);
+    loop {
+        let page = tx.find::<users::Entity>().filter(U::Id.gt(after)).filter(U::Role.ne(spared));
+        let page = page.order_by_asc(U::Id).limit(PEOPLE_AT_ONCE).select_only().columns([U::Id, U::Email]);
+        let people = tx.tuples::<_, (i64, String)>(page).await?;
+        let Some((last, _)) = people.last() else { return Ok(ended) };
+        after = *last;
+        let meant: Vec<i64> = people.into_iter().filter(|(_, email)| is_meant(email)).map(|(id, _)| id).collect();
+        if !meant.is_empty() {
+            ended += end_ways_of(tx, connection, meant, method, now).await?;
+        }
+    }
+}
+
+async fn end_ways_of(
+    tx: &TenantTx,
+    connection: i64,
+    people: Vec<i64>,
+    method: &str,
+    now: Millis,
+) -> Result<u64, StoreError> {
     use api_grants::Column as G;
     use personal_tokens::Column as P;
     use sessions::Column as S;
-    if people.is_empty() {
-        return Ok(0);
-    }
+    use sso_identities::Column as I;
+    // A session does not say by which connection it was opened; an identity does of its last use.
+    let came = tx.find::<sso_identities::Entity>().filter(I::UserId.is_in(people.iter().copied()));
+    let came = tx.all(came.filter(I::ConnectionId.eq(connection))).await?.into_iter().map(|row| row.user_id);
+    let otherwise = Condition::any().add(S::Method.ne(method)).add(S::UserId.is_not_in(came));
     let sessions = tx.delete::<sessions::Entity>().filter(S::UserId.is_in(people.iter().copied()));
-    let mut ended = tx.run_delete(sessions.filter(S::Method.ne(method))).await?;
+    let mut ended = tx.run_delete(sessions.filter(otherwise)).await?;
     let grants = tx.update::<api_grants::Entity>().filter(G::UserId.is_in(people.iter().copied()));
     let grants = grants.filter(G::RevokedAt.is_null()).col_expr(G::RevokedAt, Expr::val(now.0));
     ended += tx.run_update(grants).await?;

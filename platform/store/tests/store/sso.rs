@@ -1,10 +1,19 @@
 //! Single sign-on: identities belong to one tenant, attempts count once.
 
 use crate::harness::*;
-use marque_domain::{id::UserId, time::Millis};
-use marque_store::{SsoAttempt, SsoConnection, SsoIdentity, StoreError, TenantDb};
+use marque_domain::{
+    id::{SessionId, UserId},
+    time::Millis,
+};
+use marque_store::{Concealed, Session, SsoAttempt, SsoConnection, SsoIdentity, StoreError, TenantDb, TokenHash, User};
 
-on_both!(connections_are_kept, an_identity_is_one_persons, a_person_comes_with_an_identity, an_attempt_is_taken_once,);
+on_both!(
+    connections_are_kept,
+    a_claim_ends_other_ways_or_is_not_made,
+    an_identity_is_one_persons,
+    a_person_comes_with_an_identity,
+    an_attempt_is_taken_once,
+);
 
 fn connection(id: i64, slug: &str) -> SsoConnection {
     SsoConnection {
@@ -68,6 +77,68 @@ async fn connections_are_kept(bench: Bench) {
     assert_eq!(other.sso_connection("acme").await.unwrap(), None);
     assert!(!other.update_sso_connection(&connection(7, "acme")).await.unwrap());
     assert_eq!(db.sso_connection("acme").await.unwrap(), Some(changed));
+}
+
+fn session(id: u8, user: i64, method: &str) -> Session {
+    Session {
+        id: SessionId(id.into()),
+        token_hash: TokenHash([id; 32]),
+        user: UserId(user),
+        csrf: Concealed::new("csrf".to_owned()),
+        created_at: NOW,
+        last_seen_at: NOW,
+        expires_at: NOW.plus(1_000),
+        address: "203.0.113.9".to_owned(),
+        agent: "test".to_owned(),
+        method: method.to_owned(),
+        proved_at: NOW,
+        country: None,
+        device: None,
+    }
+}
+
+/// A claim that is cut off before everything has ended is not made: it can be made again, whole.
+async fn a_claim_ends_other_ways_or_is_not_made(bench: Bench) {
+    let db = with_connection(&bench).await;
+    db.create_user(&user(3, "elsewhere@z.example")).await.unwrap();
+    db.create_user(&User { role: "owner".to_owned(), ..user(4, "boss@x.example") }).await.unwrap();
+    db.create_user(&user(5, "other@x.example")).await.unwrap();
+    // One of them last came by this connection, one by another.
+    db.create_sso_connection(&connection(8, "other")).await.unwrap();
+    db.link_sso_identity(&identity("ann", 1)).await.unwrap();
+    db.link_sso_identity(&SsoIdentity { connection: 8, ..identity("other", 5) }).await.unwrap();
+    let opened =
+        [(1, 1, "password"), (2, 1, "sso"), (3, 2, "passkey"), (4, 3, "password"), (5, 4, "password"), (6, 5, "sso")];
+    for (id, user, method) in opened {
+        db.create_session(&session(id, user, method)).await.unwrap();
+    }
+    let left = async || {
+        let mut left = Vec::new();
+        for (id, ..) in opened {
+            left.extend(db.session(TokenHash([id; 32]), NOW).await.unwrap().map(|session| session.id.0));
+        }
+        left
+    };
+    let claimed = SsoConnection { domains: vec!["x.example".to_owned()], ..connection(7, "acme") };
+    let (db_of_it, claim) = (db.clone(), claimed.clone());
+    let cut_off = tokio::spawn(async move {
+        let is_meant = |_: &str| -> bool { panic!("cut off") };
+        db_of_it.claim_by_sso_connection(&claim, is_meant, "owner", "sso", NOW).await
+    });
+    assert!(cut_off.await.is_err());
+    assert_eq!(db.sso_connection("acme").await.unwrap(), Some(connection(7, "acme")));
+    assert_eq!(left().await, [1, 2, 3, 4, 5, 6]);
+
+    let is_meant = |email: &str| email.ends_with("@x.example");
+    let ended = db.claim_by_sso_connection(&claimed, is_meant, "owner", "sso", NOW).await.unwrap();
+    assert_eq!((ended, left().await), (Some(3), vec![2, 4, 5]));
+    assert_eq!(db.sso_connection("acme").await.unwrap(), Some(claimed.clone()));
+    // Who came in while that was going on.
+    db.create_session(&session(7, 1, "password")).await.unwrap();
+    assert_eq!(db.end_other_ways(7, is_meant, "owner", "sso", NOW).await.unwrap(), 1);
+    // What is not there claims nobody.
+    let nothing = SsoConnection { id: 99, ..claimed };
+    assert_eq!(db.claim_by_sso_connection(&nothing, is_meant, "owner", "sso", NOW).await.unwrap(), None);
 }
 
 async fn an_identity_is_one_persons(bench: Bench) {

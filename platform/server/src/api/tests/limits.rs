@@ -55,8 +55,8 @@ async fn trading_has_a_limit_of_its_own() {
     assert_eq!(ann.get("/accounts").await.ok()["items"].as_array().unwrap().len(), 3);
 }
 
-/// Sends a form for which there were too many tries; its page is shown again, and counts the seconds down that the header
-/// tells programs.
+/// Sends a form for which there were too many tries; its page is shown again, and counts down what the header tells
+/// programs, in words for people.
 async fn counts_down(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> reqwest::header::HeaderMap {
     let answer = person.page(Method::POST, path, form).await;
     assert_eq!(answer.status(), 429, "{path}");
@@ -64,12 +64,14 @@ async fn counts_down(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> 
     let headers = answer.headers().clone();
     let page = answer.text().await.unwrap();
     assert!(wait > 0 && page.contains(&format!("data-countdown=\"{wait}\"")), "{path}: {wait} s in {page}");
+    let said = format!("Try again in <strong>{} minutes</strong>", wait.div_ceil(60));
+    assert!(wait > 120 && page.contains(&said), "{path}: {wait} s in {page}");
     assert!(page.contains("js/countdown.js") && page.contains(&format!("action=\"{path}\"")), "{path}: {page}");
     headers
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_was_sent_too_often_counts_the_seconds_down() {
+async fn a_form_that_was_sent_too_often_counts_down() {
     let world = World::with("registrations_per_hour = 1\nresets_per_hour = 1\n").await;
     let mut visitor = world.visitor(AURORA).await;
     let zoe = [("name", "Zoe"), ("email", "zoe@x.example"), ("password", PASSWORD)];

@@ -324,6 +324,8 @@ const ASK_FIRST: &[&str] = &[
     "/security/password",
     "/security/email",
     "/admin/people/invite",
+    "/admin/people/:person",
+    "/accounts/:account/money",
 ];
 
 /// Whether an answer leads to the page that asks who it is.
@@ -347,6 +349,14 @@ async fn a_browser_that_was_left_open_does_nothing_sensitive() {
         }
     }
     assert_eq!(first, ASK_FIRST);
+    // Who is shown no form only reads, and is not asked.
+    let (support, money) = (world.person(AURORA, "support").await, format!("/accounts/{}/money", whose.ids.account));
+    world.forget_proof(AURORA, "support").await;
+    world.forget_proof(AURORA, "ann").await;
+    let somebody = format!("/admin/people/{}", whose.person);
+    for (reader, page) in [(&ann, &money), (&support, &somebody)] {
+        assert_eq!(reader.page(Method::GET, page, &[]).await.status(), 200, "{page}");
+    }
 
     let mut asks = Vec::new();
     for row in portal::rows().iter().filter(|row| row.2 != Access::Public && row.0 == Method::POST) {

@@ -115,6 +115,12 @@ impl Identity {
         let is_same = |other: &Grant| (&other.address, &other.agent) == (&grant.address, &grant.agent);
         let is_known = tenant.db().grants_of(user.id, now).await?.iter().any(is_same);
         tenant.db().create_grant(&grant, &pair.stored, GRANTS_MAX).await?;
+        // A connection may have claimed their domain meanwhile, too early to find this grant among those it ends.
+        if let Err(other_way) = self.check_way(tenant, &user, Method::Password).await {
+            tenant.db().end_grant(user.id, grant.id, now).await?;
+            failed(tenant, &Proven { user, method: Method::Password, recorder, next: "" }, "other-way").await?;
+            return Err(other_way);
+        }
         let actor = Actor::Person { id: user.id, name: user.email };
         recorder.record(tenant.db(), actor, Act::ApiGrantOpened, grant.id.to_string(), Value::Null).await?;
         tracing::info!(user = %user.id, grant = %grant.id, %client, "a program signed in");

@@ -87,12 +87,17 @@ pub(super) async fn show(
 ) -> poem::Result<Response> {
     let roster = Roster::of(&who, identity);
     let person = roster.person(Operation::ReadPeople, &id).await?;
+    let governed = Operation::ChangePerson.reach(who.role) > Reach::Nothing && roster.governs(&person);
+    if governed {
+        // Before the form is filled in: on the way to the proof and back it would be lost.
+        who.recently_proved(identity.now())?;
+    }
     let roles: Vec<Role> = roster.roles().collect();
     let context = PersonContext {
         roles: &roles,
         plans: &scene.tenant.definition.plans,
         clock: &scene.clock(),
-        governed: Operation::ChangePerson.reach(who.role) > Reach::Nothing && roster.governs(&person),
+        governed,
         own: person.id == who.user,
         has_factor: has_factor(&who, &person).await?,
         notice: notice(&done),
