@@ -159,7 +159,7 @@ impl Watch {
         let World::Rule(pre) = &self.compiled.world else {
             return Err(Fault::Host("A strategy is asked as a rule.".to_owned()));
         };
-        RuleInstance::start(&self.shared, pre, settings)
+        RuleInstance::start(&self.shared, pre, settings, None)
     }
 }
 
@@ -182,7 +182,8 @@ impl WatchedStrategy {
         };
         let (deployment, instrument) = (&self.deployment, &self.instrument);
         let start = StrategyStart { deployment, instrument, restore, seed: self.seed };
-        let mut instance = StrategyInstance::start(&self.watch.shared, pre, &self.watch.compiled.description, &start)?;
+        let description = &self.watch.compiled.description;
+        let mut instance = StrategyInstance::start(&self.watch.shared, pre, description, &start, None)?;
         instance.set_room(self.room);
         self.hooks = instance.hooks();
         self.inner = Some(instance);
