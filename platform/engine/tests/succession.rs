@@ -300,6 +300,37 @@ fn a_roll_back_to_what_does_not_read_the_state_begins_anew() {
     assert!(desk.shard().state().former.is_empty());
 }
 
+/// The changes of release in a journal, with the state that each began with.
+fn ways(journal: &Mortal) -> Vec<(Way, StateKept)> {
+    let of = |r: &Record| if let Record::Switched(s) = r { Some((s.way, s.state)) } else { None };
+    journal.records.iter().filter_map(of).collect()
+}
+
+/// What a strategy restores it need not read from its settings: with others a release begins anew, and so does the one before it
+/// when it comes back to its own.
+#[test]
+fn with_other_settings_a_release_begins_anew() {
+    let (case, other) = (Case::new("dice-ticks", 3, 9, FIRST), Case::new("dice-ticks", 3, 11, FIRST));
+    let back = (200, Command::RollBack(DEPLOYED, Quotas::default()));
+    // One that reads no state of another release takes over all the same: there is none to read.
+    let (desk, journal) = calm(&case, &[(100, other.upgrade(PROUD)), back]);
+    assert_eq!(ways(&journal), [(Way::Upgrade, StateKept::Fresh), (Way::RollBack, StateKept::Fresh)]);
+    let state = desk.shard().state();
+    assert_eq!(state.deployments[&DEPLOYED].plugin, case.release(FIRST));
+    assert_eq!(state.deployments[&DEPLOYED].status, DeploymentStatus::Running);
+
+    let (desk, journal) = calm(&case, &[(100, other.shadow(EQUAL)), (200, Command::Promote(DEPLOYED))]);
+    assert_eq!(ways(&journal), [(Way::Promotion, StateKept::Own)]);
+    assert_eq!(desk.shard().state().deployments[&DEPLOYED].plugin, other.release(EQUAL));
+
+    // What does not start with them leaves the old one as it was.
+    let mut journal = Mortal::default();
+    let mut desk = case.begin(&mut journal);
+    let refused = desk.command(other.upgrade(DEAD), &mut journal).unwrap();
+    assert_eq!(refused, Err(Refusal::NotTakenUp("it does not start".into())));
+    assert_eq!(desk.shard().state().deployments[&DEPLOYED].status, DeploymentStatus::Running);
+}
+
 #[test]
 fn a_roll_back_starts_what_the_new_release_brought_down() {
     let case = Case::new("dice-ticks", 3, 9, FIRST);

@@ -132,7 +132,7 @@ fn strategy_of(shared: &Arc<Shared>, pre: InstancePre<HostState>, digest: Plugin
     // One of them without the other is a mistake, which the contract's types then name.
     let with_orders = component.exports(&shared.engine).any(|(name, _)| ORDER_EXPORTS.contains(&name));
     let pre = StrategyPre::new(pre, with_orders).map_err(|e| Refused::WrongShape(cause(&e)))?;
-    let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store)).map_err(Refused::Silent)?;
+    let mut instance = Instance::start(shared, 0, None, |store| pre.instantiate(store)).map_err(Refused::Silent)?;
     let told = instance
         .call(shared.limits.init(), |guest, store| guest.hooks.call_describe(store))
         .map_err(Refused::Silent)?;
@@ -145,7 +145,7 @@ fn strategy_of(shared: &Arc<Shared>, pre: InstancePre<HostState>, digest: Plugin
 
 fn rule_of(shared: &Arc<Shared>, pre: InstancePre<HostState>, digest: PluginDigest) -> Result<Compiled, Refused> {
     let pre = rule::RiskRulePre::new(pre).map_err(|e| Refused::WrongShape(cause(&e)))?;
-    let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store)).map_err(Refused::Silent)?;
+    let mut instance = Instance::start(shared, 0, None, |store| pre.instantiate(store)).map_err(Refused::Silent)?;
     let told =
         instance.call(shared.limits.init(), |world, store| world.call_describe(store)).map_err(Refused::Silent)?;
     let rule_types::Description { name, version, summary, settings_schema } = told;

@@ -5,6 +5,7 @@ use crate::{
     host::HostState,
     limits::{Allowance, Limits},
     sandbox::Shared,
+    share::Seat,
     text::clean,
     ticker::TICK_MS,
 };
@@ -29,13 +30,16 @@ pub(crate) struct Instance<W> {
     untold: Usage,
     /// Keeps the engine's ticker alive as long as there is anything to stop.
     shared: Arc<Shared>,
+    /// Its place within its tenant's share. The last to go: the store has given its own place back before.
+    _seat: Option<Seat>,
 }
 
 impl<W> Instance<W> {
-    /// Instantiates; the guest's start functions run under the limits of a start.
+    /// Instantiates; the guest's start functions run under the limits of a start. It holds its seat as long as it lives.
     pub(crate) fn start(
         shared: &Arc<Shared>,
         seed: u64,
+        seat: Option<Seat>,
         instantiate: impl FnOnce(&mut Store<HostState>) -> wasmtime::Result<W>,
     ) -> Result<Self, Fault> {
         let mut store = Store::new(&shared.engine, HostState::new(Arc::clone(&shared.limits), seed));
@@ -48,7 +52,7 @@ impl<W> Instance<W> {
         let world = instantiate(&mut store).map_err(|e| fault_of(&e))?;
         let fuel = init.fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let untold = Usage { calls: 1, fuel, time_ns: shared.stopwatch.since(began), memory_bytes_peak: 0 };
-        Ok(Self { store, world, dead: None, used: 0, untold, shared: Arc::clone(shared) })
+        Ok(Self { store, world, dead: None, used: 0, untold, shared: Arc::clone(shared), _seat: seat })
     }
 
     pub(crate) fn limits(&self) -> &Limits {

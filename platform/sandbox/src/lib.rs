@@ -25,6 +25,7 @@ mod profile;
 mod rule;
 mod sandbox;
 mod settings;
+mod share;
 mod shelf;
 mod strategy;
 mod text;

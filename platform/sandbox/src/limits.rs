@@ -11,6 +11,8 @@ pub struct Limits {
     pub stack_bytes: usize,
     /// Instances alive at once. Each takes four memory maps of the process (`vm.max_map_count`, usually 65,530).
     pub instances: u32,
+    /// Instances alive at once of one tenant, so that none takes the others' room.
+    pub tenant_instances: u32,
     /// Compiled plugins kept in memory.
     pub compiled: usize,
     /// Fuel of a risk check or assessment.
@@ -46,6 +48,7 @@ impl Default for Limits {
             memory_bytes: 16 << 20,
             stack_bytes: 512 << 10,
             instances: 2_000,
+            tenant_instances: 500,
             compiled: 256,
             check_fuel: 1_000_000,
             tick_fuel: 2_000_000,

@@ -10,6 +10,7 @@ use crate::{
     host::HostState,
     instance::Instance,
     sandbox::Shared,
+    share::Seat,
     text::clean,
     wire::{wire_kind, wire_side, wire_time},
 };
@@ -43,12 +44,17 @@ pub(crate) struct RuleInstance {
 }
 
 impl RuleInstance {
-    pub(crate) fn start(shared: &Arc<Shared>, pre: &RiskRulePre<HostState>, settings: &str) -> Result<Self, Fault> {
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        pre: &RiskRulePre<HostState>,
+        settings: &str,
+        seat: Option<Seat>,
+    ) -> Result<Self, Fault> {
         let component = pre.instance_pre().component().component_type();
         let imports = |wanted: &str| component.imports(&shared.engine).any(|(name, _)| is_import_of(name, wanted));
         let (wants_facts, wants_market) = (imports(ACCOUNT_FACTS), imports(MARKET_FACTS));
         let wants_orders = imports(ORDER_FACTS);
-        let mut instance = Instance::start(shared, 0, |store| pre.instantiate(store))?;
+        let mut instance = Instance::start(shared, 0, seat, |store| pre.instantiate(store))?;
         let limits = instance.limits().init();
         let info = instance
             .call(limits, |world, store| world.call_init(store, settings))?

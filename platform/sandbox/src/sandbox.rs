@@ -9,11 +9,15 @@ use crate::{
     meter::Stopwatch,
     profile,
     rule::RuleInstance,
+    share::{Seat, Share, Shares},
     shelf::Shelf,
     strategy::StrategyInstance,
     ticker::Ticker,
 };
-use marque_domain::plugin::{PluginDigest, PluginKind, PluginRef};
+use marque_domain::{
+    id::TenantId,
+    plugin::{PluginDigest, PluginKind, PluginRef},
+};
 use marque_engine::port::{Fault, PluginHost, RiskRule, Strategy, StrategyStart};
 use std::sync::Arc;
 use wasmtime::{Engine, component::Linker};
@@ -33,6 +37,7 @@ pub(crate) struct Shared {
 pub struct Sandbox {
     shared: Arc<Shared>,
     cache: Cache,
+    shares: Shares,
 }
 
 impl Sandbox {
@@ -60,9 +65,10 @@ impl Sandbox {
         let engine = profile::engine(&limits).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let linker = host::linker(&engine).map_err(|e| SandboxError::Engine(format!("{e:#}")))?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Ticker)?;
-        let cache = Cache::new(limits.compiled);
+        let (cache, shares) = (Cache::new(limits.compiled), Shares::new(limits.tenant_instances));
         let limits = Arc::new(limits);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, stopwatch, shelf, _ticker: ticker }), cache })
+        let shared = Arc::new(Shared { engine, linker, limits, stopwatch, shelf, _ticker: ticker });
+        Ok(Self { shared, cache, shares })
     }
 
     /// Checks a component and asks it what it is. It stays compiled for those who run it.
@@ -100,6 +106,7 @@ type Artifacts = Box<dyn Fn(&PluginDigest) -> Option<Vec<u8>> + Send + Sync>;
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
     artifacts: Artifacts,
+    share: Option<Arc<Share>>,
 }
 
 impl Plugins {
@@ -108,7 +115,18 @@ impl Plugins {
         sandbox: Arc<Sandbox>,
         artifacts: impl Fn(&PluginDigest) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
-        Self { sandbox, artifacts: Box::new(artifacts) }
+        Self { sandbox, artifacts: Box::new(artifacts), share: None }
+    }
+
+    /// The same for one tenant: all that it runs, wherever in this process, has room within its share.
+    #[must_use]
+    pub fn of(self, tenant: TenantId) -> Self {
+        let share = Some(self.sandbox.shares.of(tenant));
+        Self { share, ..self }
+    }
+
+    fn seat(&self) -> Result<Option<Seat>, Fault> {
+        self.share.as_ref().map(Share::seat).transpose()
     }
 
     fn load(&self, plugin: &PluginRef) -> Result<Arc<Compiled>, Fault> {
@@ -142,7 +160,8 @@ impl PluginHost for Plugins {
             return Err(wrong_kind(plugin, PluginKind::Strategy));
         };
         check_settings(&compiled, plugin)?;
-        Ok(Box::new(StrategyInstance::start(&self.sandbox.shared, pre, &compiled.description, start)?))
+        let seat = self.seat()?;
+        Ok(Box::new(StrategyInstance::start(&self.sandbox.shared, pre, &compiled.description, start, seat)?))
     }
 
     fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
@@ -151,6 +170,7 @@ impl PluginHost for Plugins {
             return Err(wrong_kind(rule, PluginKind::RiskRule));
         };
         check_settings(&compiled, rule)?;
-        Ok(Box::new(RuleInstance::start(&self.sandbox.shared, pre, &rule.settings)?))
+        let seat = self.seat()?;
+        Ok(Box::new(RuleInstance::start(&self.sandbox.shared, pre, &rule.settings, seat)?))
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     instance::Instance,
     limits::Allowance,
     sandbox::Shared,
+    share::Seat,
     text::clean,
     wire::{action_of, wire_event, wire_instrument, wire_update, wish_of},
 };
@@ -102,8 +103,9 @@ impl StrategyInstance {
         pre: &StrategyPre,
         description: &Description,
         start: &StrategyStart<'_>,
+        seat: Option<Seat>,
     ) -> Result<Self, Fault> {
-        let mut instance = Instance::start(shared, start.seed, |store| pre.instantiate(store))?;
+        let mut instance = Instance::start(shared, start.seed, seat, |store| pre.instantiate(store))?;
         let restore = match start.restore.map(open_snapshot) {
             None => None,
             Some(None) => return Err(Fault::Plugin("The saved state of this strategy is damaged.".to_owned())),

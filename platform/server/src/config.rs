@@ -231,6 +231,8 @@ pub struct Limits {
     pub licences: u32,
     /// What the files of one brand's Expert Advisors may take together, in MiB.
     pub ea_files_mib: u32,
+    /// Instances of plugins that one brand may have at once.
+    pub tenant_instances: u32,
 }
 
 /// Settings that cannot be used.

@@ -29,6 +29,7 @@ mod releases;
 mod scene;
 mod security;
 mod ticket;
+mod version;
 pub mod view;
 
 pub use brand::error_pages;

@@ -151,7 +151,8 @@ pub fn floor(config: &Config, store: &Store, clock: Clock, vault: Vault) -> Resu
     let history = Arc::new(History::at(config.data_dir.join("history")));
     let plan = FeedPlan::new(&config.feed, &catalogue)?;
     let shelf = plugins::shelf(config, &vault);
-    let sandbox = Arc::new(Sandbox::timed(Limits::default(), Stopwatch::new(stopwatch_ns), shelf)?);
+    let limits = Limits { tenant_instances: config.limits.tenant_instances, ..Limits::default() };
+    let sandbox = Arc::new(Sandbox::timed(limits, Stopwatch::new(stopwatch_ns), shelf)?);
     Ok(Floor::new(store.clone(), sandbox, catalogue, history, plan, clock, vault))
 }
 

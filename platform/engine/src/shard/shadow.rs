@@ -27,14 +27,14 @@ use marque_domain::{
 const LOG_MARK: &str = "shadow: ";
 
 impl Shard {
-    /// Starts a release beside the live one, from the live one's state of this moment.
+    /// Starts a release beside the live one, from the live one's state of this moment, or anew with other settings.
     pub(super) fn start_shadow(&mut self, id: DeploymentId, to: PluginRef, fx: &mut Effects) -> Result<(), Refusal> {
         let deployment = self.succeeds(id, &to)?;
         if deployment.status != DeploymentStatus::Running {
             return Err(Refusal::NotRunning);
         }
         self.quiet(&deployment)?;
-        let runner = self.successor(&deployment, &to)?;
+        let (runner, _) = self.heir(&deployment, &to)?;
         self.end_shadow(id, ShadowEnd::Overtaken, fx);
         self.shadows.insert(runner);
         self.emit(Record::ShadowStarted { deployment: id, plugin: to, at: self.market.now() }, fx);

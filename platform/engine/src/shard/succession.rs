@@ -19,15 +19,15 @@ use marque_domain::{
 };
 
 impl Shard {
-    /// Puts another release in the place of the one of this deployment. One that runs hands its state over, and goes on
-    /// running if the new one does not take it; one that does not run is only tried.
+    /// Puts another release in the place of the one of this deployment. One that runs hands its state over unless the settings are
+    /// others, and goes on running if the new one does not take over; one that does not run is only tried.
     pub(super) fn upgrade(&mut self, id: DeploymentId, to: PluginRef, fx: &mut Effects) -> Result<(), Refusal> {
         let deployment = self.succeeds(id, &to)?;
         let state = if deployment.status == DeploymentStatus::Running {
             self.quiet(&deployment)?;
-            let next = self.successor(&deployment, &to)?;
+            let (next, state) = self.heir(&deployment, &to)?;
             self.replace(next);
-            StateKept::Carried
+            state
         } else {
             // Whether it starts with these settings; it is started when somebody asks for that.
             self.fresh(&Deployment { plugin: to.clone(), ..deployment.clone() }).map_err(not_taken_up)?;
@@ -46,9 +46,9 @@ impl Shard {
         match deployment.status {
             DeploymentStatus::Running => {
                 // A release from before the present one's state may not read it. It begins anew then.
-                let next = match self.successor(&deployment, &to) {
-                    Ok(next) => {
-                        state = StateKept::Carried;
+                let next = match self.heir(&deployment, &to) {
+                    Ok((next, kept)) => {
+                        state = kept;
                         next
                     }
                     Err(_) => self.fresh(&back).map_err(not_taken_up)?,
@@ -108,8 +108,19 @@ impl Shard {
         if waits { Err(Refusal::NotQuiet) } else { Ok(()) }
     }
 
+    /// An instance of another release that may follow on a deployment, and with which state it begins. With the same settings that
+    /// is the live one's. With others it begins anew, as after a stop: what a strategy restores it need not read from its settings,
+    /// so that new ones would be ignored without a word.
+    pub(super) fn heir(&mut self, deployment: &Deployment, to: &PluginRef) -> Result<(Runner, StateKept), Refusal> {
+        if deployment.plugin.settings == to.settings {
+            return Ok((self.successor(deployment, to)?, StateKept::Carried));
+        }
+        let anew = Deployment { plugin: to.clone(), ..deployment.clone() };
+        Ok((self.fresh(&anew).map_err(not_taken_up)?, StateKept::Fresh))
+    }
+
     /// An instance of another release with the state of the live one, as it is now. That goes on running as it was.
-    pub(super) fn successor(&mut self, deployment: &Deployment, to: &PluginRef) -> Result<Runner, Refusal> {
+    fn successor(&mut self, deployment: &Deployment, to: &PluginRef) -> Result<Runner, Refusal> {
         self.catch_up(deployment.id).map_err(|fault| Refusal::NotTakenUp(fault.to_string()))?;
         let live = self.runners.get_mut(deployment.id).ok_or(Refusal::NotRunning)?;
         let (state, timer, shown_until) = (live.state(), live.timer, live.shown_until);

@@ -177,6 +177,10 @@ codes! {
         "A hook came close to the instructions it gets for one event.",
         "A market that is busier than the gate's would exceed them, and the strategy would be stopped.",
         "Update indicators instead of computing them anew over the whole history at each event.";
+    FailsElsewhere, "fails-elsewhere", Warning,
+        "The plugin failed with settings that its schema accepts.",
+        "Whoever sets it up so has a strategy that is quarantined, or a rule that denies every order.",
+        "Refuse such settings when it starts, with words that say why, or narrow the bounds of the schema.";
     NeverActed, "never-acted", Warning,
         "The strategy wished for nothing on the gate's market with its defaults.",
         "Determinism and look-ahead could only be seen of a strategy that waits.",
@@ -193,6 +197,10 @@ codes! {
         "Numbers have no lower or no upper bound.",
         "A slip of the keyboard becomes an order.",
         "Add `minimum` or `exclusiveMinimum`, and `maximum`.";
+    NotAllTried, "not-all-tried", Advice,
+        "The plugin used up what the gate has for trials with other settings.",
+        "Whether it decides alike with all of them was not seen.",
+        "Let events cost less: update what is known instead of computing it anew.";
     NotStripped, "not-stripped", Advice,
         "A large part of the file is not code.",
         "Names and debugging information are loaded by nobody.",

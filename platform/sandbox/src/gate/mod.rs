@@ -9,6 +9,7 @@
 //! the plugin what it is, and only then letting it decide something.
 
 mod code;
+mod elsewhere;
 mod market;
 mod process;
 mod report;
@@ -22,6 +23,7 @@ pub use process::{Gate, GateError, WorkerLimits, work};
 pub use report::{Finding, GATE_VERSION, HookFuel, HookTime, Report, Shape, Told};
 
 use crate::{error::Refused, inspect, limits::Limits, sandbox::Sandbox};
+use std::cell::Cell;
 use trial::Trial;
 
 /// Instances alive at once in a trial: the plugin, its successor, and some to spare.
@@ -53,7 +55,11 @@ pub fn judge(component: &[u8], limits: &Limits) -> Result<Report, crate::Sandbox
     };
     report.plugin = Some((&compiled.description).into());
     let settings = settings::look(&compiled.description.settings_schema, &mut report);
-    Trial { shared: sandbox.shared(), compiled: &compiled, settings }.run(&mut report);
+    let trial = Trial { shared: sandbox.shared(), compiled: &compiled, settings, left: Cell::new(u64::MAX) };
+    trial.run(&mut report);
+    if report.accepted {
+        elsewhere::run(&trial, &mut report);
+    }
     Ok(report)
 }
 
@@ -67,7 +73,7 @@ pub fn bench(component: &[u8], limits: &Limits) -> Result<Vec<HookTime>, String>
     let compiled = sandbox.compile(component).map_err(|refused| refused.to_string())?;
     let digest = compiled.description.digest.to_string();
     let settings = settings::look(&compiled.description.settings_schema, &mut Report::new(digest, component.len()));
-    let trial = Trial { shared: sandbox.shared(), compiled: &compiled, settings };
+    let trial = Trial { shared: sandbox.shared(), compiled: &compiled, settings, left: Cell::new(u64::MAX) };
     trial.bench().map_err(|fault| fault.to_string())
 }
 

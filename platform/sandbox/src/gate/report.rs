@@ -8,7 +8,7 @@ use marque_engine::port::Hooks;
 use serde::{Deserialize, Serialize};
 
 /// Which set of checks made a report. It is raised when a check is added or sharpened.
-pub const GATE_VERSION: u16 = 2;
+pub const GATE_VERSION: u16 = 3;
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,20 +24,21 @@ use marque_engine::{
     venue::VenueModel,
 };
 use std::{
+    cell::Cell,
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
 };
 
 const SEED: u64 = 0x6D61_7271_7565;
 /// Calls after which a strategy is restored from its snapshot.
-const RENEW_CALLS: u32 = 37;
+pub(super) const RENEW_CALLS: u32 = 37;
 /// Calls after which one is asked for its snapshot in vain.
 const ASK_CALLS: u32 = 3;
 /// Places at which history is cut off: some at decisions, where a look ahead pays, the others spread.
 const CUTS_AT_DECISIONS: usize = 8;
 const CUTS_SPREAD: [usize; 3] = [4, 2, 1];
 /// A hook that uses more than one part in so many of its fuel is near its limit.
-const NEAR: u64 = 2;
+pub(super) const NEAR: u64 = 2;
 
 /// Nothing is kept: the diary has what is needed.
 struct Nobody;
@@ -54,6 +55,8 @@ pub(super) struct Trial<'a> {
     pub shared: &'a Arc<Shared>,
     pub compiled: &'a Arc<Compiled>,
     pub settings: String,
+    /// Fuel that may still be used.
+    pub left: Cell<u64>,
 }
 
 impl Trial<'_> {
@@ -138,8 +141,8 @@ impl Trial<'_> {
     }
 
     /// Goes through the first `quotes` quotes of the market once.
-    fn go(&self, market: &Market, quotes: usize, pace: Pace, treatment: Treatment) -> Diary {
-        let diary = Arc::new(Mutex::new(Diary::default()));
+    pub(super) fn go(&self, market: &Market, quotes: usize, pace: Pace, treatment: Treatment) -> Diary {
+        let diary = Arc::new(Mutex::new(Diary { fuel_most: self.left.get(), ..Diary::default() }));
         let watch = Watch {
             shared: Arc::clone(self.shared),
             compiled: Arc::clone(self.compiled),
@@ -150,8 +153,9 @@ impl Trial<'_> {
         let ran = backtest::run(&self.setup(), recording, pace, Arc::new(watch), &mut Nobody);
         let mut diary = std::mem::take(&mut *diary.lock().unwrap_or_else(PoisonError::into_inner));
         if let (Err(error), None) = (ran, &diary.fault) {
-            diary.fault = Some(Fault::Plugin(error.to_string()));
+            diary.fail(Fault::Plugin(error.to_string()));
         }
+        self.left.set(self.left.get().saturating_sub(diary.fuel_spent));
         diary
     }
 
@@ -209,15 +213,11 @@ fn keeps_its_ways(live: &Diary, other: &Diary, code: Code, report: &mut Report) 
 }
 
 fn fault_code(diary: &Diary) -> Code {
-    // It has not seen a single event: its settings are what it failed over.
-    if diary.until == 0 && diary.decisions.is_empty() && diary.fuel.is_empty() {
-        Code::DoesNotStart
-    } else {
-        Code::Fault
-    }
+    // Its settings are what it failed over.
+    if diary.saw_nothing() { Code::DoesNotStart } else { Code::Fault }
 }
 
-fn told(fault: &Fault, log: &[String]) -> String {
+pub(super) fn told(fault: &Fault, log: &[String]) -> String {
     log.iter().map(|line| format!("log: {line}\n")).chain([fault.to_string()]).collect()
 }
 
@@ -241,7 +241,7 @@ fn ended_otherwise(live: &Diary, other: &Diary) -> Option<String> {
 }
 
 /// The first decision up to `until` that differs.
-fn difference(one: &[Decided], other: &[Decided], until: i64) -> Option<String> {
+pub(super) fn difference(one: &[Decided], other: &[Decided], until: i64) -> Option<String> {
     let known = |all: &[Decided]| all.iter().filter(|d| d.at <= until).cloned().collect::<Vec<_>>();
     let (one, other) = (known(one), known(other));
     let at = one.iter().zip(&other).position(|(a, b)| a != b).unwrap_or_else(|| one.len().min(other.len()));
@@ -260,7 +260,7 @@ fn time_words(at: i64) -> String {
 }
 
 /// What each hook used, event by event.
-fn profile(diary: &Diary, limits: &Limits) -> Vec<HookFuel> {
+pub(super) fn profile(diary: &Diary, limits: &Limits) -> Vec<HookFuel> {
     let limit = |hook: &str| match hook {
         "check" | "assess" => limits.check_fuel,
         "on_tick" | "on_order_update" => limits.tick_fuel,

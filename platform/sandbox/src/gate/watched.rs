@@ -54,7 +54,16 @@ pub(super) struct Diary {
     /// Nanoseconds on this machine; no report has them.
     pub nanos: BTreeMap<&'static str, Vec<u64>>,
     pub fault: Option<Fault>,
+    /// How many decisions had been made when it failed, and up to which market time events were handled.
+    pub failed_at: Option<(usize, i64)>,
     pub log: Vec<String>,
+    /// Whether it was started at all.
+    pub has_started: bool,
+    /// Fuel of all calls, starts included, and the most that they may use.
+    pub fuel_spent: u64,
+    pub fuel_most: u64,
+    /// Whether a call was not made because that was used up.
+    pub is_spent: bool,
 }
 
 impl Diary {
@@ -85,8 +94,41 @@ impl Diary {
 
     fn keep<T>(&mut self, answer: &Result<T, Fault>) {
         if let (None, Err(fault)) = (&self.fault, answer) {
-            self.fault = Some(fault.clone());
+            self.fail(fault.clone());
         }
+    }
+
+    fn start<T>(&mut self, answer: &Result<T, Fault>) {
+        self.has_started |= answer.is_ok();
+        self.keep(answer);
+    }
+
+    /// Takes note of the first fault.
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+        self.failed_at = Some((self.decisions.len(), self.until));
+    }
+
+    /// Whether it has not seen a single event.
+    pub(super) fn saw_nothing(&self) -> bool {
+        self.until == 0 && self.decisions.is_empty() && self.fuel.is_empty()
+    }
+
+    /// The decisions before the first fault: what came after it depends on when that was.
+    pub(super) fn sound(&self) -> &[Decided] {
+        let end = self.failed_at.map_or(self.decisions.len(), |(decisions, _)| decisions);
+        self.decisions.get(..end).unwrap_or_default()
+    }
+
+    /// Up to which market time those are all that there were.
+    pub(super) fn sound_until(&self) -> i64 {
+        self.failed_at.map_or(i64::MAX, |(_, until)| until.saturating_sub(1))
+    }
+
+    /// Whether there is fuel for another call.
+    fn may_go_on(&mut self) -> Result<(), Fault> {
+        self.is_spent |= self.fuel_spent >= self.fuel_most;
+        if self.is_spent { Err(Fault::Plugin("The fuel of the trial is used up.".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -140,14 +182,14 @@ impl PluginHost for Watch {
             calls: 0,
         };
         let started = watched.start(start.restore);
-        lock(&self.diary).keep(&started);
+        lock(&self.diary).start(&started);
         started?;
         Ok(Box::new(watched))
     }
 
     fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
         let started = self.start_rule(&rule.settings);
-        lock(&self.diary).keep(&started);
+        lock(&self.diary).start(&started);
         let inner = started?;
         let (day_reset, wants_days) = (inner.day_reset().cloned(), inner.wants_days());
         Ok(Box::new(WatchedRule { inner, watch: self.clone(), settings: rule.settings.clone(), day_reset, wants_days }))
@@ -159,7 +201,9 @@ impl Watch {
         let World::Rule(pre) = &self.compiled.world else {
             return Err(Fault::Host("A strategy is asked as a rule.".to_owned()));
         };
-        RuleInstance::start(&self.shared, pre, settings)
+        let rule = RuleInstance::start(&self.shared, pre, settings, None)?;
+        lock(&self.diary).fuel_spent += rule.fuel_used();
+        Ok(rule)
     }
 }
 
@@ -182,7 +226,9 @@ impl WatchedStrategy {
         };
         let (deployment, instrument) = (&self.deployment, &self.instrument);
         let start = StrategyStart { deployment, instrument, restore, seed: self.seed };
-        let mut instance = StrategyInstance::start(&self.watch.shared, pre, &self.watch.compiled.description, &start)?;
+        let description = &self.watch.compiled.description;
+        let mut instance = StrategyInstance::start(&self.watch.shared, pre, description, &start, None)?;
+        lock(&self.watch.diary).fuel_spent += instance.fuel_used();
         instance.set_room(self.room);
         self.hooks = instance.hooks();
         self.inner = Some(instance);
@@ -207,9 +253,12 @@ impl WatchedStrategy {
     fn state(&mut self) -> Result<Vec<u8>, Fault> {
         let instance = self.inner.as_mut().ok_or_else(|| Fault::Host("The instance is gone.".to_owned()))?;
         let (used, began) = (instance.fuel_used(), Instant::now());
-        let saved = instance.snapshot()?;
+        let saved = instance.snapshot();
         let (used, time) = (instance.fuel_used().saturating_sub(used), began.elapsed());
-        lock(&self.watch.diary).measure(STATE, used, time);
+        let mut diary = lock(&self.watch.diary);
+        diary.fuel_spent += used;
+        let saved = saved?;
+        diary.measure(STATE, used, time);
         Ok(saved)
     }
 
@@ -222,11 +271,15 @@ impl WatchedStrategy {
         events: impl FnOnce(&T) -> u64,
     ) -> Result<T, Fault> {
         let (before, diary) = (actions.len(), Arc::clone(&self.watch.diary));
-        let answer = self.treat().and_then(|()| {
+        let may = lock(&diary).may_go_on();
+        let answer = may.and_then(|()| self.treat()).and_then(|()| {
             let instance = self.inner.as_mut().ok_or_else(|| Fault::Host("The instance is gone.".to_owned()))?;
             let (used, began) = (instance.fuel_used(), Instant::now());
-            let (answer, until) = work(instance, actions)?;
-            Ok((answer, until, instance.fuel_used().saturating_sub(used), began.elapsed()))
+            let worked = work(instance, actions);
+            let (used, time) = (instance.fuel_used().saturating_sub(used), began.elapsed());
+            lock(&diary).fuel_spent += used;
+            let (answer, until) = worked?;
+            Ok((answer, until, used, time))
         });
         let mut diary = lock(&diary);
         diary.keep(&answer);
@@ -323,16 +376,18 @@ impl WatchedRule {
         work: impl FnOnce(&mut RuleInstance) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let diary = Arc::clone(&self.watch.diary);
-        let fresh = match self.watch.treatment {
+        let may = lock(&diary).may_go_on();
+        let fresh = may.and_then(|()| match self.watch.treatment {
             Treatment::Kept | Treatment::Asked(_) => Ok(()),
             Treatment::Renewed(_) => self.watch.start_rule(&self.settings).map(|new| self.inner = new),
-        };
+        });
         let (used, began) = (self.inner.fuel_used(), Instant::now());
         let answer = fresh.and_then(|()| work(&mut self.inner));
         let time = began.elapsed();
         let mut diary = lock(&diary);
         diary.keep(&answer);
         let used = self.inner.fuel_used().saturating_sub(used);
+        diary.fuel_spent += used;
         let answer = answer?;
         diary.measure(hook, used, time);
         diary.until = diary.until.max(now.0);

@@ -5,7 +5,7 @@ use marque_domain::{
     bar::Timeframe,
     calendar::CalendarId,
     fixed::{Lots, Price},
-    id::{AccountId, DeploymentId, InstrumentId},
+    id::{AccountId, DeploymentId, InstrumentId, TenantId},
     instrument::{Currency, Instrument},
     plugin::PluginRef,
     time::Millis,
@@ -82,17 +82,30 @@ pub fn start_in(
     settings: &str,
     restore: Option<&[u8]>,
 ) -> Result<Box<dyn Strategy>, Fault> {
+    start_on(&host_in(sandbox, component), ref_in(sandbox, component, settings), restore)
+}
+
+/// A strategy of a tenant's.
+pub fn start_of(tenant: TenantId, sandbox: &Arc<Sandbox>, component: &[u8]) -> Result<Box<dyn Strategy>, Fault> {
+    start_on(&host_in(sandbox, component).of(tenant), ref_in(sandbox, component, "{}"), None)
+}
+
+/// A rule of a tenant's.
+pub fn rule_of(tenant: TenantId, sandbox: &Arc<Sandbox>, component: &[u8]) -> Result<Box<dyn RiskRule>, Fault> {
+    host_in(sandbox, component).of(tenant).rule(&ref_in(sandbox, component, "{}"))
+}
+
+fn start_on(plugins: &Plugins, plugin: PluginRef, restore: Option<&[u8]>) -> Result<Box<dyn Strategy>, Fault> {
     let deployment = Deployment {
         id: DeploymentId(1),
         account: AccountId(2),
-        plugin: ref_in(sandbox, component, settings),
+        plugin,
         instrument: InstrumentId(0),
         timeframe: Timeframe::M1,
         status: DeploymentStatus::Running,
         created_at: Millis(0),
     };
-    let start = StrategyStart { deployment: &deployment, instrument: &eurusd(), restore, seed: 7 };
-    host_in(sandbox, component).strategy(&start)
+    plugins.strategy(&StrategyStart { deployment: &deployment, instrument: &eurusd(), restore, seed: 7 })
 }
 
 pub fn start_rule(component: &[u8], settings: &str) -> Result<Box<dyn RiskRule>, Fault> {

@@ -111,6 +111,77 @@ fn a_snapshot_that_changes_what_is_done_later_is_found() {
     assert!(report.findings[0].detail.contains("Decision"), "{report}");
 }
 
+/// A schema with one box to tick, and how long the settings are when it is ticked.
+const BOX: &str = r#"{"type":"object","additionalProperties":false,"properties":{
+    "bold":{"type":"boolean","title":"Bold","description":"Whether it is bold.","default":false}}}"#;
+const TICKED: &str = r#"{"bold":true}"#;
+
+/// A strategy with that box. It knows how long its settings are, which is enough to know whether it is ticked: `$calls` says so.
+fn boxed(init: &str, on_bars: &str) -> Vec<u8> {
+    let ticked = TICKED.len();
+    let init = format!(
+        "(global.set $calls (i32.eq (local.get 1) (i32.const {ticked}))) {init}
+        (i32.store8 (i32.const 69) (i32.const 0)) (i32.const 64)"
+    );
+    let length: String = u32::try_from(BOX.len()).unwrap().to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
+    // In the place of the guest's own schema, and of its length in the description.
+    let schema = BOX.replace('\n', " ").replace('"', "\\\"");
+    let extra = format!("(data (i32.const 1120) \"{schema}\") (data (i32.const 36) \"{length}\")");
+    let on_bars = format!("(local i32) {on_bars} {ANSWER_ONE}");
+    guests::strategy(&[
+        ("extra", &extra),
+        ("init", &init),
+        ("on-bars", &on_bars),
+        ("take-actions", CLOSE),
+        ("snapshot", FORGETS),
+    ])
+}
+
+/// Acts at every rise of the bar at hand.
+const RISES: &str = "(local.set 3 (i64.gt_s
+    (i64.load (i32.add (local.get 1) (i32.mul (i32.mul (local.get 0) (i32.const 4)) (i32.const 8))))
+    (i64.load (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 8))))))";
+
+#[test]
+fn a_strategy_that_looks_ahead_with_some_settings_only_is_found() {
+    let peeks = format!(
+        "{RISES} (if (i32.and (global.get $calls) (i32.gt_u (local.get 0) (i32.const 1))) (then (local.set 3 (i64.gt_s
+        (i64.load (i32.add (local.get 1) (i32.mul (i32.add (i32.mul (local.get 0) (i32.const 4)) (i32.const 1)) (i32.const 8))))
+        (i64.load (i32.add (local.get 1) (i32.mul (i32.mul (local.get 0) (i32.const 4)) (i32.const 8))))))))"
+    );
+    let report = is_refused(&boxed("", &peeks), Code::LookAhead);
+    assert!(report.findings[0].detail.contains(TICKED), "{report}");
+    let falls = format!("{RISES} (if (global.get $calls) (then (local.set 3 (i32.eqz (local.get 3)))))");
+    let honest = self::report(&boxed("", &falls));
+    assert!(honest.accepted && honest.decisions > 100, "another decision with other settings is no fault\n{honest}");
+}
+
+#[test]
+fn state_that_is_lost_with_some_settings_only_is_found() {
+    // With the box ticked it counts, and acts at every fiftieth rise.
+    let counts = format!(
+        "{RISES} (if (i32.and (local.get 3) (i32.ne (global.get $calls) (i32.const 0))) (then
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (local.set 3 (i32.eqz (i32.rem_u (global.get $calls) (i32.const 50))))))"
+    );
+    let report = is_refused(&boxed("", &counts), Code::StateLost);
+    assert!(report.findings[0].detail.contains(TICKED), "{report}");
+}
+
+#[test]
+fn settings_that_are_refused_or_fail_are_not_fatal() {
+    let refuses = report(&boxed("(if (global.get $calls) (then unreachable))", RISES));
+    assert!(refuses.accepted && !refuses.has(Code::FailsElsewhere), "{refuses}");
+    let fails = report(&boxed("", &format!("{RISES} (if (global.get $calls) (then unreachable))")));
+    assert!(fails.accepted && fails.has(Code::FailsElsewhere) && fails.score > 70, "{fails}");
+    let detail = fails.findings.iter().find(|found| found.code == Code::FailsElsewhere).map(|found| &found.detail);
+    assert!(detail.is_some_and(|detail| detail.contains(TICKED) && detail.contains("panicked")), "{fails}");
+    let burns = "(if (global.get $calls) (then (local.set 3 (i32.const 3000000)) (loop $again (br_if $again
+        (local.tee 3 (i32.sub (local.get 3) (i32.const 1)))))))";
+    let burns = report(&boxed("", &format!("{burns} {RISES}")));
+    assert!(burns.accepted && burns.has(Code::NotAllTried), "what costs too much is not tried for ever\n{burns}");
+}
+
 #[test]
 fn a_rule_that_remembers_is_found() {
     let remembers = "

@@ -1,10 +1,10 @@
 //! Guests that misbehave: each ends with the right kind of fault, within its limits, and the next instance is clean.
 
 use crate::{
-    fixture::{Bars, show, start_in, start_strategy},
+    fixture::{Bars, rule_of, show, start_in, start_of, start_strategy},
     guests,
 };
-use marque_domain::{fixed::Lots, order::Side, time::Millis};
+use marque_domain::{fixed::Lots, id::TenantId, order::Side, time::Millis};
 use marque_engine::port::{Action, Fault, OrderUpdate, Strategy};
 use marque_sandbox::{Limits, Sandbox};
 use std::{
@@ -129,6 +129,33 @@ fn a_full_sandbox_is_the_hosts_fault_until_there_is_room() {
     drop(one);
     assert!(start().is_ok());
     drop(two);
+}
+
+#[test]
+fn a_tenant_that_fills_its_share_leaves_the_others_theirs() {
+    let limits = Limits { instances: 4, tenant_instances: 2, ..Limits::default() };
+    let sandbox = Arc::new(Sandbox::new(limits).unwrap());
+    let (component, rule) = (guests::strategy(&[]), guests::rule(&[]));
+    let broken = guests::strategy(&[("init", "unreachable")]);
+    let start = |tenant: i64| start_of(TenantId(tenant), &sandbox, &component);
+    let no_room = |fault: Fault, whose: &str| {
+        assert!(matches!(&fault, Fault::Host(text) if text.contains("no room") && text.contains(whose)), "{fault:?}");
+    };
+    // What does not start keeps no place.
+    for _ in 0..3 {
+        assert!(matches!(start_of(TenantId(1), &sandbox, &broken).map(drop), Err(Fault::Plugin(_))));
+    }
+    let one = rule_of(TenantId(1), &sandbox, &rule).unwrap();
+    let two = start(1).unwrap();
+    no_room(start(1).map(drop).unwrap_err(), "of this brand");
+    no_room(rule_of(TenantId(1), &sandbox, &rule).map(drop).unwrap_err(), "of this brand");
+    let others = (start(2).unwrap(), start(3).unwrap());
+    no_room(start(4).map(drop).unwrap_err(), "on this node");
+    drop(one);
+    let again = start(1).unwrap();
+    no_room(start(1).map(drop).unwrap_err(), "of this brand");
+    drop((two, again, others));
+    assert!(start(1).is_ok());
 }
 
 #[test]

@@ -193,8 +193,8 @@ impl Shadows {
 
     /// Run a version beside the live one
     ///
-    /// It begins with the live version's state, sees the same events, and its orders go nowhere. Each decision in which it
-    /// differs is reported. It takes the place of an earlier shadow.
+    /// It begins with the live version's state, or anew with other settings, sees the same events, and its orders go nowhere.
+    /// Each decision in which it differs is reported. It takes the place of an earlier shadow.
     #[oai(path = "/deployments/:deployment/shadow", method = "post", operation_id = "start_shadow", transform = "once")]
     async fn start_shadow(
         &self,
@@ -211,8 +211,8 @@ impl Shadows {
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::ChangeVersion)?;
         let (id, definition) = (id_of(&deployment.0)?, &caller.tenant().definition);
-        let version = &chosen.version.0;
-        let done = succession::start_shadow(caller.asked(), caller.db(), definition, whose, id, version).await?;
+        let done =
+            succession::start_shadow(caller.asked(), caller.db(), definition, whose, id, chosen.wanted()).await?;
         Ok(shown(&done, &caller.app))
     }
 

@@ -15,8 +15,9 @@ use poem_openapi::{
     Enum, Object, OpenApi,
     param::{Header, Path},
     payload::Json,
-    types::Example,
+    types::{Any, Example},
 };
+use serde_json::Value;
 
 pub(super) struct Succession;
 
@@ -71,7 +72,7 @@ struct Offered {
     digest: String,
     /// Through which channel it is offered.
     channel: Channel,
-    /// Whether the deployment's settings fit it. One that they do not fit cannot take over.
+    /// Whether the deployment's settings fit it. One that they do not fit needs others to take over.
     settings_fit: bool,
 }
 
@@ -111,11 +112,21 @@ struct Versions {
 pub(super) struct Chosen {
     /// One of those that are offered, such as `1.2.0`.
     pub version: Text,
+    /// Its settings: a JSON object that its `settings_schema` accepts. Left out, those that the deployment has. With others it
+    /// begins without the state.
+    #[oai(skip_serializing_if_is_none)]
+    pub settings: Option<Any<Value>>,
+}
+
+impl Chosen {
+    pub fn wanted(&self) -> succession::Chosen<'_> {
+        succession::Chosen { version: &self.version.0, settings: self.settings.as_ref().map(|any| &any.0) }
+    }
 }
 
 impl Example for Chosen {
     fn example() -> Self {
-        Self { version: "1.2.0".into() }
+        Self { version: "1.2.0".into(), settings: None }
     }
 }
 
@@ -181,9 +192,9 @@ impl Succession {
 
     /// Upgrade a deployment
     ///
-    /// Puts another version of the same plugin in its place, with its settings and its state. When the settings do not fit
-    /// or the state is not taken, nothing changes and the old version goes on. One that is stopped is upgraded where it
-    /// stands.
+    /// Puts another version of the same plugin in its place, with its settings and its state. With other settings it begins
+    /// anew, from the bars before and what is open. When the settings do not fit or the state is not taken, nothing changes
+    /// and the old version goes on. One that is stopped is upgraded where it stands.
     #[oai(
         path = "/deployments/:deployment/upgrade",
         method = "post",
@@ -205,8 +216,7 @@ impl Succession {
     ) -> Result<Json<Deployment>, Refused> {
         let whose = caller.who.may(Operation::ChangeVersion)?;
         let (id, definition) = (id_of(&deployment.0)?, &caller.tenant().definition);
-        let version = &chosen.version.0;
-        let done = succession::upgrade(caller.asked(), caller.db(), definition, whose, id, version).await?;
+        let done = succession::upgrade(caller.asked(), caller.db(), definition, whose, id, chosen.wanted()).await?;
         Ok(shown(&done, &caller.app))
     }
 

@@ -382,9 +382,9 @@ impl Backtests {
         let inner = |error: &dyn core::fmt::Display| JobError::Inner(error.to_string());
         let spec: Spec = serde_json::from_str(&backtest.spec).map_err(|error| inner(&error))?;
         let components = self.components(&spec).await?;
-        let (this, gauge) = (self.clone(), Arc::clone(gauge));
+        let (this, gauge, tenant) = (self.clone(), Arc::clone(gauge), db.tenant());
         let work = tokio::task::spawn_blocking(move || {
-            let (report, proof) = this.work(&spec, components, &gauge)?;
+            let (report, proof) = this.work(tenant, &spec, components, &gauge)?;
             let bytes = report.to_bytes().map_err(|error| JobError::Inner(error.to_string()))?;
             Ok::<_, JobError>((spec, report, proof, bytes))
         });
@@ -438,6 +438,7 @@ impl Backtests {
 
     fn work(
         &self,
+        tenant: TenantId,
         spec: &Spec,
         components: HashMap<PluginDigest, Vec<u8>>,
         gauge: &Gauge,
@@ -450,6 +451,7 @@ impl Backtests {
         let recorded = market.read(spec);
         let recorded = recorded.map_err(|error| JobError::Owner(super::sentence(&error.to_string())))?;
         let host = Plugins::new(Arc::clone(&self.0.sandbox), move |digest| components.get(digest).cloned());
+        let host = host.of(tenant);
         let watch = |step| gauge.take(step);
         let runner =
             Runner { instrument, recorded: &recorded, host: Arc::new(host), permits: &self.0.permits, watch: &watch };

@@ -1,6 +1,7 @@
 //! Which values settings may have.
 
 use super::{Config, ConfigError};
+use marque_sandbox::Limits as Sandboxed;
 use tracing_subscriber::EnvFilter;
 
 impl Config {
@@ -31,6 +32,7 @@ impl Config {
             ("limits.ea_per_minute", l.ea_per_minute, 1, 10_000_000),
             ("limits.licences", l.licences, 100, 100_000_000),
             ("limits.ea_files_mib", l.ea_files_mib, 1, 1 << 20),
+            ("limits.tenant_instances", l.tenant_instances, 1, Sandboxed::default().instances),
             ("sessions.idle_h", self.sessions.idle_h, 1, 24 * 90),
             ("sessions.absolute_d", self.sessions.absolute_d, 1, 365),
         ];

@@ -17,7 +17,7 @@ use marque_engine::port::Hooks;
 use marque_sandbox::{Description, Limits, Sandbox, Shelf};
 use marque_store::{Change, NewPlugin, Plugin, Store, StoreError, TenantDb};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Mistakes of settings that are named at once.
@@ -70,6 +70,39 @@ impl Described {
         let faults = schema.iter_errors(settings).take(FAULTS_MAX);
         Ok(faults.map(|error| (error.instance_path().to_string(), error.to_string())).collect())
     }
+
+    /// The settings that the schema has: each by its name, with what it may be.
+    pub fn fields(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.settings_schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+    }
+
+    /// The names of the settings that must be given.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        let names = self.settings_schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// Whether two settings say the same to this plugin: what is left out has its default, and 1.0 is 1.
+    #[must_use]
+    pub fn same(&self, one: &Value, other: &Value) -> bool {
+        let known = |settings: &Value| settings.as_object().is_some_and(|all| all.keys().all(|name| self.knows(name)));
+        let value = |settings: &Value, name: &str, field: &Value| {
+            settings.get(name).or_else(|| field.get("default")).cloned().unwrap_or_default()
+        };
+        let equal = |(name, field): (&String, &Value)| same(&value(one, name, field), &value(other, name, field));
+        known(one) && known(other) && self.fields().all(equal)
+    }
+
+    /// Whether there is a setting of this name.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.fields().any(|(known, _)| known == name)
+    }
+}
+
+fn same(one: &Value, other: &Value) -> bool {
+    let fractions = |a: &Number, b: &Number| (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64();
+    matches!((one, other), (Value::Number(a), Value::Number(b)) if fractions(a, b)) || one == other
 }
 
 /// What a brand offers, by name: of each the version that a new deployment takes. `listed` is what its file names.
@@ -117,4 +150,31 @@ pub async fn publish(
     store.system("store a plugin's component").put_artifact(description.digest, &component).await?;
     let change = db.add_plugin(&plugin, now).await?;
     Ok((description, change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_say_the_same_whatever_a_form_makes_of_them() {
+        let schema = json!({"type": "object", "required": ["lots"], "properties": {
+            "lots": {"type": "number"}, "both": {"type": "boolean", "default": true}, "exit": {"type": "string"}}});
+        let described = Described { summary: String::new(), settings_schema: schema, hooks: Hooks::default() };
+        for (one, other, same) in [
+            (json!({"lots": 1}), json!({"lots": 1.0}), true),
+            (json!({"lots": 1}), json!({"lots": 1.0, "both": true}), true),
+            (json!({"lots": 1}), json!({"lots": 1, "both": false}), false),
+            (json!({"lots": 1}), json!({"lots": 2}), false),
+            (json!({"lots": 1}), json!({"lots": "1"}), false),
+            (json!({"lots": 1}), json!({"lots": 1, "exit": "cross"}), false),
+            (json!({"lots": 1, "gone": 2}), json!({"lots": 1}), false),
+            (json!(null), json!({}), false),
+        ] {
+            assert_eq!(described.same(&one, &other), same, "{one} {other}");
+            assert_eq!(described.same(&other, &one), same, "{other} {one}");
+        }
+        assert_eq!(described.required().collect::<Vec<_>>(), ["lots"]);
+    }
 }

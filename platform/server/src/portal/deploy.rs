@@ -148,7 +148,7 @@ async fn schema(who: &SignedIn, strategy: &str) -> Result<Option<Value>, Problem
 }
 
 /// The settings as they were typed, to be corrected.
-fn given(form: &BTreeMap<String, String>) -> Value {
+pub(super) fn given(form: &BTreeMap<String, String>) -> Value {
     let typed = form
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix("setting.")?.to_owned(), Value::String(value.clone()))));

@@ -5,6 +5,7 @@ use super::{
     account::RowSource,
     actions,
     brand::see_other,
+    version,
     view::{
         Banner, ChangeRow, Choice, DeploymentPage, DeploymentRow, DifferenceRow, Link, LogRow, Pager, ShadowPanel, Tab,
         Tone, UsagePage, UsageRow,
@@ -33,7 +34,7 @@ use marque_domain::{
 use marque_store::{Account, Page, TenantDb, Whose};
 use poem::{
     IntoResponse as _, Response, handler,
-    web::{Form, Path, Query},
+    web::{Path, Query},
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -48,9 +49,10 @@ pub(super) fn pages(pages: Pages) -> Pages {
     use Operation as O;
     pages
         .at("/deployments/:deployment", may(O::ReadDeployments).get(show))
-        .at("/deployments/:deployment/upgrade", may(O::ChangeVersion).post(upgrade))
+        .at("/deployments/:deployment/version", may(O::ChangeVersion).get(version::show_form))
+        .at("/deployments/:deployment/upgrade", may(O::ChangeVersion).post(version::upgrade))
         .at("/deployments/:deployment/rollback", may(O::ChangeVersion).post(roll_back))
-        .at("/deployments/:deployment/shadow", may(O::ChangeVersion).post(start_shadow))
+        .at("/deployments/:deployment/shadow", may(O::ChangeVersion).post(version::start_shadow))
         .at("/deployments/:deployment/shadow/promote", may(O::ChangeVersion).post(promote))
         .at("/deployments/:deployment/shadow/drop", may(O::ChangeVersion).post(drop_shadow))
         .at("/usage", may(O::ReadUsage).get(show_usage))
@@ -65,18 +67,12 @@ struct Older {
 }
 
 #[derive(Deserialize)]
-struct Chosen {
-    #[serde(default)]
-    version: String,
-}
-
-#[derive(Deserialize)]
 struct Days {
     days: Option<u32>,
 }
 
 /// The deployment of a path with its account, if it is within reach of an operation.
-async fn find(who: &SignedIn, operation: Operation, id: &str) -> Result<(Deployment, Account), Problem> {
+pub(super) async fn find(who: &SignedIn, operation: Operation, id: &str) -> Result<(Deployment, Account), Problem> {
     let whose = who.may(operation)?;
     let id: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
     let deployment = who.db().deployment(whose, id).await?;
@@ -183,7 +179,7 @@ fn pager(href: &str, name: &str, part: &str, is_older: bool, next: Option<String
 }
 
 /// The semantic version of a release; of one that the catalogue does not hold any more, the beginning of its digest.
-async fn version_of(db: &TenantDb, release: &PluginRef) -> Result<String, Problem> {
+pub(super) async fn version_of(db: &TenantDb, release: &PluginRef) -> Result<String, Problem> {
     let known = db.plugin_by_digest(release.digest).await?;
     Ok(known.map_or_else(|| release.digest.to_string().chars().take(12).collect(), |plugin| plugin.plugin.version))
 }
@@ -236,7 +232,7 @@ fn day_row(day: Millis, used: Usage) -> UsageRow {
 }
 
 /// Leads back to the page, or shows it with why nothing was done.
-async fn answered(
+pub(super) async fn answered(
     scene: &Scene,
     who: &SignedIn,
     id: &str,
@@ -256,22 +252,8 @@ async fn answered(
     Ok(scene.page(&page.strategy, &page)?.with_status(problem.code.status()).into_response())
 }
 
-fn asked<'a>(scene: &'a Scene, who: &SignedIn) -> Asked<'a> {
+pub(super) fn asked<'a>(scene: &'a Scene, who: &SignedIn) -> Asked<'a> {
     scene.portal.floor().asked_by(who.asker())
-}
-
-#[handler]
-async fn upgrade(
-    scene: Scene,
-    who: SignedIn,
-    Path(id): Path<String>,
-    Form(chosen): Form<Chosen>,
-) -> poem::Result<Response> {
-    let whose = who.may(Operation::ChangeVersion)?;
-    let (deployment, _) = find(&who, Operation::ChangeVersion, &id).await?;
-    let (definition, version) = (&scene.tenant.definition, &chosen.version);
-    let done = succession::upgrade(asked(&scene, &who), who.db(), definition, whose, deployment.id, version).await;
-    answered(&scene, &who, &id, "version", done).await
 }
 
 #[handler]
@@ -281,20 +263,6 @@ async fn roll_back(scene: Scene, who: SignedIn, Path(id): Path<String>) -> poem:
     let definition = &scene.tenant.definition;
     let done = succession::roll_back(asked(&scene, &who), who.db(), definition, whose, deployment.id).await;
     answered(&scene, &who, &id, "version", done).await
-}
-
-#[handler]
-async fn start_shadow(
-    scene: Scene,
-    who: SignedIn,
-    Path(id): Path<String>,
-    Form(chosen): Form<Chosen>,
-) -> poem::Result<Response> {
-    let whose = who.may(Operation::ChangeVersion)?;
-    let (deployment, _) = find(&who, Operation::ChangeVersion, &id).await?;
-    let (definition, version) = (&scene.tenant.definition, &chosen.version);
-    let done = succession::start_shadow(asked(&scene, &who), who.db(), definition, whose, deployment.id, version).await;
-    answered(&scene, &who, &id, "shadow", done).await
 }
 
 #[handler]

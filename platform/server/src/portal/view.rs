@@ -35,6 +35,7 @@
 //! | `/positions/{id}/guard` | [`ticket::TicketPage`] | `POST` to the same path: `stop_loss`, `take_profit`, `trail_distance`; `POST …/reduce`: `lots`; `POST …/close-by`: `by` |
 //! | `/accounts/{id}/deploy?strategy={name}` | [`Deploy`] | `POST` to the same path: `strategy`, `instrument`, `timeframe`, `setting.{name}` for each setting |
 //! | `/deployments/{id}` | [`DeploymentPage`] | `POST /deployments/{id}/upgrade`, `…/shadow`: `version`; `POST …/rollback`, `…/shadow/promote`, `…/shadow/drop` |
+//! | `/deployments/{id}/version?version=` | [`VersionPage`] | `POST /deployments/{id}/upgrade`, `…/shadow`: `version`, `set_up`, `setting.{name}` for each setting |
 //! | `/usage?days=` | [`UsagePage`] | |
 //! | `/security/sessions` | [`SessionsPage`] | `POST /security/sessions/{id}/end`, `/security/sessions/end-others`, `/security/programs/{id}/end` |
 //! | `/security/tokens` | [`TokensPage`] | `POST` to the same path: `name`, `scope.{name}`, `days`; `POST /security/tokens/{id}/end` |
@@ -96,6 +97,7 @@ mod sso;
 mod terms;
 pub mod ticket;
 mod vendor;
+mod version;
 mod worth;
 
 pub use access::{SessionRow, SessionsPage, TokenRow, TokensPage};
@@ -137,6 +139,7 @@ pub use sso::{
 };
 pub use terms::{CostRow, account_terms};
 pub use vendor::{LicenceQuery, PolicyLine, ProductFilled, ProductForm, ProductLine, ProductPage, VendorPage};
+pub use version::{VersionCard, VersionPage};
 pub use worth::{Curve, Distance, DistanceLevel, Stats};
 
 use serde::Serialize;

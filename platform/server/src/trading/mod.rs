@@ -151,7 +151,7 @@ impl Floor {
             system: self.store.system("find the operator's kill switch before trading"),
             db,
             instruments: self.instruments(),
-            plugins: Arc::new(self.plugins()),
+            plugins: Arc::new(self.plugins().of(tenant)),
             source: feed::Maker::new(
                 self.plan.clone(),
                 Arc::clone(&self.catalogue),

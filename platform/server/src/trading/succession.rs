@@ -33,6 +33,15 @@ pub struct Version {
     pub fits: bool,
 }
 
+/// A version with what is to be set of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    /// The version.
+    pub version: &'a str,
+    /// Its settings, a JSON object; none for those that the deployment has.
+    pub settings: Option<&'a Value>,
+}
+
 /// The release that a deployment ran before, if a roll-back leads to it: as it is known from what followed what.
 #[must_use]
 pub fn former(newest_first: &[Switch]) -> Option<&PluginRef> {
@@ -61,21 +70,22 @@ pub async fn versions(
     Ok(versions)
 }
 
-/// Puts another version in the place of the one that runs.
+/// Puts another version in the place of the one that runs. With the deployment's settings it has its state too; with others it
+/// begins anew.
 ///
 /// # Errors
 /// [`ProblemCode::NotFound`] for another's; [`ProblemCode::Invalid`] when there is no such version or the settings do not
-/// fit it; [`ProblemCode::Conflict`] when it did not take over, and why. The old one goes on running then.
+/// fit it, and which; [`ProblemCode::Conflict`] when it did not take over, and why. The old one goes on running then.
 pub async fn upgrade(
     asked: Asked<'_>,
     db: &TenantDb,
     definition: &Definition,
     whose: Whose,
     id: DeploymentId,
-    version: &str,
+    wanted: Chosen<'_>,
 ) -> Result<Deployment, Problem> {
     let deployment = db.deployment(whose, id).await?;
-    let to = chosen(&asked, db, definition, &deployment, version).await?;
+    let to = chosen(&asked, db, definition, &deployment, wanted).await?;
     send(&asked, db, Command::Upgrade { deployment: id, to }).await?;
     Ok(db.deployment(Whose::Everyone, id).await?)
 }
@@ -90,10 +100,10 @@ pub async fn start_shadow(
     definition: &Definition,
     whose: Whose,
     id: DeploymentId,
-    version: &str,
+    wanted: Chosen<'_>,
 ) -> Result<Deployment, Problem> {
     let deployment = db.deployment(whose, id).await?;
-    let plugin = chosen(&asked, db, definition, &deployment, version).await?;
+    let plugin = chosen(&asked, db, definition, &deployment, wanted).await?;
     send(&asked, db, Command::Shadow { deployment: id, plugin }).await?;
     Ok(deployment)
 }
@@ -148,26 +158,33 @@ pub async fn drop_shadow(
     Ok(deployment)
 }
 
-/// The offered version of this name, with the deployment's settings, which must fit it.
+/// The offered version of this name, with settings that fit it.
 async fn chosen(
     asked: &Asked<'_>,
     db: &TenantDb,
     definition: &Definition,
     deployment: &Deployment,
-    version: &str,
+    Chosen { version, settings }: Chosen<'_>,
 ) -> Result<PluginRef, Problem> {
     let offered = versions(db, definition, deployment).await?;
     let found = offered.into_iter().find(|offered| offered.plugin.plugin.version == version);
-    let plugin = found.ok_or_else(|| not_offered(deployment, version))?.plugin;
-    let name = &deployment.plugin.name;
-    check_settings(&plugin, &settings_of(deployment)).map_err(|mut problem| {
-        problem.detail = format!(
-            "The settings of this deployment do not fit {name} {version}; it goes on as it is. Deploy {version} anew with settings that fit."
-        );
+    let Version { plugin, fits } = found.ok_or_else(|| not_offered(deployment, version))?;
+    let (name, present) = (&deployment.plugin.name, settings_of(deployment));
+    let wanted = settings.unwrap_or(&present);
+    check_settings(&plugin, wanted).map_err(|mut problem| {
+        problem.detail = match settings {
+            None => format!(
+                "The settings of this deployment do not fit {name} {version}; it goes on as it is. Choose {version} with settings that fit."
+            ),
+            Some(_) => format!("These settings do not fit {name} {version}; the deployment goes on as it is."),
+        };
         problem
     })?;
+    // Settings that say the same stay the very text that they are: the state is carried over with them.
+    let unchanged = fits && Described::read(&plugin)?.same(&present, wanted);
+    let settings = if unchanged { deployment.plugin.settings.clone() } else { wanted.to_string() };
     asked.floor.warmer.plugin(plugin.plugin.digest).await?;
-    Ok(PluginRef { digest: plugin.plugin.digest, name: name.clone(), settings: deployment.plugin.settings.clone() })
+    Ok(PluginRef { digest: plugin.plugin.digest, name: name.clone(), settings })
 }
 
 fn not_offered(deployment: &Deployment, version: &str) -> Problem {
@@ -176,7 +193,9 @@ fn not_offered(deployment: &Deployment, version: &str) -> Problem {
     Problem::new(ProblemCode::Invalid, what).field("version", "not offered here")
 }
 
-fn settings_of(deployment: &Deployment) -> Value {
+/// The settings that a deployment has.
+#[must_use]
+pub fn settings_of(deployment: &Deployment) -> Value {
     serde_json::from_str(&deployment.plugin.settings).unwrap_or_default()
 }
 

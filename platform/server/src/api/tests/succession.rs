@@ -19,6 +19,21 @@ fn version(component: &[u8], version: &[u8; 5]) -> Vec<u8> {
     bytes
 }
 
+/// The same code under another version, whose fast average must be over five bars at least.
+fn choosier(component: &[u8], number: &[u8; 5]) -> Vec<u8> {
+    let mut bytes = version(component, number);
+    let find = |bytes: &[u8], from: usize, what: &[u8]| (from..bytes.len()).find(|at| bytes[*at..].starts_with(what));
+    let fast = find(&bytes, 0, b"\"fast\":{").expect("the schema has its own setting");
+    let low = find(&bytes, fast, b"\"minimum\":1,").expect("it has a bound");
+    assert!(low - fast < 200, "it is that setting's");
+    bytes[low + b"\"minimum\":".len()] = b'5';
+    bytes
+}
+
+fn set_up(version: &str, fast: i64) -> Value {
+    json!({ "version": version, "settings": { "fast": fast, "slow": 8, "lots": 0.1 } })
+}
+
 fn chosen(version: &str) -> Value {
     json!({ "version": version })
 }
@@ -116,6 +131,121 @@ async fn what_does_not_take_over_leaves_the_old_version_running() {
     assert_eq!(answer.status(), 422);
     let html = answer.text().await.unwrap();
     assert!(html.contains("Nothing was changed") && html.contains("do not fit ema-cross 0.3.0"), "{html}");
+}
+
+/// A version that asks for other settings takes over once it has them, and begins anew with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_given_settings_that_fit_it() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let id = deployed(&ann).await;
+    let path = |rest: &str| format!("/deployments/{id}/{rest}");
+    world.publish(AURORA, choosier(&ema_cross(), b"0.4.0")).await;
+    world.publish(AURORA, version(&ema_cross(), b"0.2.0")).await;
+    for act in ["upgrade", "shadow"] {
+        for (body, field) in [
+            (chosen("0.4.0"), "settings/fast"),
+            (set_up("0.4.0", 2), "settings/fast"),
+            (json!({ "version": "0.4.0", "settings": { "fast": 5, "slow": 8 } }), "settings"),
+            (json!({ "version": "0.4.0", "settings": 7 }), "settings"),
+        ] {
+            let refused = ann.post(&path(act), &body).await;
+            assert_eq!(refused.refusal(), (422, "invalid"), "{act} {body}");
+            assert_eq!(refused.body["errors"][0]["field"], field, "{act} {body}");
+        }
+        // The schema accepts these, the strategy does not: its fast average would not be the faster one.
+        let refused = ann.post(&path(act), &set_up("0.4.0", 9)).await;
+        assert_eq!(refused.refusal(), (409, "conflict"), "{act}");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains("fewer bars than the slow one"), "{detail}");
+    }
+    let running = ann.get(&format!("/deployments/{id}")).await.ok();
+    assert_eq!((&running["status"], &running["strategy"]["settings"]["fast"]), (&json!("running"), &json!(3)));
+
+    ann.post(&path("shadow"), &set_up("0.4.0", 6)).await.ok();
+    assert_eq!(ann.get(&path("shadow")).await.ok()["shadow"]["version"]["version"], "0.4.0");
+    let upgraded = ann.post(&path("upgrade"), &set_up("0.4.0", 5)).await.ok();
+    assert_eq!((&upgraded["status"], &upgraded["strategy"]["settings"]["fast"]), (&json!("running"), &json!(5)));
+    let state = async || ann.get(&path("versions")).await.ok()["changes"][0]["state"].clone();
+    assert_eq!(state().await, "fresh");
+    let back = ann.post(&path("rollback"), &Value::Null).await.ok();
+    assert_eq!((&back["status"], &back["strategy"]["settings"]["fast"]), (&json!("running"), &json!(3)));
+    assert_eq!(state().await, "fresh", "its settings are others again");
+    // Whoever sends what is set already keeps the state.
+    ann.post(&path("upgrade"), &set_up("0.2.0", 3)).await.ok();
+    assert_eq!(state().await, "carried");
+}
+
+/// Without scripts, the page asks for settings that fit, filled in with those that run.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_asks_for_settings_that_fit() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let id = deployed(&ann).await;
+    let path = |rest: &str| format!("/deployments/{id}/{rest}");
+    world.publish(AURORA, version(&ema_cross(), b"0.2.0")).await;
+    let form = async |version: &str| {
+        let answer = ann.page(Method::GET, &path(&format!("version?version={version}")), &[]).await;
+        assert_eq!(answer.status(), 200, "{version}");
+        answer.text().await.unwrap()
+    };
+    let html = form("0.2.0").await;
+    for part in ["Set up ema-cross 0.2.0", "takes the present settings", "name=\"setting.fast\"", "value=\"3\""] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    world.publish(AURORA, choosier(&ema_cross(), b"0.4.0")).await;
+    let html = form("0.4.0").await;
+    for part in ["needs other settings", "3 is less than the minimum of 5", "value=\"8\""] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains("Nothing was changed"), "nothing was asked for yet");
+
+    let sent = async |act: &str, fast: &str| {
+        let settings = [("setting.fast", fast), ("setting.slow", "8"), ("setting.lots", "0.1")];
+        let all = [[("version", "0.4.0"), ("set_up", "true")].as_slice(), &settings].concat();
+        let answer = ann.page(Method::POST, &path(act), &all).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    // Asked for with the settings that run, the form comes up; what is typed stays in it until it fits.
+    let answer = ann.page(Method::POST, &path("upgrade"), &[("version", "0.4.0")]).await;
+    assert_eq!(answer.status(), 422);
+    let html = answer.text().await.unwrap();
+    assert!(html.contains("do not fit ema-cross 0.4.0") && html.contains("3 is less than the minimum of 5"), "{html}");
+    for (act, fast, status, said) in [
+        ("upgrade", "4", 422, "4 is less than the minimum of 5"),
+        ("shadow", "4", 422, "4 is less than the minimum of 5"),
+        ("upgrade", "many", 422, "Write a whole number"),
+        ("upgrade", "9", 409, "fewer bars than the slow one"),
+    ] {
+        let (answered, html) = sent(act, fast).await;
+        assert_eq!(answered, status, "{act} {fast}");
+        for part in ["Nothing was changed", said, &format!("value=\"{fast}\"")] {
+            assert!(html.contains(part), "{act} {fast}: {part} in {html}");
+        }
+        assert_eq!(current(&ann, &id).await, "0.1.0");
+    }
+    assert_eq!(sent("shadow", "6").await.0, 303);
+    assert_eq!(sent("upgrade", "5").await.0, 303);
+    assert_eq!(current(&ann, &id).await, "0.4.0");
+    let html = ann.page(Method::GET, &format!("/deployments/{id}"), &[]).await.text().await.unwrap();
+    assert!(html.contains("Upgraded from 0.1.0 to 0.4.0") && html.contains("It began anew"), "{html}");
+}
+
+/// Settings that a version does not know are left out, and named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_is_gone_is_named() {
+    let world = World::start().await;
+    let ann = world.person(AURORA, "ann").await;
+    let id = deployed(&ann).await;
+    let mut other = version(&ema_cross(), b"0.3.0");
+    let places: Vec<usize> = (0..other.len() - 6).filter(|at| other[*at..].starts_with(b"\"slow\"")).collect();
+    places.iter().for_each(|at| other[*at..*at + 6].copy_from_slice(b"\"snow\""));
+    world.publish(AURORA, other).await;
+    let html = ann.page(Method::GET, &format!("/deployments/{id}/version"), &[]).await.text().await.unwrap();
+    let told = "The setting slow is not known to this version and is left out.";
+    for part in ["Set up ema-cross 0.3.0", told, "name=\"setting.snow\""] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

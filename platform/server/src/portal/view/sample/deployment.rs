@@ -3,7 +3,7 @@
 use super::{Sample, Shell, desk::decisions};
 use crate::portal::view::{
     Badge, Banner, ChangeRow, Choice, Clock, DeploymentPage, DifferenceRow, Link, LogRow, Pager, Setting, ShadowPanel,
-    Tab, Tone, UsagePage, UsageRow,
+    Tab, Tone, UsagePage, UsageRow, VersionCard, VersionPage, fields_of,
 };
 use marque_domain::{
     id::DeploymentId,
@@ -13,6 +13,8 @@ use marque_domain::{
     usage::Usage,
 };
 use marque_store::{LoggedLine, NumberedDifference, ShadowReport};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// 1 May 2014, 14:03:12 UTC.
 const NOW: Millis = Millis(1_398_952_992_000);
@@ -107,6 +109,35 @@ fn usage(broker: bool) -> UsagePage {
     }
 }
 
+/// The form of a version that the present settings do not fit.
+fn version() -> VersionPage {
+    let schema = json!({
+        "type": "object", "required": ["fast"],
+        "properties": {
+            "fast": {"type": "integer", "title": "Fast average", "description": "Bars of the quick line.", "minimum": 20, "maximum": 500},
+            "exit": {"type": "string", "title": "Exit", "enum": ["cross", "stop-only"], "default": "cross"}
+        }
+    });
+    let errors = BTreeMap::from([("fast".to_owned(), "12 is less than the minimum of 20".to_owned())]);
+    let href = "/deployments/dep_000000000001a".to_owned();
+    VersionPage {
+        account: Link::new("Evaluation 100K", "/accounts/acc_000000000001a"),
+        strategy: "ema-cross".to_owned(),
+        current: "1.2.0".to_owned(),
+        versions: vec![
+            VersionCard::new(&href, "2.0.0", "beta", false, true),
+            VersionCard::new(&href, "1.3.0", "stable", true, false),
+        ],
+        version: "2.0.0".to_owned(),
+        settings: fields_of(&schema, &json!({"fast": 12}), &errors),
+        banner: Some(Banner::new(Tone::Bad, "Nothing was changed", "The settings do not fit ema-cross 2.0.0.")),
+        dropped: VersionPage::dropped(&["slow".to_owned()]),
+        running: true,
+        csrf: "csrf-token".to_owned(),
+        href,
+    }
+}
+
 /// The pages with and without something on them.
 pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample> {
     let shell = |title: &str, path: &str| shell(title, path, true);
@@ -114,6 +145,19 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
     vec![
         page("deployment", true, shell("ema-cross", "/deployments/x")),
         page("deployment-refused", false, shell("ema-cross", "/deployments/x")),
+        Sample::page("version", shell("Another version", "/deployments/x/version"), &version()),
+        Sample::page(
+            "version-none",
+            shell("Another version", "/deployments/x/version"),
+            &VersionPage {
+                versions: Vec::new(),
+                settings: Vec::new(),
+                banner: None,
+                dropped: None,
+                running: false,
+                ..version()
+            },
+        ),
         Sample::page("usage", shell("Usage", "/usage"), &usage(false)),
         Sample::page("usage-broker", shell("Usage", "/usage"), &usage(true)),
         Sample::page("usage-none", shell("Usage", "/usage"), &empty),
