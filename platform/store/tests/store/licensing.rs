@@ -100,7 +100,7 @@ fn taking(id: i64, revision: i64) -> SeatTaken {
         retires_at: None,
     };
     let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
-    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events }
+    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, replaced: None, forgotten, events }
 }
 
 fn report(seat: i64, sequence: i64, alive_at: Option<Millis>) -> SeatReport {
