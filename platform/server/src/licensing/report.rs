@@ -32,9 +32,10 @@ impl Licensing {
         for _ in 0..TRIES {
             let (seen, verdict) = decided(slot, asked, known, now).await?;
             let valid = matches!(verdict, Verdict::Valid { .. });
-            let seat = asked.ask.activation.and_then(|id| seen.seats.get(&id)).cloned();
+            let own = |seat: &&Seat| seat.account == asked.ask.account && seat.machine == asked.ask.machine;
+            let seat = asked.ask.activation.and_then(|id| seen.seats.get(&id)).filter(own).cloned();
             let Some(seat) = seat else {
-                // A tool without a seat has nothing to report of.
+                // A tool without a seat has nothing to report of, and who has another's nothing of that one.
                 return self.sign(asked, &seen, &answer::of(asked, &seen, &verdict, now)).await;
             };
             if usage.sequence <= seat.usage.sequence {
