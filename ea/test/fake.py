@@ -239,7 +239,7 @@ class Fake:
         if activation:
             answer["activation"] = activation.id
         if verdict.valid:
-            answer |= policy.terms(licence, fields, self.now)
+            answer |= policy.terms(licence, activation, fields, self.now)
         return answer | verdict.facts
 
     def sign(self, operation, kid, answer):

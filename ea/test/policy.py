@@ -225,11 +225,11 @@ def moves(licence, mine, now):
     return len(machines) > licence.machines_max or len(accounts) > licence.accounts_max
 
 
-def terms(licence, claim, now):
+def terms(licence, activation, claim, now):
     """How long a valid answer holds, and what a trader should know."""
     end = licence.expires_at + licence.expiry_grace_s if licence.expires_at else now + 10**9
     if licence.window_s:
-        end = min(end, now + licence.window_s + HEARTBEAT_DRIFT_S)
+        end = min(end, activation.seen + licence.window_s + HEARTBEAT_DRIFT_S)
     lease = min(now + licence.lease_s, end)
     live = [each for each in licence.activations if each.is_live(now)]
     notices = []

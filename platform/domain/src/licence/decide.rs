@@ -80,7 +80,7 @@ pub fn decide(licence: &Licence, claim: &Claim<'_>, now: Millis) -> Verdict {
             seat: place.own().map(|seat| seat.id),
             instead_of: place.other().map(|seat| seat.id),
             moves: claim.ask == Ask::Activate && moves(licence, place.own(), now),
-            terms: terms(licence, claim.ask, now),
+            terms: terms(licence, place.own(), claim.ask, now),
             notices: notices(licence, place.own().or(place.other()), claim, now),
         },
         Err(refusal) => Verdict::Refused(refusal),
@@ -240,13 +240,16 @@ fn used(licence: &Licence, left: Option<&Activation>, claim: &Claim<'_>, now: Mi
     (machines.len(), accounts.len())
 }
 
-fn terms(licence: &Licence, ask: Ask, now: Millis) -> Terms {
+fn terms(licence: &Licence, seat: Option<&Activation>, ask: Ask, now: Millis) -> Terms {
     let policy = &licence.policy;
     let expires_at = licence.expires_once_asked(ask, now);
     let longest = now.plus(OFFLINE_MS_MAX);
     let end = expires_at.map_or(longest, |end| end.plus(policy.grace_ms).min(longest));
     // A floating seat is another's once nothing was heard of it for so long: until then, and no longer, it may be used unheard.
-    let end = policy.floating.map_or(end, |floating| end.min(now.plus(floating.window_ms).plus(floating.drift_ms)));
+    // Who activates is heard now. Who names a seat was heard when the seat was last held, and not every question holds it.
+    let heard_at = seat.filter(|_| ask != Ask::Activate).map_or(now, |seat| seat.seen_at);
+    let end =
+        policy.floating.map_or(end, |floating| end.min(heard_at.plus(floating.window_ms).plus(floating.drift_ms)));
     let lease_until = now.plus(policy.lease_ms.max(0)).min(end);
     let grace_until = lease_until.plus(policy.offline_grace_ms.max(0)).min(end);
     Terms { lease_until, grace_until, expires_at }

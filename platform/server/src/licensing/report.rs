@@ -11,7 +11,7 @@ use super::{
 };
 use crate::problem::{Problem, ProblemCode};
 use marque_domain::{
-    licence::{Kid, Verdict},
+    licence::{self, Kid, Verdict},
     time::Millis,
 };
 use marque_store::{LicenceEventKind, Seat, SeatReport, Usage};
@@ -54,6 +54,10 @@ impl Licensing {
             if asked.from.db.report_usage(&report).await? {
                 let seat = after(&seat, &report);
                 let seen = slot.heard(&seen, &seat);
+                // What holds a floating seat lengthens its lease.
+                let longer = alive && seen.licence.policy.floating.is_some();
+                let anew = || licence::decide(&seen.licence, &seen.claim(asked.ask, asked.ask.of_seat()), now);
+                let verdict = if longer { anew() } else { verdict };
                 return self.told(asked, &seen, &seat, &verdict, now).await;
             }
             // Another server heard of it first, or the seat is not what it was.

@@ -122,6 +122,23 @@ fn a_seat_that_was_named() {
 }
 
 #[test]
+fn who_only_asks_may_not_use_a_floating_seat_longer_than_it_is_held() {
+    let licence = seated(Policy { floating: Some(Floating::default()), ..Policy::default() });
+    for (ask, after_ms, wanted_ms) in [
+        (MINE, 0, 630_000),
+        (MINE, 300_000, 630_000),
+        (MINE, 630_000, 630_000),
+        // Who activates is heard by it.
+        (Ask::Activate, 0, 630_000),
+        (Ask::Activate, 300_000, 930_000),
+    ] {
+        let Verdict::Valid { terms, .. } = decide(&licence, &claim(ask), NOW.plus(after_ms)) else { panic!("held") };
+        let wanted = NOW.plus(wanted_ms);
+        assert_eq!((terms.lease_until, terms.grace_until), (wanted, wanted), "{ask:?} after {after_ms} ms");
+    }
+}
+
+#[test]
 fn bindings() {
     // What is forgiven in account or computer is asked for anew, because it is counted.
     let (valid, anew, other) = ("VALID", "NOT_ACTIVATED", "BINDING_MISMATCH");

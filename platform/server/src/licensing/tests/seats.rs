@@ -236,6 +236,29 @@ async fn a_silent_seat_is_free_and_comes_back_only_by_activating() {
     assert_eq!(office.beat(&world.node).await.code(), "VALID");
 }
 
+#[tokio::test]
+async fn only_what_holds_a_floating_seat_lengthens_its_lease() {
+    let world = World::start().await;
+    let licence = world.licence(AURORA, PolicyWish { window_s: 600, ..PolicyWish::default() }).await;
+    let mut ea = licence.ea("5001", 1);
+    let left_s = |reply: &Reply| {
+        let at =
+            |name: &str| reply.body[name].as_i64().unwrap_or_default() - reply.body["server_time"].as_i64().unwrap();
+        (at("lease_until"), at("grace_until"))
+    };
+    assert_eq!(left_s(&ea.activate(&world.node).await), (630, 630));
+    world.time.pass_s(300);
+    assert_eq!(left_s(&ea.ask(&world.node, "validate").await), (330, 330), "it is another's then");
+    let report = ea.report();
+    assert_eq!(left_s(&ea.ask_with(&world.node, "usage", report).await), (330, 330));
+    let report = ea.report();
+    let beat = ea.request("heartbeat", report);
+    assert_eq!(left_s(&ea.send(&world.node, "heartbeat", &beat).await), (630, 630));
+    world.time.pass_s(200);
+    assert_eq!(left_s(&ea.send(&world.node, "heartbeat", &beat).await), (430, 430), "what was seen holds nothing");
+    assert_eq!(left_s(&ea.ask(&world.node, "config").await), (430, 430));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_reports_that_come_together_each_lasts() {
     let world = World::start().await;
