@@ -199,11 +199,13 @@ class Fake:
         return activation, reference.activation_key(licence.secret, name, int(generation), salt)
 
     def activate(self, licence, fields):
-        known = next((a for a in licence.activations if a.nonce == fields["nonce"] and a.is_bound_to(fields)), None)
+        known = next((a for a in licence.activations if a.nonce == fields["nonce"] and not a.differs(fields)), None)
         if known is None:
             verdict = policy.admit(licence, fields, self.now)
             if not verdict.valid:
                 return "l." + licence.key_id, self.shape("activate", fields, licence, None, verdict)
+            if verdict.instead_of:
+                verdict.instead_of.released = True
             known = verdict.activation or policy.Activation(licence, secrets.token_hex(8))
             known.take(fields, self.now, secrets.token_hex(32), verdict.moves)
             self.activations[known.id] = known
@@ -217,7 +219,7 @@ class Fake:
             activation.released = True
             return self.shape(operation, fields, licence, activation, policy.Verdict("RELEASED"))
         verdict = policy.decide(licence, activation, fields, self.now)
-        if operation in ("heartbeat", "usage"):
+        if operation in ("heartbeat", "usage") and activation and activation.counts_for(fields):
             self.report(activation, fields, operation == "heartbeat" and verdict.valid)
         answer = self.shape(operation, fields, licence, activation, verdict)
         if not verdict.valid:
@@ -263,7 +265,7 @@ class Fake:
         if activation:
             answer["activation"] = activation.id
         if verdict.valid:
-            answer |= policy.terms(licence, fields, self.now)
+            answer |= policy.terms(licence, activation, fields, self.now)
         return answer | verdict.facts
 
     def sign(self, operation, kid, answer):

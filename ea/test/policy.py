@@ -109,6 +109,9 @@ class Activation:
     def is_bound_to(self, claim):
         return len(self.differs(claim)) <= {"all": 0, "most": 1, "any": 2}[self.licence.bound]
 
+    def counts_for(self, claim):
+        return (self.account, self.machine) == (claim["account"], claim["machine"])
+
     def totals(self):
         lots = f"{self.centilots // 100}.{self.centilots % 100:02d}"
         return {"sequence": self.sequence, "orders": self.orders, "lots": lots, "runtime_s": self.runtime_s}
@@ -119,6 +122,7 @@ class Verdict:
     code: str
     facts: dict = dataclasses.field(default_factory=dict)
     activation: Activation = None
+    instead_of: Activation = None
     moves: bool = False
 
     @property
@@ -162,6 +166,8 @@ def decide(licence, activation, claim, now):
         return refusal
     if activation is None:
         return Verdict("NOT_ACTIVATED")
+    if activation.is_bound_to(claim) and not activation.counts_for(claim):
+        return Verdict("NOT_ACTIVATED")
     if activation.released:
         return Verdict("RELEASED")
     if not activation.is_live(now):
@@ -176,23 +182,41 @@ def admit(licence, claim, now):
     refusal = of_licence(licence, claim, now)
     if refusal:
         return refusal
-    same = [each for each in licence.activations if each.is_bound_to(claim)]
+    same = [each for each in licence.activations if each.counts_for(claim) and each.is_bound_to(claim)]
     mine = min(same, key=lambda each: len(each.differs(claim)), default=None)
-    others = [each for each in licence.activations if each is not mine and each.is_live(now)]
-    if licence.strict:
-        if len({each.machine for each in others} | {claim["machine"]}) > licence.machines_max:
-            return Verdict("TOO_MANY_MACHINES", {"machines_max": licence.machines_max})
-        if len({each.account for each in others} | {claim["account"]}) > licence.accounts_max:
-            return Verdict("TOO_MANY_ACCOUNTS", {"accounts_max": licence.accounts_max})
-    moving = moves(licence, mine, claim, now)
+    full, other = too_many(licence, mine, claim, now), None
+    if full:
+        other = replaced(licence, claim, now) if mine is None else None
+        if other is None:
+            return full
+    moving = moves(licence, mine, now)
     if moving and licence.activations and now < licence.moved_at + licence.cooldown_s:
         return Verdict("TRANSFER_COOLDOWN", {"retry_at": licence.moved_at + licence.cooldown_s})
-    return Verdict("VALID", activation=mine, moves=moving)
+    return Verdict("VALID", activation=mine, instead_of=other, moves=moving)
 
 
-def moves(licence, mine, claim, now):
+def too_many(licence, left, claim, now):
+    """What refuses who would have a seat in place of the one that is left; None when there is room."""
+    others = [each for each in licence.activations if each is not left and each.is_live(now)]
+    if not licence.strict:
+        return None
+    if len({each.machine for each in others} | {claim["machine"]}) > licence.machines_max:
+        return Verdict("TOO_MANY_MACHINES", {"machines_max": licence.machines_max})
+    if len({each.account for each in others} | {claim["account"]}) > licence.accounts_max:
+        return Verdict("TOO_MANY_ACCOUNTS", {"accounts_max": licence.accounts_max})
+    return None
+
+
+def replaced(licence, claim, now):
+    """Whose place a computer takes that is new to the licence: another's of the same account, where the binding forgives it."""
+    live = [each for each in licence.activations if each.is_live(now) and each.account == claim["account"]]
+    can = [each for each in live if each.is_bound_to(claim) and not too_many(licence, each, claim, now)]
+    return min(can, key=lambda each: each.seen, default=None)
+
+
+def moves(licence, mine, now):
     """Whether the licence goes to an account or computer that it was not with last."""
-    if mine is None or (mine.account, mine.machine) != (claim["account"], claim["machine"]):
+    if mine is None:
         return True
     if mine.is_live(now) or not licence.strict:
         return False
@@ -201,11 +225,11 @@ def moves(licence, mine, claim, now):
     return len(machines) > licence.machines_max or len(accounts) > licence.accounts_max
 
 
-def terms(licence, claim, now):
+def terms(licence, activation, claim, now):
     """How long a valid answer holds, and what a trader should know."""
     end = licence.expires_at + licence.expiry_grace_s if licence.expires_at else now + 10**9
     if licence.window_s:
-        end = min(end, now + licence.window_s + HEARTBEAT_DRIFT_S)
+        end = min(end, activation.seen + licence.window_s + HEARTBEAT_DRIFT_S)
     lease = min(now + licence.lease_s, end)
     live = [each for each in licence.activations if each.is_live(now)]
     notices = []

@@ -212,12 +212,33 @@ def deactivation(w):
 
 @scenario
 def too_many_accounts(w):
-    """TOO_MANY_ACCOUNTS for a second account on the same computer"""
-    licence = w.licence()
-    w.start(licence)
-    t = w.start(licence, login=6002)
-    equal(t.status(), ("refused", False))
-    contains(t.message(), "All trading accounts of this licence are in use (1)")
+    """TOO_MANY_ACCOUNTS for a second account on the same computer, whatever the seat is bound by"""
+    for bound in ("all", "most", "any"):
+        licence = w.licence(bound=bound)
+        first = w.start(licence, bound)
+        t = w.start(licence, bound, login=6002)
+        equal(t.status(), ("refused", False), bound)
+        contains(t.message(), "All trading accounts of this licence are in use (1)")
+        w.run(300)
+        equal(first.status(), ("valid", True), bound)
+
+
+@scenario
+def new_hardware(w):
+    """A computer that is new takes the place of another of the same account, which does not take it back"""
+    licence = w.licence(bound="most")
+    old = w.start(licence)
+    new = w.start(licence, "office", memory=8192)
+    equal(new.status(), ("valid", True))
+    w.run(300)
+    equal((old.status(), new.status()), (("refused", False), ("valid", True)))
+    contains(old.message(), "was released")
+    old = w.restart(old, licence)
+    equal(old.status(), ("refused", False))
+    contains(old.message(), "All computers of this licence are in use (1)")
+    equal(new.asked("release"), "done")
+    w.run(70)
+    equal(old.status(), ("valid", True))
 
 
 @scenario

@@ -54,7 +54,8 @@ pub enum Overage {
     Allowed,
 }
 
-/// How much of account, broker server and computer must be the seat's.
+/// How much of account, broker server and computer must be the seat's. What is forgiven is a server with another name, and in
+/// an activation a computer with another fingerprint; how many computers and accounts there are is counted all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {

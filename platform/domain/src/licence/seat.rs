@@ -121,8 +121,15 @@ impl Activation {
         same.into_iter().filter(|(_, same)| !same).map(|(bound, _)| bound).collect()
     }
 
+    /// Whether what differs is what the policy forgives.
     pub(super) fn is_bound_to(&self, policy: &Policy, claim: &Claim<'_>) -> bool {
         self.differs(claim).len() <= policy.binding.may_differ()
+    }
+
+    /// Whether it counts for the account and computer of a claim, and for no others. No binding forgives these in whoever has
+    /// a seat: one would serve as many as like, and count once.
+    pub(super) fn counts_for(&self, claim: &Claim<'_>) -> bool {
+        self.account == claim.account && self.machine == claim.machine
     }
 }
 

@@ -22,10 +22,11 @@ use marque_domain::{
 use marque_store::{LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage};
 use serde_json::{Map, Value};
 
-/// The seat that is taken up again, or none for a new one, and whether the licence moves by it.
+/// The seat that is taken up again, or none for a new one; whose place that takes; and whether the licence moves by it.
 #[derive(Clone, Copy)]
 struct Taking {
     own: Option<ActivationId>,
+    instead_of: Option<ActivationId>,
     moves: bool,
 }
 
@@ -46,7 +47,7 @@ impl Licensing {
             }
             let wish = known.claim(asked.ask, licence::Ask::Activate);
             let verdict = licence::decide(&known.licence, &wish, now);
-            let Verdict::Valid { seat, moves, .. } = verdict else {
+            let Verdict::Valid { seat: own, instead_of, moves, .. } = verdict else {
                 // Who takes a seat notes it with the seat.
                 if known.licence.first_used_at.is_none() {
                     asked.from.db.use_licence(known.licence.id, now).await?;
@@ -57,12 +58,15 @@ impl Licensing {
             if asked.from.db.has_taken(known.licence.id, &asked.ask.nonce).await? {
                 return Err(replayed());
             }
-            let Some(taking) = self.taking(asked, &known, Taking { own: seat, moves }, now).await? else {
+            let Some(taking) = self.taking(asked, &known, Taking { own, instead_of, moves }, now).await? else {
                 let max = u32::try_from(SEATS_KEPT_MAX).unwrap_or(u32::MAX);
                 let full = Verdict::Refused(Refusal::TooManyMachines { max });
                 return self.sign(asked, &known, &answer::of(asked, &known, &full, now)).await;
             };
             if asked.from.db.take_seat(&taking).await? {
+                if let Some(replaced) = taking.replaced.and_then(|id| known.seats.get(&id)) {
+                    self.note(asked, Act::EaReleased, replaced, now).await?;
+                }
                 self.note(asked, Act::EaActivated, &taking.seat, now).await?;
                 let known = slot.load(asked.from.db).await?;
                 let seat = known.seats.get(&taking.seat.id).cloned().ok_or_else(crowded)?;
@@ -96,7 +100,7 @@ impl Licensing {
         &self,
         asked: &Asked<'_>,
         known: &Known,
-        Taking { own, moves }: Taking,
+        Taking { own, instead_of, moves }: Taking,
         now: Millis,
     ) -> Result<Option<SeatTaken>, Problem> {
         let own = own.and_then(|own| known.seats.get(&own));
@@ -121,17 +125,19 @@ impl Licensing {
             lapsed_at: None,
             usage: own.map_or_else(Usage::default, |seat| seat.usage),
         };
-        let kind = match (own, moves) {
-            (None, _) => Kind::Activated,
-            (Some(_), true) => Kind::TakenOver,
-            (Some(_), false) => Kind::TakenUp,
+        let replaced = instead_of.and_then(|other| known.seats.get(&other));
+        let kind = match (own, replaced, moves) {
+            (None, None, _) => Kind::Activated,
+            (None, Some(_), _) | (Some(_), _, true) => Kind::TakenOver,
+            (Some(_), _, false) => Kind::TakenUp,
         };
         let lapsed = lapsed(known, id, now);
-        let mut events = lapsed.iter().map(|lost| event(lost, Kind::Lapsed, now)).collect::<Result<Vec<_>, _>>()?;
-        events.push(event(&seat, kind, now)?);
+        let lost = lapsed.iter().map(|lost| (lost, Kind::Lapsed)).chain(replaced.map(|other| (other, Kind::Released)));
+        let all = lost.chain([(&seat, kind)]);
+        let events = all.map(|(seat, kind)| event(seat, kind, now)).collect::<Result<Vec<_>, _>>()?;
         let salt = new_salt(asked.from.db, &self.0.vault, &seat, generation, now).await?;
-        let revision = known.row.revision;
-        Ok(Some(SeatTaken { revision, seat, new: own.is_none(), moved: moves, salt, lapsed, forgotten, events }))
+        let (revision, new, replaced) = (known.row.revision, own.is_none(), replaced.map(|other| other.id));
+        Ok(Some(SeatTaken { revision, seat, new, moved: moves, salt, lapsed, replaced, forgotten, events }))
     }
 
     /// `deactivate`.

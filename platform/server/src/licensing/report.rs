@@ -11,7 +11,7 @@ use super::{
 };
 use crate::problem::{Problem, ProblemCode};
 use marque_domain::{
-    licence::{Kid, Verdict},
+    licence::{self, Kid, Verdict},
     time::Millis,
 };
 use marque_store::{LicenceEventKind, Seat, SeatReport, Usage};
@@ -32,9 +32,10 @@ impl Licensing {
         for _ in 0..TRIES {
             let (seen, verdict) = decided(slot, asked, known, now).await?;
             let valid = matches!(verdict, Verdict::Valid { .. });
-            let seat = asked.ask.activation.and_then(|id| seen.seats.get(&id)).cloned();
+            let own = |seat: &&Seat| seat.account == asked.ask.account && seat.machine == asked.ask.machine;
+            let seat = asked.ask.activation.and_then(|id| seen.seats.get(&id)).filter(own).cloned();
             let Some(seat) = seat else {
-                // A tool without a seat has nothing to report of.
+                // A tool without a seat has nothing to report of, and who has another's nothing of that one.
                 return self.sign(asked, &seen, &answer::of(asked, &seen, &verdict, now)).await;
             };
             if usage.sequence <= seat.usage.sequence {
@@ -53,6 +54,10 @@ impl Licensing {
             if asked.from.db.report_usage(&report).await? {
                 let seat = after(&seat, &report);
                 let seen = slot.heard(&seen, &seat);
+                // What holds a floating seat lengthens its lease.
+                let longer = alive && seen.licence.policy.floating.is_some();
+                let anew = || licence::decide(&seen.licence, &seen.claim(asked.ask, asked.ask.of_seat()), now);
+                let verdict = if longer { anew() } else { verdict };
                 return self.told(asked, &seen, &seat, &verdict, now).await;
             }
             // Another server heard of it first, or the seat is not what it was.

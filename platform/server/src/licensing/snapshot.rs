@@ -131,16 +131,19 @@ impl Snapshots {
     }
 
     /// Lets nobody use what is remembered from before of licences that changed after a revision.
-    async fn outdate(&self, db: &TenantDb, mut after: i64) -> Result<(), StoreError> {
+    async fn outdate(&self, db: &TenantDb, after: i64) -> Result<(), StoreError> {
+        let mut last = None;
         loop {
-            let changed = db.changed_licences(after).await?;
-            let Some((_, last)) = changed.last().copied() else { return Ok(()) };
+            let changed = db.changed_licences(after, last).await?;
+            if changed.is_empty() {
+                return Ok(());
+            }
+            last = changed.last().copied();
             for (id, revision) in changed {
                 if let Some(inner) = self.0.slots.get(&(db.tenant(), id)).await {
                     inner.wanted.fetch_max(revision, Ordering::AcqRel);
                 }
             }
-            after = last;
         }
     }
 

@@ -262,7 +262,7 @@ pub enum LicenceEventKind {
     Activated,
     /// Who had a seat took it up again.
     TakenUp,
-    /// A seat went to another computer or account, or back to where it was before others: the licence moved.
+    /// A new one took another's place, or a seat went back to where it was before others: the licence moved.
     TakenOver,
     /// It was given back.
     Released,
@@ -390,6 +390,8 @@ pub struct SeatTaken {
     pub salt: SeatSalt,
     /// Seats that were not heard from, as they were read: they are lost.
     pub lapsed: Vec<Seat>,
+    /// The seat whose place it takes: it is given back.
+    pub replaced: Option<ActivationId>,
     /// Seats that are forgotten to make room.
     pub forgotten: Vec<ActivationId>,
     /// What is noted.

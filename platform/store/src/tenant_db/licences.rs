@@ -124,13 +124,26 @@ impl TenantDb {
         image
     }
 
-    /// Licences that were changed after a revision, with their own, in their order.
+    /// Licences that were changed after a revision, with their own, in their order: the first thousand, or those that follow
+    /// on the last of these. One change may be of many, as when their owner has another plan.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn changed_licences(&self, after: i64) -> Result<Vec<(LicenceId, i64)>, StoreError> {
+    pub async fn changed_licences(
+        &self,
+        after: i64,
+        last: Option<(LicenceId, i64)>,
+    ) -> Result<Vec<(LicenceId, i64)>, StoreError> {
         let tx = self.read().await?;
-        let rows = tx.find::<Entity>().filter(C::Revision.gt(after)).order_by_asc(C::Revision).limit(CHANGED_MAX);
+        let following = match last {
+            None => Condition::all().add(C::Revision.gt(after)),
+            Some((id, revision)) => {
+                let rest = Condition::any().add(C::Revision.gt(revision)).add(C::Id.gt(id.0));
+                Condition::all().add(C::Revision.gte(revision)).add(rest)
+            }
+        };
+        let rows = tx.find::<Entity>().filter(following).order_by_asc(C::Revision).order_by_asc(C::Id);
+        let rows = rows.limit(CHANGED_MAX);
         let rows = tx.tuples::<_, (i64, i64)>(rows.select_only().columns([C::Id, C::Revision])).await?;
         tx.end().await;
         Ok(rows.into_iter().map(|(id, revision)| (LicenceId(id), revision)).collect())

@@ -276,7 +276,8 @@ async fn move_on(tx: &TenantTx, taken: &SeatTaken, revision: i64) -> Result<bool
     Ok(true)
 }
 
-/// Writes the seat, and takes those away that lapsed or are forgotten. Answers whether all were as they were read.
+/// Writes the seat, and takes those away that lapsed, are replaced or are forgotten. Answers whether all were as they were
+/// read.
 async fn write_taken(tx: &TenantTx, taken: &SeatTaken) -> Result<bool, StoreError> {
     for lost in &taken.lapsed {
         let update = tx
@@ -288,6 +289,13 @@ async fn write_taken(tx: &TenantTx, taken: &SeatTaken) -> Result<bool, StoreErro
             .filter(C::LapsedAt.is_null())
             .col_expr(C::LapsedAt, Expr::val(taken.seat.taken_at.0));
         if tx.run_update(update).await? != 1 {
+            return Ok(false);
+        }
+    }
+    if let Some(replaced) = taken.replaced {
+        let held = tx.update::<Entity>().filter(C::Id.eq(replaced.0)).filter(C::LicenceId.eq(taken.seat.licence.0));
+        let held = held.filter(C::ReleasedAt.is_null());
+        if tx.run_update(held.col_expr(C::ReleasedAt, Expr::val(taken.seat.taken_at.0))).await? != 1 {
             return Ok(false);
         }
     }

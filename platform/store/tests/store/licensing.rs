@@ -15,6 +15,7 @@ use marque_store::{
 on_both!(
     of_a_hundred_at_one_revision_one_takes_a_seat,
     a_lapse_waits_for_no_heartbeat,
+    a_seat_in_anothers_place_gives_that_back,
     new_addresses_push_out_nothing_else,
     a_transfer_takes_it_from_who_had_it,
     reports_only_grow_and_hold_only_what_is_held,
@@ -100,7 +101,7 @@ fn taking(id: i64, revision: i64) -> SeatTaken {
         retires_at: None,
     };
     let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
-    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events }
+    SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, replaced: None, forgotten, events }
 }
 
 fn report(seat: i64, sequence: i64, alive_at: Option<Millis>) -> SeatReport {
@@ -152,6 +153,21 @@ async fn a_lapse_waits_for_no_heartbeat(bench: Bench) {
 fn event(id: i64, at: Millis, kind: LicenceEventKind) -> LicenceEvent {
     let (account, machine, address) = (id.to_string(), id.to_string(), String::new());
     LicenceEvent { id, licence: LicenceId(1), activation: None, at, kind, account, machine, address, nonce: None }
+}
+
+async fn a_seat_in_anothers_place_gives_that_back(bench: Bench) {
+    let db = licence(&bench, AURORA, 1).await;
+    let revision = async || db.licence(Whose::Everyone, LicenceId(1)).await.unwrap().revision;
+    assert!(db.take_seat(&taking(1, revision().await)).await.unwrap());
+    let wanted = SeatTaken { replaced: Some(ActivationId(1)), ..taking(2, revision().await) };
+    assert!(db.take_seat(&wanted).await.unwrap());
+    let released =
+        async || db.seats(LicenceId(1)).await.unwrap().iter().map(|seat| seat.released_at).collect::<Vec<_>>();
+    assert_eq!(released().await, [Some(NOW), None]);
+    assert!(!db.report_usage(&report(1, 1, Some(NOW.plus(60_000)))).await.unwrap(), "a heartbeat brings nothing back");
+    let again = SeatTaken { replaced: Some(ActivationId(1)), ..taking(3, revision().await) };
+    assert!(!db.take_seat(&again).await.unwrap(), "it has no place any more");
+    assert_eq!(released().await, [Some(NOW), None], "nothing was done");
 }
 
 async fn new_addresses_push_out_nothing_else(bench: Bench) {
@@ -270,15 +286,19 @@ async fn changes_are_told_in_their_order(bench: Bench) {
     let system = bench.store.system("test");
     let at = async || system.licensing_revisions().await.unwrap().into_iter().find(|(id, ..)| *id == AURORA).unwrap();
     let (_, before, epoch) = at().await;
-    assert!(db.changed_licences(before).await.unwrap().is_empty());
+    assert!(db.changed_licences(before, None).await.unwrap().is_empty());
     db.change_licence(LicenceId(2), &LicenceChange::Ends(Some(NOW)), NOW).await.unwrap();
     db.use_licence(LicenceId(1), NOW).await.unwrap();
-    let changed: Vec<i64> = db.changed_licences(before).await.unwrap().into_iter().map(|(id, _)| id.0).collect();
+    let changed: Vec<i64> = db.changed_licences(before, None).await.unwrap().into_iter().map(|(id, _)| id.0).collect();
     assert_eq!(changed, [2, 1]);
     let (_, now, same) = at().await;
     assert_eq!((now, same), (before + 2, epoch));
     db.set_plan(UserId(1), Some("desk")).await.unwrap();
-    assert_eq!(db.changed_licences(now).await.unwrap().len(), 2, "another plan may grant another product");
+    let of_one = db.changed_licences(now, None).await.unwrap();
+    let both = [(LicenceId(1), now + 1), (LicenceId(2), now + 1)];
+    assert_eq!(of_one, both, "another plan may grant another product");
+    assert_eq!(db.changed_licences(now, of_one.first().copied()).await.unwrap(), both[1..], "the rest of one change");
+    assert!(db.changed_licences(now, of_one.last().copied()).await.unwrap().is_empty());
     db.change_ea_product(&db.ea_product(ProductId(1)).await.unwrap()).await.unwrap();
     assert_eq!(at().await.2, epoch + 1);
 }

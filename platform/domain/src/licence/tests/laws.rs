@@ -64,6 +64,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 const MACHINES: [&str; 3] = [HOME, OFFICE, "cellar"];
 const ACCOUNTS: [&str; 3] = ["5001", "6002", "7003"];
 
+/// What a step says of itself.
+fn claimed(step: &Step, ask: Ask) -> Claim<'static> {
+    Claim { machine: MACHINES[step.machine], account: ACCOUNTS[step.account], ..claim(ask) }
+}
+
 /// What whoever keeps the licence does about a verdict.
 fn apply(licence: &mut Licence, step: &Step, now: Millis) -> Option<Terms> {
     let at = |index: usize| licence.activations.get(index).map(|seat| seat.id);
@@ -71,15 +76,13 @@ fn apply(licence: &mut Licence, step: &Step, now: Millis) -> Option<Terms> {
         What::Activate => Ask::Activate,
         What::Heartbeat(index) | What::Release(index) => Ask::Seat(at(index)?),
     };
-    let claim = Claim { machine: MACHINES[step.machine], account: ACCOUNTS[step.account], ..claim(ask) };
-    let Verdict::Valid { seat: own, moves, terms, .. } = decide(licence, &claim, now) else { return None };
+    let claim = claimed(step, ask);
+    let Verdict::Valid { seat: own, instead_of, moves, terms, .. } = decide(licence, &claim, now) else { return None };
     licence.first_used_at.get_or_insert(now);
+    licence.activations.iter_mut().filter(|seat| Some(seat.id) == instead_of).for_each(|seat| seat.released = true);
     let found = licence.activations.iter_mut().find(|seat| Some(seat.id) == own);
     match (&step.what, found) {
-        (What::Activate, Some(seat)) => {
-            (seat.machine, seat.account) = (claim.machine.to_owned(), claim.account.to_owned());
-            (seat.seen_at, seat.released) = (now, false);
-        }
+        (What::Activate, Some(seat)) => (seat.seen_at, seat.released) = (now, false),
         (What::Activate, None) => {
             let id = i64::try_from(licence.activations.len()).unwrap() + 1;
             licence.activations.push(Activation { seen_at: now, ..seat(id, claim.account, claim.machine) });
@@ -104,6 +107,9 @@ proptest! {
         for step in steps {
             now = now.plus(step.after_ms);
             if let Some(terms) = apply(&mut licence, &step, now) {
+                let claim = claimed(&step, Ask::Nothing);
+                let counted = licence.held(now).any(|seat| seat.counts_for(&claim));
+                prop_assert!(counted || matches!(step.what, What::Release(_)), "{step:?} has a yes and is not counted");
                 prop_assert!(now <= terms.lease_until && terms.lease_until <= terms.grace_until);
                 prop_assert!(terms.grace_until <= now.plus(OFFLINE_MS_MAX));
                 if let Some(floating) = policy.floating {

@@ -122,19 +122,42 @@ fn a_seat_that_was_named() {
 }
 
 #[test]
-fn bindings() {
-    for (account, server, machine, all, most, any) in [
-        ("5001", "Broker-Demo", HOME, true, true, true),
-        ("5001", "Broker-Live", HOME, false, true, true),
-        ("6002", "Broker-Demo", HOME, false, true, true),
-        ("5001", "Broker-Live", OFFICE, false, false, true),
-        ("6002", "Broker-Live", OFFICE, false, false, false),
+fn who_only_asks_may_not_use_a_floating_seat_longer_than_it_is_held() {
+    let licence = seated(Policy { floating: Some(Floating::default()), ..Policy::default() });
+    for (ask, after_ms, wanted_ms) in [
+        (MINE, 0, 630_000),
+        (MINE, 300_000, 630_000),
+        (MINE, 630_000, 630_000),
+        // Who activates is heard by it.
+        (Ask::Activate, 0, 630_000),
+        (Ask::Activate, 300_000, 930_000),
     ] {
-        for (binding, good) in [(Binding::All, all), (Binding::Most, most), (Binding::Any, any)] {
-            let licence = seated(Policy { binding, ..Policy::default() });
-            let claim = Claim { account, server, machine, ..claim(MINE) };
-            let wanted = if good { "VALID" } else { "BINDING_MISMATCH" };
-            assert_eq!(code(&licence, &claim, NOW), wanted, "{binding:?} {account} {server} {machine}");
+        let Verdict::Valid { terms, .. } = decide(&licence, &claim(ask), NOW.plus(after_ms)) else { panic!("held") };
+        let wanted = NOW.plus(wanted_ms);
+        assert_eq!((terms.lease_until, terms.grace_until), (wanted, wanted), "{ask:?} after {after_ms} ms");
+    }
+}
+
+#[test]
+fn bindings() {
+    // What is forgiven in account or computer is asked for anew, because it is counted.
+    let (valid, anew, other) = ("VALID", "NOT_ACTIVATED", "BINDING_MISMATCH");
+    for (account, server, machine, all, most, any) in [
+        ("5001", "Broker-Demo", HOME, valid, valid, valid),
+        ("5001", "Broker-Live", HOME, other, valid, valid),
+        ("6002", "Broker-Demo", HOME, other, anew, anew),
+        ("5001", "Broker-Demo", OFFICE, other, anew, anew),
+        ("5001", "Broker-Live", OFFICE, other, other, anew),
+        ("6002", "Broker-Live", HOME, other, other, anew),
+        ("6002", "Broker-Live", OFFICE, other, other, other),
+    ] {
+        for (binding, wanted) in [(Binding::All, all), (Binding::Most, most), (Binding::Any, any)] {
+            for (machines, accounts) in [(Some(1), Some(1)), (None, None)] {
+                let seats = Seats { machines, accounts, overage: Overage::Strict };
+                let licence = seated(Policy { binding, seats, ..Policy::default() });
+                let claim = Claim { account, server, machine, ..claim(MINE) };
+                assert_eq!(code(&licence, &claim, NOW), wanted, "{binding:?} {account} {server} {machine}");
+            }
         }
     }
     let licence = seated(Policy::default());
@@ -175,6 +198,100 @@ fn seats() {
     assert_eq!(code(&silent, &office, NOW.plus(630_001)), "VALID");
 }
 
+/// What is answered to who activates beside a seat at home on account 5001: a code, or the seat and whose place it takes.
+fn answered(policy: Policy, claim: &Claim<'_>) -> (String, bool) {
+    match decide(&seated(policy), claim, NOW) {
+        Verdict::Valid { seat: Some(_), notices, .. } => ("its own".to_owned(), notices.contains(&Notice::Overage)),
+        Verdict::Valid { instead_of: Some(_), notices, .. } => {
+            ("replaces".to_owned(), notices.contains(&Notice::Overage))
+        }
+        Verdict::Valid { notices, .. } => ("another".to_owned(), notices.contains(&Notice::Overage)),
+        Verdict::Refused(refusal) => (refusal.code().to_owned(), false),
+    }
+}
+
+#[test]
+fn no_binding_makes_one_seat_of_two() {
+    let many = "TOO_MANY_MACHINES";
+    let accounts_many = "TOO_MANY_ACCOUNTS";
+    let (one, two) = ((Some(1), Some(1)), (Some(2), Some(2)));
+    for (max, account, server, machine, all, most, any) in [
+        // Another account is counted, whatever the seat is bound by.
+        (one, "6002", "Broker-Demo", HOME, accounts_many, accounts_many, accounts_many),
+        ((Some(1), None), "6002", "Broker-Demo", HOME, "another", "another", "another"),
+        (two, "6002", "Broker-Demo", HOME, "another", "another", "another"),
+        (one, "6002", "Broker-Demo", OFFICE, many, many, many),
+        ((None, Some(1)), "6002", "Broker-Demo", OFFICE, accounts_many, accounts_many, accounts_many),
+        // Another computer takes the place of one of the same account, where there is no room beside it.
+        (one, "5001", "Broker-Demo", OFFICE, many, "replaces", "replaces"),
+        (one, "5001", "Broker-Live", OFFICE, many, many, "replaces"),
+        (two, "5001", "Broker-Demo", OFFICE, "another", "another", "another"),
+        ((None, Some(1)), "5001", "Broker-Demo", OFFICE, "another", "another", "another"),
+        // Another server is neither.
+        (one, "5001", "Broker-Live", HOME, "another", "its own", "its own"),
+        ((Some(0), None), "5001", "Broker-Demo", HOME, many, many, many),
+    ] {
+        for (binding, wanted) in [(Binding::All, all), (Binding::Most, most), (Binding::Any, any)] {
+            let (machines, accounts) = max;
+            let of = |overage| Policy { binding, seats: Seats { machines, accounts, overage }, ..Policy::default() };
+            let claim = Claim { account, server, machine, ..claim(Ask::Activate) };
+            let at = format!("{binding:?} {max:?} {account} {server} {machine}");
+            assert_eq!(answered(of(Overage::Strict), &claim), (wanted.to_owned(), false), "{at}");
+            // Where more are let in, nobody goes for another, and it is told.
+            let (let_in, told) = answered(of(Overage::Allowed), &claim);
+            assert!(let_in == "another" || let_in == "its own", "{at}: {let_in}");
+            assert_eq!(told, wanted.starts_with("TOO_MANY") || wanted == "replaces", "{at}");
+        }
+    }
+}
+
+#[test]
+fn of_many_computers_with_one_account_each_is_let_in_once() {
+    let mut licence = seated(Policy { binding: Binding::Most, ..Policy::default() });
+    let machines: Vec<String> = (2..=20).map(|n| format!("computer {n}")).collect();
+    for (machine, id) in machines.iter().zip(2..) {
+        let new = Claim { machine, ..claim(Ask::Activate) };
+        let Verdict::Valid { seat: None, instead_of: Some(other), moves: true, notices, .. } =
+            decide(&licence, &new, NOW)
+        else {
+            panic!("{machine} is new")
+        };
+        assert_eq!((other, notices), (ActivationId(id - 1), vec![]), "it goes for the one before");
+        licence.activations.iter_mut().filter(|seat| seat.id == other).for_each(|seat| seat.released = true);
+        licence.activations.push(seat(id, "5001", machine));
+    }
+    for machine in machines.iter().take(18).map(String::as_str).chain([HOME]) {
+        let again = Claim { machine, ..claim(Ask::Activate) };
+        assert_eq!(code(&licence, &again, NOW), "TOO_MANY_MACHINES", "{machine} has had its turn");
+    }
+    let last = licence.activations.len() - 1;
+    licence.activations[last].released = true;
+    assert_eq!(code(&licence, &claim(Ask::Activate), NOW), "VALID", "a person has released one");
+}
+
+#[test]
+fn who_was_silent_longest_is_replaced_if_that_makes_room() {
+    let seats = Seats { machines: Some(2), accounts: Some(2), overage: Overage::Strict };
+    let mut licence = seated(Policy { binding: Binding::Most, seats, ..Policy::default() });
+    licence.activations = vec![
+        seat(1, "5001", HOME),
+        // At home there is another account, so the computer stays even if this one goes.
+        seat(2, "6002", HOME),
+        Activation { seen_at: NOW.plus(1), ..seat(3, "5001", OFFICE) },
+    ];
+    let new = Claim { machine: "new", ..claim(Ask::Activate) };
+    let replaced = |licence: &Licence| match decide(licence, &new, NOW) {
+        Verdict::Valid { instead_of, .. } => instead_of.map(|id| id.0),
+        Verdict::Refused(refusal) => panic!("{refusal}"),
+    };
+    assert_eq!(replaced(&licence), Some(3));
+    licence.activations[1] = Activation { released: true, ..seat(2, "6002", HOME) };
+    assert_eq!(replaced(&licence), Some(1));
+    licence.activations[2].account = "6002".to_owned();
+    licence.activations[0].account = "6002".to_owned();
+    assert_eq!(code(&licence, &new, NOW), "TOO_MANY_MACHINES", "none of them is this account's");
+}
+
 #[test]
 fn who_comes_again_takes_up_the_old_seat() {
     let mut licence = seated(Policy { binding: Binding::Most, ..Policy::default() });
@@ -201,27 +318,31 @@ fn a_licence_does_not_wander() {
 
 #[test]
 fn a_seat_that_goes_to_another_is_a_move() {
-    for (binding, account, server, machine, moves) in [
-        (Binding::All, "5001", "Broker-Demo", HOME, false),
-        (Binding::Most, "5001", "Broker-Live", HOME, false),
-        (Binding::Most, "5001", "Broker-Demo", OFFICE, true),
-        (Binding::Most, "6002", "Broker-Demo", HOME, true),
-        (Binding::Any, "5001", "Broker-Live", OFFICE, true),
-        (Binding::Any, "6002", "Broker-Demo", OFFICE, true),
+    for (binding, account, server, machine, released, moves) in [
+        (Binding::All, "5001", "Broker-Demo", HOME, false, false),
+        (Binding::All, "5001", "Broker-Demo", OFFICE, true, true),
+        (Binding::Most, "5001", "Broker-Live", HOME, false, false),
+        (Binding::Most, "5001", "Broker-Live", HOME, true, false),
+        (Binding::Most, "5001", "Broker-Demo", OFFICE, false, true),
+        (Binding::Most, "5001", "Broker-Demo", OFFICE, true, true),
+        (Binding::Most, "6002", "Broker-Demo", HOME, true, true),
+        (Binding::Any, "5001", "Broker-Live", OFFICE, false, true),
+        (Binding::Any, "6002", "Broker-Demo", OFFICE, true, true),
     ] {
         let asked = Claim { account, server, machine, ..claim(Ask::Activate) };
-        for released in [false, true] {
-            let at = format!("{binding:?} {account} {server} {machine}, released: {released}");
-            let mut licence = seated(Policy { binding, ..Policy::default() });
-            licence.activations[0].released = released;
-            // Without a cool-down new hardware, or another account, has the seat at once.
-            let Verdict::Valid { seat, moves: moved, .. } = decide(&licence, &asked, NOW) else { panic!("{at}") };
-            assert_eq!((seat, moved), (Some(ActivationId(1)), moves), "{at}");
-            licence.policy.cooldown_ms = HOUR_MS;
-            let early = if moves { "TRANSFER_COOLDOWN" } else { "VALID" };
-            assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS - 1)), early, "{at}");
-            assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS)), "VALID", "{at}");
-        }
+        let at = format!("{binding:?} {account} {server} {machine}, released: {released}");
+        let mut licence = seated(Policy { binding, ..Policy::default() });
+        licence.activations[0].released = released;
+        // Without a cool-down new hardware, or another account on a seat that is free, is let in at once.
+        let Verdict::Valid { seat, instead_of, moves: moved, .. } = decide(&licence, &asked, NOW) else {
+            panic!("{at}")
+        };
+        assert_eq!((seat.is_none(), moved), (moves, moves), "{at}");
+        assert_eq!(instead_of, (moves && !released).then_some(ActivationId(1)), "{at}");
+        licence.policy.cooldown_ms = HOUR_MS;
+        let early = if moves { "TRANSFER_COOLDOWN" } else { "VALID" };
+        assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS - 1)), early, "{at}");
+        assert_eq!(code(&licence, &asked, NOW.plus(HOUR_MS)), "VALID", "{at}");
     }
     let Verdict::Valid { moves, .. } = decide(&licence(Policy::default()), &claim(Ask::Activate), NOW) else {
         panic!("the first seat")

@@ -1,6 +1,7 @@
 //! The EA protocol as an EA sees it: over HTTP, with requests signed by a client of its own.
 
 mod codes;
+mod counting;
 mod document;
 mod files;
 mod limits;

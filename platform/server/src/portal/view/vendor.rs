@@ -302,7 +302,9 @@ impl ProductPage {
             ),
             number("lease_h", "Hours that a yes holds without asking", "24", "At most 744, which is 31 days."),
             number("offline_h", "Hours that the EA trades on after that, with a warning", "72", "At most 744."),
-            Field::new(FieldKind::Select, "binding", "Of account, server and computer, a seat needs").choices(binding),
+            Field::new(FieldKind::Select, "binding", "Of account, server and computer, a seat needs")
+                .choices(binding)
+                .hint("How many computers and accounts there are is counted all the same."),
             Field {
                 required: false,
                 ..Field::new(FieldKind::Text, "minimum_version", "Oldest version that still runs")

@@ -194,7 +194,7 @@ async fn make_licence(db: &TenantDb, user: UserId) -> LicenceRow {
     let row = db.licence(Whose::Everyone, licence).await.unwrap();
     let revision = row.revision;
     let (lapsed, forgotten, events) = (Vec::new(), Vec::new(), Vec::new());
-    let taken = SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, forgotten, events };
+    let taken = SeatTaken { revision, seat, new: true, moved: true, salt, lapsed, replaced: None, forgotten, events };
     assert!(db.take_seat(&taken).await.unwrap());
     row
 }
