@@ -11,6 +11,7 @@ use crate::{
     convert::Route,
     event::{Effects, Record},
     market::Market,
+    monitor::RULE_SILENT,
     port::{Assessment, Standing},
     state::AccountState,
 };
@@ -134,12 +135,13 @@ impl Shard {
         self.ask_all(account, fx);
     }
 
-    /// No price of the account is in doubt any more.
+    /// No price of the account is in doubt any more: it goes on, unless a rule has fallen silent meanwhile.
     fn goes_on(&mut self, account: AccountId, fx: &mut Effects) {
         let held = self.state.accounts.get(&account).is_some_and(|a| held_for_a_price(&a.status));
         if held && self.doubts.iter().all(|d| d.account != account) {
-            let at = self.market.now();
-            self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
+            let (at, silent) = (self.market.now(), self.rules.is_any_silent(account));
+            let status = if silent { AccountStatus::Held(RULE_SILENT.to_owned()) } else { AccountStatus::Active };
+            self.emit(Record::AccountChanged { account, status, at }, fx);
         }
     }
 
