@@ -28,7 +28,7 @@ use crate::{
     event::{ClosedBar, Command, Effects, Event, Record, Refusal},
     market::Market,
     monitor::RuleBench,
-    port::{HistorySource, Hooks, PluginHost, VenueReport},
+    port::{Fault, HistorySource, Hooks, PluginHost, VenueReport},
     runner::Runners,
     state::State,
 };
@@ -66,6 +66,8 @@ pub struct Shard {
     /// How often the host stopped a strategy.
     host_faults: u64,
     /// Whether its venue keeps books of its own.
+    /// Strategies that had no instance at a restart, and why.
+    unstarted: Vec<(DeploymentId, Fault)>,
     remote: bool,
     /// Breaches that wait for the next price.
     doubts: Vec<doubt::Doubt>,
@@ -102,6 +104,7 @@ impl Shard {
             remote: false,
             doubts: Vec::new(),
             host,
+            unstarted: Vec::new(),
             history,
             next_roll: Millis(i64::MIN),
             closed: Vec::new(),

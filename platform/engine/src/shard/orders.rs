@@ -136,6 +136,7 @@ impl Shard {
         }
         self.question_all(fx);
         self.quarantine_missing(fx);
+        self.rest_unstarted(fx);
         self.end_missing_shadows(fx);
         let accounts: Vec<(AccountId, bool)> =
             self.state.accounts.iter().map(|(id, a)| (*id, matches!(a.status, AccountStatus::Failed(_)))).collect();
