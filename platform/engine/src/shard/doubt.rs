@@ -61,17 +61,25 @@ fn held_for_a_price(status: &AccountStatus) -> bool {
 
 impl Shard {
     /// Whether what a rule wants done rests on a price that is not confirmed yet. If so the account is held, and nothing else
-    /// follows from the answer.
+    /// follows from the answer. What was in doubt is looked at anew each time: other prices may make it a breach without the jump,
+    /// and the market that jumped may be closed until Monday.
     pub(super) fn doubts(&mut self, account: AccountId, rule: u16, assessment: &Assessment, fx: &mut Effects) -> bool {
-        if self.doubts.iter().any(|d| d.account == account && d.rule == rule) {
-            return true;
-        }
         let (Some(state), Some(floor)) = (self.state.accounts.get(&account), assessment.floor) else { return false };
         // What would be a breach without the jump is one.
-        let explains = |(before, _): &(Quote, Quote)| book::equity_before(state, before, &self.market) > floor;
-        let Some((before, jumped)) =
-            movers(state, &self.market).into_iter().filter_map(|id| self.market.jump(id)).find(explains)
-        else {
+        let explains = |before: &Quote| book::equity_before(state, before, &self.market) > floor;
+        let known = self.doubts.iter().position(|d| d.account == account && d.rule == rule);
+        if known.and_then(|at| self.doubts.get(at)).is_some_and(|doubt| explains(&doubt.before)) {
+            return true;
+        }
+        let moved = movers(state, &self.market);
+        let jump = moved.into_iter().filter_map(|id| self.market.jump(id)).find(|(before, _)| explains(before));
+        if let Some(at) = known {
+            self.doubts.remove(at);
+        }
+        let Some((before, jumped)) = jump else {
+            if known.is_some() && assessment.standing == Standing::Flatten {
+                self.goes_on(account, fx);
+            }
             return false;
         };
         let equity = book::equity(state, &self.market);
