@@ -226,7 +226,7 @@ fn live(seed: u64, dies_at: usize) -> Trial {
     want(&mut trial, limit(Side::Buy, lots("1"), -400, None));
     // A fall, which the next quote confirms.
     (0..6).for_each(|n| show(&mut trial, -150 - n % 2));
-    trial.world.lock().unwrap().rough = 20;
+    trial.world.lock().unwrap().rough = 10;
     (0..12).for_each(|n| show(&mut trial, -150 - n % 3));
     // Twice: a close that came to nothing last waits the longest, and meanwhile all is quiet.
     trial.settle();

@@ -8,8 +8,8 @@ use marque_domain::{
     account::{Deployment, DeploymentStatus},
     bar::{Quote, Timeframe},
     fixed::Price,
-    id::{AccountId, DeploymentId, InstrumentId},
-    order::Side,
+    id::{AccountId, DeploymentId, InstrumentId, PositionId},
+    order::{Origin, Side},
     plugin::PluginRef,
     tenant::Quotas,
     time::Millis,
@@ -212,6 +212,37 @@ fn one_that_finds_no_room_at_a_restart_rests_and_goes_on_from_where_it_was() {
     assert_eq!(full.begun(), with_room.begun(), "its state at the restart");
     let decided = journal.records[before..].iter().any(|r| matches!(r, Record::Decided(_)));
     assert!(decided && failed(&journal).len() == 4, "it trades on");
+}
+
+/// An order of it fills while it has no instance: the next one is shown the position, and closes it one day.
+#[test]
+fn what_its_order_opened_while_it_had_no_instance_is_shown_to_the_next() {
+    let (model, quotes) = (VenueModel { latency_ms: 5_000, ..VenueModel::default() }, quotes(6));
+    let mut journal = Mortal::default();
+    let mut desk = mortal::desk(model);
+    desk.quote(&quote(0, 0, 1), &mut journal).unwrap();
+    desk.command(Command::OpenAccount(terms(vec![])), &mut journal).unwrap().unwrap();
+    let deployed = deployment(release("dice-ticks", "3 9", FIRST), Timeframe::M1);
+    desk.command(Command::Deploy(deployed, Quotas::default()), &mut journal).unwrap().unwrap();
+    let mut shown = 0;
+    while desk.shard().state().accounts[&AccountId(1)].orders.is_empty() {
+        shown += 1;
+        feed(&mut desk, &mut journal, &quotes[..shown]).unwrap();
+    }
+    let order = desk.shard().state().accounts[&AccountId(1)].orders[0].id;
+
+    let crowd = Crowd::default();
+    crowd.is_full.store(true, Ordering::Relaxed);
+    let mut desk = revive_with(Arc::new(crowd.clone()), model, &mut journal);
+    feed(&mut desk, &mut journal, &quotes[..shown + 14]).unwrap();
+    assert!(desk.shard().state().position(PositionId(order.0)).is_some(), "it filled");
+    crowd.is_full.store(false, Ordering::Relaxed);
+    feed(&mut desk, &mut journal, &quotes).unwrap();
+    let closed = journal.records.iter().find_map(|r| match r {
+        Record::PositionClosed(position) if position.id.0 == order.0 => position.closed,
+        _ => None,
+    });
+    assert_eq!(closed.map(|closed| closed.origin), Some(Origin::Strategy));
 }
 
 /// A release that takes over, or runs beside, while the live one rests begins with the bars of the rest: nobody shows them to

@@ -75,7 +75,8 @@ impl Shard {
     /// A new instance from the saved state, with the bars that it missed.
     pub(super) fn revive(&mut self, runner: &mut Runner) -> Result<(), Fault> {
         let saved = (!runner.saved.bytes.is_empty()).then(|| runner.saved.bytes.clone());
-        runner.run(self.instance(runner.deployment, &runner.plugin, saved.as_deref())?);
+        let strategy = self.instance(runner.deployment, &runner.plugin, saved.as_deref())?;
+        runner.run(strategy);
         if saved.is_none() {
             return self.warm_up(runner);
         }
@@ -175,7 +176,9 @@ impl Shard {
     }
 
     fn started_again(&mut self, deployment: &Deployment, mark: Option<&RunnerMark>) -> Result<Runner, Fault> {
-        let strategy = self.instance(deployment.id, &deployment.plugin, mark.map(|m| m.now.as_slice()))?;
+        // One that begins anew when its rest is over has no state to begin with now.
+        let known = mark.filter(|mark| mark.rests_until.is_none() || !mark.saved.bytes.is_empty());
+        let strategy = self.instance(deployment.id, &deployment.plugin, known.map(|mark| mark.now.as_slice()))?;
         let mut runner = Runner::new(deployment, &deployment.plugin, strategy);
         match mark {
             Some(mark) => runner.resume(mark),
