@@ -11,7 +11,7 @@ mod shape;
 use crate::{
     book,
     market::Market,
-    monitor::RuleBench,
+    monitor::{RULE_SILENT, RuleBench},
     state::{AccountState, State},
     venue::entry_price,
 };
@@ -214,10 +214,20 @@ impl Hearing<'_> {
     fn open(&mut self, ticket: &Ticket) -> Result<Draft, Denial> {
         unkilled(self.state, self.account, ticket.instrument, self.request.deployment)?;
         standing(self.state, self.account, self.market.now())?;
+        self.heard()?;
         room(self.account, ticket.kind)?;
         let oco = ticket.oco.map(|other| self.pair(ticket, other)).transpose()?;
         let draft = self.draft(ticket, oco)?;
         self.ask_rules(draft)
+    }
+
+    /// Whether every rule of the account has said what it has to say of it. Where one did not, the account is held; this stands
+    /// behind that, for the time before the first question.
+    fn heard(&self) -> Result<(), Denial> {
+        if self.rules.is_any_silent(self.account.terms.id) {
+            return Err(Denial::AccountHeld { reason: RULE_SILENT.to_owned() });
+        }
+        Ok(())
     }
 
     /// Shapes a ticket to the instrument and checks it against market and margin. What the orders of `group` bind does

@@ -81,14 +81,21 @@ pub(crate) struct Runner {
 impl Runner {
     /// A release of a deployment's plugin, started.
     pub fn new(deployment: &Deployment, plugin: &PluginRef, strategy: Box<dyn Strategy>) -> Self {
+        let mut runner = Self::without_instance(deployment, plugin);
+        runner.run(strategy);
+        runner
+    }
+
+    /// The same before it has an instance. What it listens for only an instance can say: until then it may be anything.
+    pub fn without_instance(deployment: &Deployment, plugin: &PluginRef) -> Self {
         Self {
             deployment: deployment.id,
             account: deployment.account,
             instrument: deployment.instrument,
             timeframe: deployment.timeframe,
             plugin: plugin.clone(),
-            hooks: strategy.hooks(),
-            strategy: Some(strategy),
+            hooks: Hooks { bars: true, ticks: true, history_bars: 0 },
+            strategy: None,
             timer: None,
             faults: Vec::new(),
             host_faults: Vec::new(),
@@ -97,6 +104,13 @@ impl Runner {
             saved: Saved::default(),
             known: None,
         }
+    }
+
+    /// An instance of it runs from here on.
+    pub fn run(&mut self, strategy: Box<dyn Strategy>) {
+        self.hooks = strategy.hooks();
+        self.strategy = Some(strategy);
+        self.known = None;
     }
 
     /// Whether it is told of this: it has a hook for it, and was not shown it as history already.
@@ -147,6 +161,15 @@ impl Runner {
     pub fn resume(&mut self, mark: &RunnerMark) {
         (self.saved, self.timer, self.rests_until) = (mark.saved.clone(), mark.timer, mark.rests_until);
         (self.faults, self.host_faults) = (mark.faults.clone(), mark.host_faults.clone());
+    }
+
+    /// Takes a mark over without an instance: what it goes back to is its state at the mark. One that rested then goes back to
+    /// where it began to rest, as it would have.
+    pub fn resume_without_instance(&mut self, mark: &RunnerMark, now: Millis) {
+        self.resume(mark);
+        if mark.rests_until.is_none() {
+            self.saved = Saved { bytes: mark.now.clone(), until: self.timeframe.open_of(now) };
+        }
     }
 
     /// Counts a fault; answers whether it was one too many.

@@ -6,166 +6,24 @@ mod support;
 
 use marque_domain::{
     decision::{Denial, Intent, Outcome},
-    execution::ExecutionId,
-    fixed::{Lots, Money, Price},
-    id::{AccountId, InstrumentId, OrderId, PositionId},
+    fixed::Money,
+    id::{InstrumentId, OrderId, PositionId},
     kill::{Authority, Kill, KillMode, KillScope},
     ledger::movement::{Memo, Movement, MovementDenial, MovementKind},
-    order::{Order, OrderState, Origin, Side},
+    order::{OrderState, Side},
     time::Millis,
 };
 use marque_engine::{
     Command, Desk, Record, Refusal, Shard,
-    gate::Approved,
-    oracle::History,
-    port::{Venue, VenueReport},
+    port::VenueReport,
     routed::{ASKS_MAX, DisputeKind, ENDED_KEPT},
     state::State,
 };
-use std::sync::{Arc, Mutex, MutexGuard};
-use support::{Journal, NativeHost, NoHistory, close, instrument, open, quote, terms};
-
-const ACCOUNT: AccountId = AccountId(1);
-
-/// A venue that says what the test says, and remembers what it was told.
-#[derive(Default)]
-struct Script {
-    says: Vec<VenueReport>,
-    submitted: Vec<OrderId>,
-    asked: Vec<OrderId>,
-    told: Vec<OrderId>,
-    restated: Vec<OrderId>,
-}
-
-#[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
-
-impl Scripted {
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl Venue for Scripted {
-    fn is_remote(&self) -> bool {
-        true
-    }
-    fn listen(&mut self, _: Millis, reports: &mut Vec<VenueReport>) {
-        reports.append(&mut self.script().says);
-    }
-    fn submit(&mut self, order: &Approved, _: &mut Vec<VenueReport>) {
-        self.script().submitted.push(order.order().id);
-    }
-    fn query(&mut self, order: OrderId, _: &mut Vec<VenueReport>) {
-        self.script().asked.push(order);
-    }
-    fn quote(&mut self, _: &marque_domain::bar::Quote, _: &mut Vec<VenueReport>) {}
-    fn order(&mut self, order: &Order) {
-        self.script().told.push(order.id);
-    }
-    fn restate(&mut self, order: &Order, _: Option<&marque_domain::order::Position>) {
-        self.script().restated.push(order.id);
-    }
-}
-
-struct Bench {
-    venue: Scripted,
-    desk: Desk<Scripted>,
-    journal: Journal,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
-        let venue = Scripted::default();
-        let mut bench = Self { desk: Desk::new(shard, venue.clone()), venue, journal: Journal::default() };
-        bench.desk.quote(&quote(0, 0, 1), &mut bench.journal).unwrap();
-        bench.command(Command::OpenAccount(terms(vec![]))).unwrap();
-        bench
-    }
-
-    fn command(&mut self, command: Command) -> Result<(), Refusal> {
-        self.desk.command(command, &mut self.journal).unwrap()
-    }
-
-    fn want(&mut self, intent: Intent) -> Outcome {
-        self.command(Command::Want { account: ACCOUNT, intent }).unwrap();
-        let decided = self.journal.records.iter().rev().find_map(|r| match r {
-            Record::Decided(decision) => Some(decision.outcome.clone()),
-            _ => None,
-        });
-        decided.unwrap()
-    }
-
-    /// Buys so much; it is on its way to the venue.
-    fn buy(&mut self, lots: &str) -> OrderId {
-        let outcome = self.want(open(InstrumentId(1), Side::Buy, lots.parse().unwrap()));
-        let Outcome::Approved { order, .. } = outcome else { unreachable!("it was denied: {outcome:?}") };
-        order
-    }
-
-    fn say(&mut self, reports: impl IntoIterator<Item = VenueReport>) {
-        self.venue.script().says.extend(reports);
-        self.pass(0);
-    }
-
-    fn pass(&mut self, ms: i64) {
-        let now = self.desk.shard().market().now().plus(ms);
-        self.desk.listen(now, &mut self.journal).unwrap();
-    }
-
-    fn state(&self) -> &State {
-        self.desk.shard().state()
-    }
-
-    fn order(&self, id: OrderId) -> &Order {
-        self.state().remembered(id).unwrap()
-    }
-
-    fn held(&self, id: OrderId) -> Option<Lots> {
-        self.state().position(PositionId(id.0)).map(|p| p.lots)
-    }
-
-    fn disputes(&self) -> Vec<DisputeKind> {
-        History::of(&self.journal.records).disputes.iter().map(|dispute| dispute.kind).collect()
-    }
-
-    /// The laws of one's own books hold, and a restart finds the same state.
-    fn check(&self) {
-        let history = History::of(&self.journal.records);
-        assert_eq!(history.broken(), []);
-        assert_eq!(history.state(), self.state());
-        let bytes = postcard::to_stdvec(self.state()).unwrap();
-        assert_eq!(&postcard::from_bytes::<State>(&bytes).unwrap(), self.state());
-    }
-}
-
-fn lots(text: &str) -> Lots {
-    text.parse().unwrap()
-}
-
-fn price() -> Price {
-    quote(0, 1, 0).bid
-}
-
-fn filled(order: OrderId, execution: &str, lots: &str) -> VenueReport {
-    let execution = Some(ExecutionId::new(execution).unwrap());
-    VenueReport::Filled { order, execution, lots: lots.parse().unwrap(), price: price(), commission: Money::whole(1) }
-}
-
-fn exited(order: OrderId, execution: &str, part: &str) -> VenueReport {
-    VenueReport::Exited {
-        position: PositionId(order.0),
-        execution: Some((ExecutionId::new(execution).unwrap(), lots(part))),
-        origin: Origin::StopLoss,
-        price: price(),
-        commission: Money::ZERO,
-    }
-}
-
-fn ended(order: OrderId) -> VenueReport {
-    VenueReport::Ended { order, reason: "it was cancelled".into() }
-}
+use std::sync::Arc;
+use support::{
+    NativeHost, NoHistory, close, instrument, open,
+    scripted::{ACCOUNT, Bench, ended, exited, filled, lots},
+};
 
 #[test]
 fn an_execution_counts_once_however_often_and_wherever_it_is_told() {

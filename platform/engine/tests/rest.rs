@@ -8,8 +8,8 @@ use marque_domain::{
     account::{Deployment, DeploymentStatus},
     bar::{Quote, Timeframe},
     fixed::Price,
-    id::{AccountId, DeploymentId, InstrumentId},
-    order::Side,
+    id::{AccountId, DeploymentId, InstrumentId, PositionId},
+    order::{Origin, Side},
     plugin::PluginRef,
     tenant::Quotas,
     time::Millis,
@@ -28,7 +28,7 @@ use std::{
 };
 use support::{
     NativeHost, START, deployment, instrument,
-    mortal::{self, Mortal, feed, outcome, revive},
+    mortal::{self, Mortal, feed, outcome, revive, revive_with},
     quote,
     release::{CROWDED, EQUAL, FIRST, JOLTED, LATE, release},
     terms,
@@ -142,6 +142,107 @@ impl PluginHost for Registrar {
     fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
         NativeHost.rule(rule)
     }
+}
+
+/// Starts native strategies while there is room, and keeps what they were started from.
+#[derive(Clone, Default)]
+struct Crowd {
+    is_full: Arc<AtomicBool>,
+    begun: Arc<Mutex<BTreeMap<u8, Vec<u8>>>>,
+}
+
+impl Crowd {
+    /// The process is gone, and another one goes on with the journal.
+    fn restart(&self, journal: &mut Mortal) -> Desk<SimulatedVenue> {
+        revive_with(Arc::new(self.clone()), VenueModel::default(), journal)
+    }
+
+    fn begun(&self) -> Option<Vec<u8>> {
+        self.begun.lock().unwrap().get(&FIRST).cloned()
+    }
+}
+
+impl PluginHost for Crowd {
+    fn strategy(&self, start: &StrategyStart<'_>) -> Result<Box<dyn Strategy>, Fault> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(Fault::Host("There is no room.".into()));
+        }
+        Registrar(Arc::clone(&self.begun)).strategy(start)
+    }
+
+    fn rule(&self, rule: &PluginRef) -> Result<Box<dyn RiskRule>, Fault> {
+        NativeHost.rule(rule)
+    }
+}
+
+/// A node that starts again is often full at first: everybody's instances come at once.
+#[test]
+fn one_that_finds_no_room_at_a_restart_rests_and_goes_on_from_where_it_was() {
+    let quotes = quotes(4);
+    let live = || {
+        let mut journal = Mortal::default();
+        let mut desk = begin(release("dice-ticks", "3 9", FIRST), &mut journal);
+        feed(&mut desk, &mut journal, &quotes[..150]).unwrap();
+        journal
+    };
+    let with_room = Crowd::default();
+    with_room.restart(&mut live());
+    assert!(with_room.begun().is_some(), "it is started from its state");
+
+    let (mut journal, full) = (live(), Crowd::default());
+    full.is_full.store(true, Ordering::Relaxed);
+    let mut desk = full.restart(&mut journal);
+    let restarted_at = desk.shard().market().now().since(START);
+    let from = journal.quotes;
+    let failed = |journal: &Mortal| -> Vec<i64> {
+        failed_at(&journal.records).into_iter().map(|at| at - restarted_at).collect()
+    };
+    assert_eq!(failed(&journal), [0]);
+    // The process dies in the rest, which is not shortened by that, nor counted as another failure.
+    feed(&mut desk, &mut journal, &quotes[..from + 3]).unwrap();
+    let mut desk = full.restart(&mut journal);
+    feed(&mut desk, &mut journal, &quotes[..from + 20]).unwrap();
+    assert_eq!(failed(&journal), [0, 1_000, 3_000, 7_000], "it is tried less and less often");
+    assert_eq!(desk.shard().state().deployments[&DEPLOYED].status, DeploymentStatus::Running);
+    assert_eq!(full.begun(), None);
+
+    full.is_full.store(false, Ordering::Relaxed);
+    let before = journal.records.len();
+    feed(&mut desk, &mut journal, &quotes).unwrap();
+    assert_eq!(full.begun(), with_room.begun(), "its state at the restart");
+    let decided = journal.records[before..].iter().any(|r| matches!(r, Record::Decided(_)));
+    assert!(decided && failed(&journal).len() == 4, "it trades on");
+}
+
+/// An order of it fills while it has no instance: the next one is shown the position, and closes it one day.
+#[test]
+fn what_its_order_opened_while_it_had_no_instance_is_shown_to_the_next() {
+    let (model, quotes) = (VenueModel { latency_ms: 5_000, ..VenueModel::default() }, quotes(6));
+    let mut journal = Mortal::default();
+    let mut desk = mortal::desk(model);
+    desk.quote(&quote(0, 0, 1), &mut journal).unwrap();
+    desk.command(Command::OpenAccount(terms(vec![])), &mut journal).unwrap().unwrap();
+    let deployed = deployment(release("dice-ticks", "3 9", FIRST), Timeframe::M1);
+    desk.command(Command::Deploy(deployed, Quotas::default()), &mut journal).unwrap().unwrap();
+    let mut shown = 0;
+    while desk.shard().state().accounts[&AccountId(1)].orders.is_empty() {
+        shown += 1;
+        feed(&mut desk, &mut journal, &quotes[..shown]).unwrap();
+    }
+    let order = desk.shard().state().accounts[&AccountId(1)].orders[0].id;
+
+    let crowd = Crowd::default();
+    crowd.is_full.store(true, Ordering::Relaxed);
+    let mut desk = revive_with(Arc::new(crowd.clone()), model, &mut journal);
+    feed(&mut desk, &mut journal, &quotes[..shown + 14]).unwrap();
+    assert!(desk.shard().state().position(PositionId(order.0)).is_some(), "it filled");
+    crowd.is_full.store(false, Ordering::Relaxed);
+    feed(&mut desk, &mut journal, &quotes).unwrap();
+    let closed = journal.records.iter().find_map(|r| match r {
+        Record::PositionClosed(position) if position.id.0 == order.0 => position.closed,
+        _ => None,
+    });
+    assert_eq!(closed.map(|closed| closed.origin), Some(Origin::Strategy));
 }
 
 /// A release that takes over, or runs beside, while the live one rests begins with the bars of the rest: nobody shows them to

@@ -198,6 +198,34 @@ fn a_bad_tick_of_a_cross_rate_fails_nobody() {
     }
 }
 
+/// The market that jumped may not quote again before Monday: what the others do to the account meanwhile counts.
+#[test]
+fn a_breach_that_other_prices_make_does_not_wait_for_the_one_that_jumped() {
+    let rules = vec![support::plugin("floor", "9000")];
+    let mut bench = Bench::of(AccountTerms { currency: Currency::EUR, ..terms(rules) }, &instruments(0, 0));
+    for _ in 0..70 {
+        bench.quote(EURUSD, "1.38000", "1.38002");
+        bench.quote(USDJPY, "102.000", "102.020");
+    }
+    assert!(matches!(bench.trade(USDJPY, Side::Buy, "10"), Outcome::Approved { .. }));
+    bench.quote(USDJPY, "101.200", "101.220");
+    bench.quote(USDJPY, "101.200", "101.220");
+    bench.quote(EURUSD, "0.69000", "0.69002");
+    // At 1.38 these are 6,945 euros, 8,032, 9,133 and 10,228.
+    for (bid, ask, fails) in [
+        ("101.050", "101.070", false),
+        ("100.900", "100.920", false),
+        ("100.750", "100.770", false),
+        ("100.600", "100.620", true),
+    ] {
+        bench.quote(USDJPY, bid, ask);
+        let status = bench.account().status.clone();
+        assert_eq!(matches!(&status, AccountStatus::Failed(_)), fails, "at {bid}: {status:?}");
+        assert_eq!(matches!(&status, AccountStatus::Held(_)), !fails, "at {bid}: {status:?}");
+    }
+    assert!(bench.account().positions.is_empty());
+}
+
 #[test]
 fn margin_binds_in_the_accounts_currency() {
     let mut bench = Bench::new(Currency::USD, &instruments(0, 0));

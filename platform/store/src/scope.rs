@@ -136,7 +136,7 @@ impl Pools {
 
     /// What makes rows of a tenant ready.
     pub(crate) fn preparation(&self, tenant: TenantId) -> Preparation {
-        Preparation { tenant, backend: self.writer.get_database_backend() }
+        Preparation { tenant, backend: self.writer.get_database_backend(), beside_another: true }
     }
 
     /// A transaction on the system tables.
@@ -180,9 +180,16 @@ where
 pub(crate) struct Preparation {
     tenant: TenantId,
     backend: DbBackend,
+    /// Whether all statements are made now, since something else is being written.
+    beside_another: bool,
 }
 
 impl Preparation {
+    /// Of what is written at once: each statement is made while the database works on the one before.
+    pub(crate) const fn at_once(self) -> Self {
+        Self { beside_another: false, ..self }
+    }
+
     /// The tenant's id as its rows carry it.
     pub(crate) const fn tenant_id(&self) -> i64 {
         self.tenant.0
@@ -202,17 +209,27 @@ impl Preparation {
     {
         let (tenant, rows) = (self.tenant, rows_of::<E>(self.tenant, rows)?);
         if rows.is_empty() {
-            return Ok(PreparedRows { tenant, statements: Vec::new() });
+            return Ok(PreparedRows { tenant, statements: Box::new(core::iter::empty()) });
         }
-        Ok(PreparedRows { tenant, statements: statements::<E>(self.backend, rows, conflict).collect() })
+        let statements = statements::<E>(self.backend, rows, conflict);
+        if self.beside_another {
+            let made: Vec<Statement> = statements.collect();
+            return Ok(PreparedRows { tenant, statements: Box::new(made.into_iter()) });
+        }
+        Ok(PreparedRows { tenant, statements: Box::new(statements) })
     }
 }
 
 /// Rows that are ready to be written: statements with their tenant in them.
-#[derive(Debug)]
 pub(crate) struct PreparedRows {
     tenant: TenantId,
-    statements: Vec<Statement>,
+    statements: Box<dyn Iterator<Item = Statement> + Send>,
+}
+
+impl core::fmt::Debug for PreparedRows {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PreparedRows").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
 }
 
 /// A transaction that sees and writes one tenant's rows.
@@ -283,7 +300,7 @@ impl TenantTx {
         if rows.tenant != self.tenant {
             return Err(StoreError::BrokenReference("rows that were made ready for another tenant".to_owned()));
         }
-        run(&self.tx.on(), rows.statements.into_iter()).await
+        run(&self.tx.on(), rows.statements).await
     }
 
     /// The first row.

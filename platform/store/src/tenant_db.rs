@@ -113,7 +113,7 @@ impl TenantDb {
     /// # Errors
     /// Those of [`Self::prepare`] and [`Self::commit_prepared`].
     pub async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
-        self.commit_prepared(self.prepare(batch.clone())?).await
+        self.commit_prepared(self.prepare_at_once(batch.clone())?).await
     }
 
     /// Makes a step ready to be written: its rows become statements. The database is not asked, so this can be done while
@@ -123,6 +123,15 @@ impl TenantDb {
     /// When something in it has no stored form.
     pub fn prepare(&self, batch: CommitBatch) -> Result<PreparedCommit, StoreError> {
         commit::prepare(&self.pools.preparation(self.tenant), batch)
+    }
+
+    /// As [`Self::prepare`], for a step that is written at once, since none before it is being written: its rows become
+    /// statements while the database works on those before them.
+    ///
+    /// # Errors
+    /// When something in it has no stored form.
+    pub fn prepare_at_once(&self, batch: CommitBatch) -> Result<PreparedCommit, StoreError> {
+        commit::prepare(&self.pools.preparation(self.tenant).at_once(), batch)
     }
 
     /// As [`Self::commit`], of a step that this tenant's [`Self::prepare`] made ready.

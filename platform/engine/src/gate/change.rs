@@ -52,6 +52,7 @@ impl Hearing<'_> {
         let order = self.working(id)?.clone();
         unkilled(self.state, self.account, order.instrument, self.request.deployment)?;
         active(self.account)?;
+        self.heard()?;
         if order.triggered || order.filled > Lots::ZERO {
             return Err(Denial::OrderNotWorking);
         }

@@ -31,6 +31,8 @@ use std::{
 
 /// How long after a failed assessment the rule is asked again.
 const RETRY_MS: i64 = 60_000;
+/// Why an account is held while a rule gives no answer.
+pub(crate) const RULE_SILENT: &str = "a rule of this account could not be asked; it is tried again every minute";
 
 /// When a rule wants to be asked again, and the best equity of its day as far as it was settled.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,7 @@ pub(crate) struct Levels {
     pub above: Money,
     pub at: Millis,
     pub peak: Money,
-    /// It gave no answer the last time.
+    /// It gave no answer the last time, or was not asked yet.
     pub silent: bool,
 }
 
@@ -94,11 +96,12 @@ impl RuleBench {
         self.host_faults
     }
 
-    /// Takes up an account: its rules sleep until [`RuleBench::assess`].
+    /// Takes up an account: its rules sleep until [`RuleBench::assess`]. What a rule said before a restart is in no mark but as
+    /// far as it is a fact, so each counts as silent until it is asked: then nothing new passes the gate.
     pub fn enrol(&mut self, account: &AccountState, market: &Market) {
         let equity = book::equity(account, market);
         let peak = |r: &RuleState| r.day.map_or(equity, |d| d.peak_equity.max(d.equity));
-        let levels = account.rules.iter().map(|r| Levels::asleep(peak(r))).collect();
+        let levels = account.rules.iter().map(|r| Levels { silent: true, ..Levels::asleep(peak(r)) }).collect();
         self.watched.insert(account.terms.id, Watched { levels, ..Watched::default() });
         self.changed(account.terms.id);
     }
@@ -286,7 +289,7 @@ impl RuleBench {
         })
     }
 
-    /// Whether a rule of an account gave no answer when it was asked last.
+    /// Whether a rule of an account gave no answer when it was asked last, or was not asked yet.
     pub fn is_any_silent(&self, account: AccountId) -> bool {
         self.watched.get(&account).is_some_and(|watched| watched.levels.iter().any(|level| level.silent))
     }

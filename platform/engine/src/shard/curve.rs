@@ -41,6 +41,11 @@ impl Curve {
         }
     }
 
+    /// The accounts that an instrument moves, in the order of their ids.
+    pub fn followed(&self, instrument: InstrumentId) -> impl Iterator<Item = AccountId> + '_ {
+        self.rounds.get(&instrument).into_iter().flat_map(|round| round.followed.keys().copied())
+    }
+
     /// Every account is due once more.
     pub fn begin_round(&mut self, instrument: InstrumentId) {
         if let Some(round) = self.rounds.get_mut(&instrument) {

@@ -11,6 +11,7 @@ use crate::{
     convert::Route,
     event::{Effects, Record},
     market::Market,
+    monitor::RULE_SILENT,
     port::{Assessment, Standing},
     state::AccountState,
 };
@@ -60,17 +61,25 @@ fn held_for_a_price(status: &AccountStatus) -> bool {
 
 impl Shard {
     /// Whether what a rule wants done rests on a price that is not confirmed yet. If so the account is held, and nothing else
-    /// follows from the answer.
+    /// follows from the answer. What was in doubt is looked at anew each time: other prices may make it a breach without the jump,
+    /// and the market that jumped may be closed until Monday.
     pub(super) fn doubts(&mut self, account: AccountId, rule: u16, assessment: &Assessment, fx: &mut Effects) -> bool {
-        if self.doubts.iter().any(|d| d.account == account && d.rule == rule) {
-            return true;
-        }
         let (Some(state), Some(floor)) = (self.state.accounts.get(&account), assessment.floor) else { return false };
         // What would be a breach without the jump is one.
-        let explains = |(before, _): &(Quote, Quote)| book::equity_before(state, before, &self.market) > floor;
-        let Some((before, jumped)) =
-            movers(state, &self.market).into_iter().filter_map(|id| self.market.jump(id)).find(explains)
-        else {
+        let explains = |before: &Quote| book::equity_before(state, before, &self.market) > floor;
+        let known = self.doubts.iter().position(|d| d.account == account && d.rule == rule);
+        if known.and_then(|at| self.doubts.get(at)).is_some_and(|doubt| explains(&doubt.before)) {
+            return true;
+        }
+        let moved = movers(state, &self.market);
+        let jump = moved.into_iter().filter_map(|id| self.market.jump(id)).find(|(before, _)| explains(before));
+        if let Some(at) = known {
+            self.doubts.remove(at);
+        }
+        let Some((before, jumped)) = jump else {
+            if known.is_some() && assessment.standing == Standing::Flatten {
+                self.goes_on(account, fx);
+            }
             return false;
         };
         let equity = book::equity(state, &self.market);
@@ -134,12 +143,13 @@ impl Shard {
         self.ask_all(account, fx);
     }
 
-    /// No price of the account is in doubt any more.
+    /// No price of the account is in doubt any more: it goes on, unless a rule has fallen silent meanwhile.
     fn goes_on(&mut self, account: AccountId, fx: &mut Effects) {
         let held = self.state.accounts.get(&account).is_some_and(|a| held_for_a_price(&a.status));
         if held && self.doubts.iter().all(|d| d.account != account) {
-            let at = self.market.now();
-            self.emit(Record::AccountChanged { account, status: AccountStatus::Active, at }, fx);
+            let (at, silent) = (self.market.now(), self.rules.is_any_silent(account));
+            let status = if silent { AccountStatus::Held(RULE_SILENT.to_owned()) } else { AccountStatus::Active };
+            self.emit(Record::AccountChanged { account, status, at }, fx);
         }
     }
 

@@ -2,23 +2,26 @@
 //!
 //! A switch is a record like any other, so it is committed before anything follows from it and a restart finds it on.
 //! From that commit on the gate makes no order of its scope that could open anything; what was approved before and has
-//! not reached the venue is withdrawn instead of sent, and what was on its way is withdrawn when the venue says that it is there.
+//! not reached the venue is withdrawn instead of sent, and what was on its way is withdrawn when the venue says that it is there
+//! ([`super::arrivals`]).
 
 use super::Shard;
 use crate::{
     event::{Effects, Record, Refusal},
     gate::Request,
+    state::AccountState,
 };
 use marque_domain::{
     account::{Deployment, DeploymentStatus},
     decision::Intent,
     id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
     kill::{Authority, KILLS_MAX, Kill, KillMode, KillScope},
-    order::{Order, OrderState, OrderStep, Origin, Purpose},
+    order::{Order, OrderState, OrderStep, Origin, Position, Purpose},
 };
+use std::collections::BTreeSet;
 
 /// Why an order ended because of a switch.
-const WITHDRAWN: &str = "the kill switch was pressed";
+pub(super) const WITHDRAWN: &str = "the kill switch was pressed";
 
 impl Shard {
     /// Presses a switch. One that is on in the same name stays as it was pressed; it only becomes stronger. Either way
@@ -99,14 +102,6 @@ impl Shard {
         self.ended(order, OrderStep::Cancel, WITHDRAWN.to_owned(), fx);
     }
 
-    /// Withdraws what the venue says that it has, or that it has begun to trade, when a switch was pressed meanwhile: while nobody
-    /// knew whether it had arrived, there was nothing to withdraw.
-    pub(super) fn withdraw_arrived(&mut self, order: OrderId, fx: &mut Effects) {
-        if self.state.order(order).is_some_and(|o| o.is_working() && self.is_killed(o)) {
-            self.withdraw(order, fx);
-        }
-    }
-
     fn stop_killed(&mut self, scope: KillScope, fx: &mut Effects) {
         let covered = |d: &Deployment| scope.covers(d.account, d.instrument, Some(d.id));
         let running = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running);
@@ -135,18 +130,66 @@ impl Shard {
         which: impl Fn(AccountId, InstrumentId, Option<DeploymentId>) -> bool,
         fx: &mut Effects,
     ) {
-        if self.state.kills.values().all(|kill| kill.mode != KillMode::Close) {
+        if self.is_closing_nothing() {
             return;
         }
-        let mut open: Vec<(AccountId, PositionId)> = Vec::new();
-        for account in self.state.accounts.values() {
-            let doomed = account.positions.iter().filter(|p| {
-                which(p.account, p.instrument, p.deployment)
-                    && !account.is_closing(p.id)
-                    && self.state.must_close(p.account, p.instrument, p.deployment)
-            });
-            open.extend(doomed.map(|p| (p.account, p.id)));
+        let picked = |p: &Position| which(p.account, p.instrument, p.deployment);
+        let open = self.state.accounts.values().flat_map(|account| self.doomed(account, &picked)).collect();
+        self.close_doomed(open, fx);
+    }
+
+    /// Likewise of one account, of which the book changed: nobody else is looked at, since a switch over everybody may
+    /// close on thousands of them.
+    pub(super) fn close_killed_of(&mut self, account: AccountId, fx: &mut Effects) {
+        if self.is_closing_nothing() {
+            return;
         }
+        let open = self.state.accounts.get(&account).into_iter().flat_map(|account| self.doomed(account, |_| true));
+        let open = open.collect();
+        self.close_doomed(open, fx);
+    }
+
+    /// Likewise in an instrument of which a quote has come: what could not be closed before. Looked up where a switch names who
+    /// it is about, so that one which stays on costs the quotes of all others nothing.
+    pub(super) fn close_killed_in(&mut self, instrument: InstrumentId, fx: &mut Effects) {
+        if self.is_closing_nothing() {
+            return;
+        }
+        let held = |p: &Position| p.instrument == instrument;
+        let under = self.under_closing_switches(instrument);
+        let accounts = under.iter().filter_map(|id| self.state.accounts.get(id));
+        let open = accounts.flat_map(|account| self.doomed(account, &held)).collect();
+        self.close_doomed(open, fx);
+    }
+
+    fn is_closing_nothing(&self) -> bool {
+        self.state.kills.values().all(|kill| kill.mode != KillMode::Close)
+    }
+
+    /// The accounts on which a closing switch may be over a position in an instrument, in the order of their ids.
+    fn under_closing_switches(&self, instrument: InstrumentId) -> Vec<AccountId> {
+        let mut named = BTreeSet::new();
+        for kill in self.state.kills.values().filter(|kill| kill.mode == KillMode::Close) {
+            match kill.scope {
+                KillScope::Platform | KillScope::Tenant => return self.curve.followed(instrument).collect(),
+                KillScope::Instrument(id) if id == instrument => return self.curve.followed(instrument).collect(),
+                KillScope::Instrument(_) => {}
+                KillScope::Account(id) => drop(named.insert(id)),
+                KillScope::Deployment(id) => named.extend(self.state.deployments.get(&id).map(|d| d.account)),
+            }
+        }
+        named.into_iter().collect()
+    }
+
+    /// The positions of an account that a switch closes and that nothing closes yet, of those that `picked` has.
+    fn doomed(&self, account: &AccountState, picked: impl Fn(&Position) -> bool) -> Vec<(AccountId, PositionId)> {
+        let doomed = account.positions.iter().filter(|p| {
+            picked(p) && !account.is_closing(p.id) && self.state.must_close(p.account, p.instrument, p.deployment)
+        });
+        doomed.map(|p| (p.account, p.id)).collect()
+    }
+
+    fn close_doomed(&mut self, open: Vec<(AccountId, PositionId)>, fx: &mut Effects) {
         for (account, position) in open {
             let intent = Intent::Close { position };
             self.decide(account, &Request { deployment: None, origin: Origin::KillSwitch, intent }, fx);

@@ -5,6 +5,7 @@
 //! change of state is a [`Record`]; what a strategy or rule instance holds beyond that is in the
 //! [`Mark`].
 
+mod arrivals;
 mod commands;
 mod curve;
 mod doubt;
@@ -28,7 +29,7 @@ use crate::{
     event::{ClosedBar, Command, Effects, Event, Record, Refusal},
     market::Market,
     monitor::RuleBench,
-    port::{HistorySource, Hooks, PluginHost, VenueReport},
+    port::{Fault, HistorySource, Hooks, PluginHost, VenueReport},
     runner::Runners,
     state::State,
 };
@@ -65,10 +66,14 @@ pub struct Shard {
     missed: bool,
     /// How often the host stopped a strategy.
     host_faults: u64,
+    /// Strategies that had no instance at a restart, and why.
+    unstarted: Vec<(DeploymentId, Fault)>,
     /// Whether its venue keeps books of its own.
     remote: bool,
     /// Breaches that wait for the next price.
     doubts: Vec<doubt::Doubt>,
+    /// Accounts of which a close that is required came to nothing.
+    unclosed: BTreeMap<AccountId, arrivals::Unclosed>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
@@ -99,8 +104,10 @@ impl Shard {
             keeps: true,
             missed: false,
             host_faults: 0,
+            unstarted: Vec::new(),
             remote: false,
             doubts: Vec::new(),
+            unclosed: BTreeMap::new(),
             host,
             history,
             next_roll: Millis(i64::MIN),
@@ -324,7 +331,8 @@ impl Shard {
         self.confirm(quote, fx);
         self.wake_by_time(fx);
         self.wake_by_equity(quote, fx);
-        self.close_killed(|_, instrument, _| instrument == quote.instrument, fx);
+        self.close_again(fx);
+        self.close_killed_in(quote.instrument, fx);
         self.run_timers(fx);
         self.run_strategies(quote, closed, fx);
         if closed.iter().any(|c| c.timeframe == Timeframe::M1) {

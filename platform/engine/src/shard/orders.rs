@@ -136,6 +136,7 @@ impl Shard {
         }
         self.question_all(fx);
         self.quarantine_missing(fx);
+        self.rest_unstarted(fx);
         self.end_missing_shadows(fx);
         let accounts: Vec<(AccountId, bool)> =
             self.state.accounts.iter().map(|(id, a)| (*id, matches!(a.status, AccountStatus::Failed(_)))).collect();
@@ -172,7 +173,7 @@ impl Shard {
         if let Some(deployment) = order.deployment.filter(|_| order.kind.is_pending()) {
             self.tell(deployment, &OrderUpdate::working(&order), fx);
         }
-        self.withdraw_arrived(id, fx);
+        self.arrived(id, fx);
     }
 
     /// An order is ended here before all of it traded. A venue with its own books may not have heard, or have been faster.
@@ -184,6 +185,7 @@ impl Shard {
     /// An order ends before all of it traded.
     pub(super) fn end(&mut self, id: OrderId, step: OrderStep, reason: String, fx: &mut Effects) {
         let Some(order) = self.advance(id, step, |o| o.reason = Some(reason), fx) else { return };
+        self.came_to_nothing(&order);
         let Some(deployment) = order.deployment else { return };
         if order.kind.is_pending() {
             self.tell(deployment, &OrderUpdate::Ended { order: id }, fx);
@@ -199,8 +201,8 @@ impl Shard {
             let reason = "it did not reach the venue in time".to_owned();
             return self.ended(id, OrderStep::Cancel, reason, fx);
         }
-        if self.is_killed(order) {
-            return self.withdraw(id, fx);
+        if let Some(reason) = self.forgone(order) {
+            return self.ended(id, OrderStep::Cancel, reason.to_owned(), fx);
         }
         self.advance(id, OrderStep::Renew, |_| {}, fx);
         fx.orders.extend(self.state.order(id).and_then(gate::renew));
@@ -238,6 +240,6 @@ impl Shard {
         if self.state.accounts.get(&account).is_some_and(|a| matches!(a.status, AccountStatus::Failed(_))) {
             self.flatten(account, &[], fx);
         }
-        self.close_killed(|of, _, _| of == account, fx);
+        self.close_killed_of(account, fx);
     }
 }

@@ -187,7 +187,7 @@ impl Shard {
         let fits = self.state.order(id).map_or(Lots::ZERO, |order| self.fitting(order, lots));
         if fits > Lots::ZERO {
             self.traded(id, fits, price, commission, fx);
-            self.withdraw_arrived(id, fx);
+            self.arrived(id, fx);
         }
         let beyond = lots.saturating_sub(fits);
         if beyond > Lots::ZERO {

@@ -75,7 +75,8 @@ impl Shard {
     /// A new instance from the saved state, with the bars that it missed.
     pub(super) fn revive(&mut self, runner: &mut Runner) -> Result<(), Fault> {
         let saved = (!runner.saved.bytes.is_empty()).then(|| runner.saved.bytes.clone());
-        runner.strategy = Some(self.instance(runner.deployment, &runner.plugin, saved.as_deref())?);
+        let strategy = self.instance(runner.deployment, &runner.plugin, saved.as_deref())?;
+        runner.run(strategy);
         if saved.is_none() {
             return self.warm_up(runner);
         }
@@ -150,22 +151,49 @@ impl Shard {
         self.host.strategy(&StrategyStart { deployment, instrument, restore, seed: deployment.id.0.unsigned_abs() })
     }
 
-    /// Starts the running deployments again after a restart, each from its mark. One that cannot start is
-    /// left without a runner; [`Shard::recovered`] quarantines it.
+    /// Starts the running deployments again after a restart, each from its mark. One for which the host has no room or no time just
+    /// now has no instance yet; [`Shard::rest_unstarted`] lets it rest. Any other that cannot start is left without a runner;
+    /// [`Shard::quarantine_missing`] sees to that.
     pub(super) fn restore_runners(&mut self, marks: &[RunnerMark]) {
         let running: Vec<_> =
             self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running).cloned().collect();
         for deployment in running {
             let mark = marks.binary_search_by_key(&deployment.id, |m| m.deployment).ok().and_then(|at| marks.get(at));
-            let started = self.instance(deployment.id, &deployment.plugin, mark.map(|m| m.now.as_slice()));
-            let started = started.map(|strategy| Runner::new(&deployment, &deployment.plugin, strategy));
-            let Ok(mut runner) = started else { continue };
-            match mark {
-                Some(mark) => runner.resume(mark),
-                None if self.warm_up(&mut runner).is_err() => continue,
-                None => {}
+            match self.started_again(&deployment, mark) {
+                Ok(runner) => self.take_up(runner),
+                // Without its instrument it can never run.
+                Err(fault @ Fault::Host(_)) if self.market.instrument(deployment.instrument).is_some() => {
+                    let mut runner = Runner::without_instance(&deployment, &deployment.plugin);
+                    if let Some(mark) = mark {
+                        runner.resume_without_instance(mark, self.market.now());
+                    }
+                    self.take_up(runner);
+                    self.unstarted.push((deployment.id, fault));
+                }
+                Err(_) => {}
             }
-            self.take_up(runner);
+        }
+    }
+
+    fn started_again(&mut self, deployment: &Deployment, mark: Option<&RunnerMark>) -> Result<Runner, Fault> {
+        // One that begins anew when its rest is over has no state to begin with now.
+        let known = mark.filter(|mark| mark.rests_until.is_none() || !mark.saved.bytes.is_empty());
+        let strategy = self.instance(deployment.id, &deployment.plugin, known.map(|mark| mark.now.as_slice()))?;
+        let mut runner = Runner::new(deployment, &deployment.plugin, strategy);
+        match mark {
+            Some(mark) => runner.resume(mark),
+            None => self.warm_up(&mut runner)?,
+        }
+        Ok(runner)
+    }
+
+    /// Those for which the host had no room or no time at a restart: it is a fault of the host as at any other time, tried again
+    /// once and then after a rest. One that rested already goes on resting.
+    pub(super) fn rest_unstarted(&mut self, fx: &mut Effects) {
+        for (deployment, fault) in core::mem::take(&mut self.unstarted) {
+            if self.runners.get(deployment).is_some_and(|runner| runner.rests_until.is_none()) {
+                self.faulted(deployment, &fault, fx);
+            }
         }
     }
 

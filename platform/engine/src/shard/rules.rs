@@ -1,10 +1,18 @@
 //! When rules are asked about accounts, and what follows from their answers.
+//!
+//! A rule that gives no answer is silent, and holds its account. That the account is held is a fact and survives a restart; which
+//! rule is silent is in no mark, and need not be: after a restart all of them count as silent, [`Event::Recovered`] asks each once
+//! before anything else can happen on the account, and the gate lets nothing new through until it was asked and has answered.
+//! An account that was held goes on only when every rule did; one that was not is held where one does not.
+//!
+//! [`Event::Recovered`]: crate::event::Event::Recovered
 
 use super::Shard;
 use crate::{
     book,
     event::{Effects, Record},
     facts::Facts,
+    monitor::RULE_SILENT,
     port::{AccountView, Assessment, DayAnchor, Fault, Objective, Standing},
     state::AccountState,
 };
@@ -15,9 +23,6 @@ use marque_domain::{
     id::{AccountId, DeploymentId},
     time::Millis,
 };
-
-/// Why an account is held while a rule gives no answer.
-const RULE_SILENT: &str = "a rule of this account could not be asked; it is tried again every minute";
 
 /// How far an account is from a breach, by one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,13 +161,16 @@ impl Shard {
     }
 
     /// Asks rules about an account and acts on their answers. A breach comes first: what else the same moment would
-    /// have brought, such as a target that is reached, the account did not live to see.
+    /// have brought, such as a target that is reached, the account did not live to see. Then silence, so that the account is
+    /// held before a strategy hears of what other rules want closed.
     fn ask(&mut self, account: AccountId, rules: &[u16], fx: &mut Effects) {
         let mut answers: Vec<(u16, Result<Assessment, Fault>)> =
             rules.iter().filter_map(|rule| Some((*rule, self.assess(account, *rule)?))).collect();
-        let is_breach =
-            |answer: &Result<Assessment, Fault>| answer.as_ref().is_ok_and(|a| a.standing == Standing::Fail);
-        answers.sort_by_key(|(_, answer)| !is_breach(answer));
+        answers.sort_by_key(|(_, answer)| match answer {
+            Ok(assessment) if assessment.standing == Standing::Fail => 0,
+            Err(_) => 1,
+            Ok(_) => 2,
+        });
         for (rule, answer) in answers {
             match answer {
                 Ok(assessment) => self.heed(account, rule, assessment, fx),

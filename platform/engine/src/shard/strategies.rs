@@ -5,6 +5,7 @@ use crate::{
     event::{ClosedBar, Effects},
     gate::Request,
     port::{Action, BarRun, Fault, OrderUpdate, Room, Strategy, TickRun},
+    runner::{REST_MS_MIN, Saved},
     state::AccountState,
     told::Told,
 };
@@ -210,7 +211,7 @@ impl Shard {
     ) -> bool {
         let Some(runner) = self.runners.get(deployment).filter(|runner| runner.listens(told)) else { return false };
         if runner.rests_until.is_some_and(|until| !self.awake(deployment, until, told, fx)) {
-            return false;
+            return self.told_again(deployment, actions, fx, told);
         }
         let Some(answer) = self.ask_live(deployment, actions, fx, told) else { return false };
         let Err(fault) = answer else { return true };
@@ -229,7 +230,8 @@ impl Shard {
         told: Told<'_>,
     ) -> bool {
         let Some(runner) = self.runners.get(deployment).filter(|runner| runner.listens(told)) else { return false };
-        if told.can_wait() || runner.saved.bytes.is_empty() {
+        let begun_anew = runner.strategy.is_some() && runner.saved.bytes.is_empty();
+        if told.can_wait() || begun_anew {
             return false;
         }
         match self.ask_live(deployment, actions, fx, told) {
@@ -243,7 +245,25 @@ impl Shard {
                 self.faulted(deployment, &fault, fx);
                 false
             }
-            None => false,
+            None => {
+                self.missed_by(deployment, told);
+                false
+            }
+        }
+    }
+
+    /// What cannot wait came while the host had no room for an instance, and nobody tells it later. So the next instance begins
+    /// anew and is shown the account as it is: from its state it would not know of a position, and never close it. A timer
+    /// rings again.
+    fn missed_by(&mut self, deployment: DeploymentId, told: Told<'_>) {
+        let Some(runner) = self.runners.get_mut(deployment) else { return };
+        match told {
+            Told::Update(..) => runner.saved = Saved::default(),
+            Told::Timer(at) => {
+                let again = runner.rests_until.unwrap_or_else(|| at.plus(REST_MS_MIN));
+                self.runners.set_timer(deployment, Some(again));
+            }
+            Told::Tick(_) | Told::Bar(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ pub mod clerk;
 pub mod mortal;
 pub mod release;
 pub mod remote;
+pub mod scripted;
 
 use clerk::Clerk;
 use marque_domain::{
@@ -138,6 +139,7 @@ impl PluginHost for NativeHost {
                 Ok(Box::new(Floor { share_bp: rule.settings.parse().unwrap(), reset: Some(reset) }))
             }
             "mute" => Ok(Box::new(Mute)),
+            "curfew" => Ok(Box::new(Curfew { begins: Millis(START.0 + rule.settings.parse::<i64>().unwrap()) })),
             name => Err(Fault::Plugin(format!("no rule named {name}"))),
         }
     }
@@ -348,6 +350,35 @@ impl RiskRule for Floor {
             wake_below: Some(floor),
             wake_above: peak.checked_add(Money::from_units(1)),
             wake_at: None,
+            objectives: Vec::new(),
+            only: Vec::new(),
+        })
+    }
+}
+
+/// Wants everything closed from a time on, and has nothing against orders.
+struct Curfew {
+    begins: Millis,
+}
+
+impl RiskRule for Curfew {
+    fn day_reset(&self) -> Option<&DayReset> {
+        None
+    }
+
+    fn check(&mut self, _: &OrderView, _: &AccountView<'_>) -> Result<Verdict, Fault> {
+        Ok(Verdict::Allow)
+    }
+
+    fn assess(&mut self, account: &AccountView<'_>) -> Result<Assessment, Fault> {
+        let standing = if account.now >= self.begins { Standing::Flatten } else { Standing::Ok };
+        Ok(Assessment {
+            standing,
+            reason: "it is late".into(),
+            floor: None,
+            wake_below: None,
+            wake_above: None,
+            wake_at: Some(self.begins),
             objectives: Vec::new(),
             only: Vec::new(),
         })

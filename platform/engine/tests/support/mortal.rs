@@ -5,6 +5,7 @@ use marque_domain::{bar::Quote, id::DeploymentId, succession::Difference};
 use marque_engine::{
     Desk, Effects, Record, Shard,
     desk::Commit,
+    port::PluginHost,
     shard::Mark,
     state::State,
     venue::{SimulatedVenue, VenueModel},
@@ -67,10 +68,21 @@ pub fn feed(desk: &mut Desk<SimulatedVenue>, journal: &mut Mortal, quotes: &[Quo
 
 /// What is left of a desk after the process was killed: the journal and the mark.
 pub fn revive(model: VenueModel, journal: &mut Mortal) -> Desk<SimulatedVenue> {
+    revive_with(Arc::new(NativeHost), model, journal)
+}
+
+/// A shard as it is left, before it has recovered.
+pub fn restored(host: Arc<dyn PluginHost>, journal: &Mortal) -> Shard {
     let mut state = State::default();
     journal.records.iter().for_each(|r| state.apply(r));
-    let mut shard = Shard::new(&[instrument()], Arc::new(NativeHost), Box::new(NoHistory));
+    let mut shard = Shard::new(&[instrument()], host, Box::new(NoHistory));
     shard.restore(state, journal.mark.clone().unwrap_or_default());
+    shard
+}
+
+/// The same at a node with such a host.
+pub fn revive_with(host: Arc<dyn PluginHost>, model: VenueModel, journal: &mut Mortal) -> Desk<SimulatedVenue> {
+    let shard = restored(host, journal);
     let mut venue = SimulatedVenue::with_model(model, &[instrument()]);
     venue.restore(&shard);
     let mut desk = Desk::new(shard, venue);

@@ -115,17 +115,21 @@ struct Entered {
 }
 
 /// Makes an entry ready while the one before it is being written, and writes it once that is durable. When that fails, the
-/// database never hears of this one.
+/// database never hears of this one. Where none is, nothing is gained by making it ready first.
 async fn write(
     db: TenantDb,
     batch: CommitBatch,
     before: Option<oneshot::Receiver<()>>,
     durable: oneshot::Sender<()>,
 ) -> Result<(), CommitError> {
-    let prepared = db.prepare(batch)?;
-    if let Some(before) = before {
-        before.await.map_err(|_| CommitError::Lost)?;
-    }
+    let prepared = match before {
+        None => db.prepare_at_once(batch)?,
+        Some(before) => {
+            let prepared = db.prepare(batch)?;
+            before.await.map_err(|_| CommitError::Lost)?;
+            prepared
+        }
+    };
     db.commit_prepared(prepared).await?;
     // No entry may follow.
     let _ = durable.send(());
@@ -198,7 +202,7 @@ impl Journal {
     fn commit_now(&mut self, shard: &mut Shard, records: &[Record], flushed: bool) -> Result<(), CommitError> {
         debug_assert!(self.under_way.is_empty(), "entries become durable in their order");
         let (batch, entry) = self.next_entry(shard, records, flushed)?;
-        let prepared = self.db.prepare(batch)?;
+        let prepared = self.db.prepare_at_once(batch)?;
         self.runtime.block_on(self.db.commit_prepared(prepared))?;
         self.entered(entry);
         Ok(())
