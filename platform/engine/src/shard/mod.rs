@@ -72,8 +72,8 @@ pub struct Shard {
     remote: bool,
     /// Breaches that wait for the next price.
     doubts: Vec<doubt::Doubt>,
-    /// Accounts of which a close that is required came to nothing.
-    unclosed: BTreeMap<AccountId, arrivals::Unclosed>,
+    /// Positions of which a close that is required came to nothing.
+    unclosed: BTreeMap<PositionId, arrivals::Unclosed>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
