@@ -10,9 +10,9 @@ use marque_domain::{
     order::Order,
     time::Millis,
 };
-use marque_engine::{Command, port::VenueReport};
+use marque_engine::{Command, Record, port::VenueReport, routed::ASKS_MAX};
 use support::{
-    plugin,
+    START, plugin,
     scripted::{ACCOUNT, Bench, filled},
 };
 
@@ -133,5 +133,34 @@ fn each_position_waits_by_itself() {
     bench.show(3_000, -120);
     let third = closing(&bench, held).unwrap();
     assert_eq!(bench.order(third).lots, support::scripted::lots("6"));
+    bench.check();
+}
+
+/// While it is in question nothing else may close the position, so nobody gives up; who must look is told once.
+#[test]
+fn a_close_of_unknown_fate_is_asked_about_until_somebody_answers() {
+    let [case, ..] = CASES;
+    let (mut bench, held) = case.begin(|order| VenueReport::Lost { order });
+    let first = closing(&bench, held).unwrap();
+    let asked = |bench: &Bench| bench.venue.script().asked.iter().filter(|id| **id == first).count();
+    (0..4_000).for_each(|_| bench.pass(1_000));
+    let before = asked(&bench);
+    assert!(before > usize::from(ASKS_MAX), "{before}");
+    (0..3_000).for_each(|_| bench.pass(1_000));
+    assert_eq!(asked(&bench) - before, 10, "every five minutes");
+    let given_up = |r: &&Record| matches!(r, Record::Asked { asking, .. } if asking.is_given_up());
+    assert_eq!(bench.journal.records.iter().filter(given_up).count(), 1, "a person is told, once");
+    assert!(bench.state().accounts[&ACCOUNT].is_uncertain());
+    assert_eq!((sent(&bench), closing(&bench, held)), (2, Some(first)), "never a blind resend");
+    // The venue never had it: the next one goes out a second later.
+    bench.venue.script().on_close = None;
+    bench.say([VenueReport::NotFound { order: first }]);
+    assert_eq!(closing(&bench, held), None);
+    bench.pass(1_000);
+    let now = bench.desk.shard().market().now().since(START);
+    bench.show(now, case.bid);
+    let second = closing(&bench, held).unwrap();
+    bench.say([filled(second, "z", case.lots)]);
+    assert_eq!((bench.held(held), bench.state().accounts[&ACCOUNT].is_uncertain()), (None, false));
     bench.check();
 }

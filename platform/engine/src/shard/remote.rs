@@ -4,7 +4,7 @@
 //! the venue confirms is never dropped*: money moved there, so it is taken into the book as it happened, and where it is not
 //! what was ordered that is a record of its own. *What the venue was told is in question until it answers*: a question goes
 //! out again at growing waits of market time, never the order itself, and when nobody answers the account takes no new
-//! risk and a person is told.
+//! risk and a person is told. While an order that closes is in question nothing else closes its position, so that question never ends.
 
 use super::{Shard, fills::Fill};
 use crate::{
@@ -56,7 +56,14 @@ impl Shard {
 
     fn ask_from(&mut self, id: OrderId, before: Asking, fx: &mut Effects) {
         let at = self.market.now();
-        let asking = before.again(at);
+        let mut asking = before.again(at);
+        if asking.is_given_up() && self.state.order(id).is_some_and(|o| o.purpose != Purpose::Open) {
+            // That somebody must look is said once.
+            if !before.is_unanswered() {
+                self.note(id, asking, fx);
+            }
+            asking = Asking::nevertheless(at);
+        }
         self.note(id, asking, fx);
         if !asking.is_given_up() {
             fx.queries.push(id);
