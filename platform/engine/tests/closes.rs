@@ -7,7 +7,7 @@ use marque_domain::{
     account::AccountStatus,
     id::{OrderId, PositionId},
     kill::{Authority, Kill, KillMode, KillScope},
-    order::Order,
+    order::{Order, OrderState},
     time::Millis,
 };
 use marque_engine::{Command, Record, port::VenueReport, routed::ASKS_MAX};
@@ -18,6 +18,14 @@ use support::{
 
 fn refused(order: OrderId) -> VenueReport {
     VenueReport::Rejected { order, reason: "the market is halted".into() }
+}
+
+fn lost(order: OrderId) -> VenueReport {
+    VenueReport::Lost { order }
+}
+
+fn unknown(order: OrderId) -> VenueReport {
+    VenueReport::NotFound { order }
 }
 
 fn press(bench: &mut Bench) {
@@ -136,11 +144,26 @@ fn each_position_waits_by_itself() {
     bench.check();
 }
 
+/// Such a venue never says no. In one moment an order goes out again once; after two seconds nobody wants it any more.
+#[test]
+fn a_venue_that_loses_every_close_and_denies_it_in_one_breath_is_not_asked_for_ever() {
+    let [case, ..] = CASES;
+    let (mut bench, held) = case.begin(lost);
+    bench.venue.script().on_query = Some(unknown);
+    let first = closing(&bench, held).unwrap();
+    let times = case.pass(&mut bench, 1_500, 4_500);
+    assert_eq!((times.as_slice(), bench.order(first).state), (&[2_000, 3_000][..], OrderState::Cancelled));
+    // Another one a second later: twice at once, and again while it is young.
+    let times = case.pass(&mut bench, 5_000, 9_500);
+    assert_eq!(times, [5_000, 5_000, 6_000, 7_000]);
+    bench.check();
+}
+
 /// While it is in question nothing else may close the position, so nobody gives up; who must look is told once.
 #[test]
 fn a_close_of_unknown_fate_is_asked_about_until_somebody_answers() {
     let [case, ..] = CASES;
-    let (mut bench, held) = case.begin(|order| VenueReport::Lost { order });
+    let (mut bench, held) = case.begin(lost);
     let first = closing(&bench, held).unwrap();
     let asked = |bench: &Bench| bench.venue.script().asked.iter().filter(|id| **id == first).count();
     (0..4_000).for_each(|_| bench.pass(1_000));

@@ -204,6 +204,9 @@ impl Shard {
         if let Some(reason) = self.forgone(order) {
             return self.ended(id, OrderStep::Cancel, reason.to_owned(), fx);
         }
+        if !self.renews(id) {
+            return self.question(id, fx);
+        }
         self.advance(id, OrderStep::Renew, |_| {}, fx);
         fx.orders.extend(self.state.order(id).and_then(gate::renew));
     }

@@ -19,6 +19,7 @@ use marque_domain::{
     order::{Order, OrderState, OrderStep, Origin, Purpose},
     ticket::OrderKind,
 };
+use std::collections::BTreeSet;
 
 /// Questions that go out again with one event at most.
 const ASKS_PER_EVENT: usize = 64;
@@ -159,6 +160,16 @@ impl Shard {
         if self.state.order(id).is_some_and(Order::is_working) {
             self.ended_there(id, OrderStep::Cancel, "the venue does not have it any more".to_owned(), fx);
         }
+    }
+
+    /// Whether an order may go out again now: once in a moment. A venue that loses it and denies it in one breath would have it
+    /// go round for ever; it is asked again later.
+    pub(super) fn renews(&mut self, id: OrderId) -> bool {
+        let now = self.market.now();
+        if self.renewed.0 != now {
+            self.renewed = (now, BTreeSet::new());
+        }
+        self.state.routed(id).is_none() || self.renewed.1.insert(id)
     }
 
     /// The venue ended an order: there is nothing to be asked about.
