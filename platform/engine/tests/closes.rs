@@ -7,12 +7,12 @@ use marque_domain::{
     account::AccountStatus,
     id::{OrderId, PositionId},
     kill::{Authority, Kill, KillMode, KillScope},
-    order::{Order, OrderState},
+    order::{Order, OrderState, Origin, Purpose},
     time::Millis,
 };
 use marque_engine::{Command, Record, port::VenueReport, routed::ASKS_MAX};
 use support::{
-    START, plugin,
+    START, close, plugin,
     scripted::{ACCOUNT, Bench, filled},
 };
 
@@ -115,6 +115,43 @@ fn a_switch_that_is_pressed_again_does_not_wait() {
     assert_eq!(sent(&bench), 2);
     press(&mut bench);
     assert_eq!(sent(&bench), 3);
+    bench.check();
+}
+
+/// That the venue refused their owner's close says nothing of the one that a switch requires.
+#[test]
+fn a_switch_does_not_wait_for_a_close_that_its_owner_wanted() {
+    let mut bench = Bench::new();
+    let held = bench.buy("10");
+    bench.say([filled(held, "held", "10")]);
+    bench.show(1_000, 0);
+    bench.want(close(PositionId(held.0)));
+    let own = closing(&bench, held).unwrap();
+    press(&mut bench);
+    assert_eq!(closing(&bench, held), Some(own), "it is being closed");
+    bench.say([refused(own)]);
+    bench.show(1_500, 0);
+    let order = bench.order(closing(&bench, held).unwrap());
+    assert_eq!(order.origin, Origin::KillSwitch);
+    bench.check();
+}
+
+/// A position that the venue does not close brings no money back: the next one may.
+#[test]
+fn a_refused_close_holds_up_no_stop_out() {
+    let mut bench = Bench::new();
+    let (large, small) = (bench.buy("40"), bench.buy("10"));
+    bench.say([filled(large, "large", "40"), filled(small, "small", "10")]);
+    bench.venue.script().on_close = Some(refused);
+    let mut closes = Vec::new();
+    // 69,000 are bound, and half of that is left at 1,310 points.
+    for at in [1_000, 1_500, 2_000, 2_500, 3_000] {
+        bench.show(at, -1_320 - at / 500 % 2);
+        let sent = bench.venue.script().submitted.split_off(2);
+        closes.extend(sent.into_iter().map(|id| (at, bench.order(id).purpose)));
+    }
+    let [large, small] = [large, small].map(|id| Purpose::Close(PositionId(id.0)));
+    assert_eq!(closes, [(1_000, large), (1_500, small), (2_000, large), (2_500, small)]);
     bench.check();
 }
 
