@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub const EXECUTIONS_KEPT: usize = 1_024;
 /// Ended orders of an account that are remembered, for what a venue still says of them.
 pub const ENDED_KEPT: usize = 256;
-/// How often a venue is asked about an order before a person is.
+/// How often a venue is asked about an order before a person is; about one that closes it is asked beyond that.
 pub const ASKS_MAX: u8 = 16;
 /// How long an answer is waited for at first and at most, in market time. The wait doubles with each question.
 pub const ASK_WAIT_MS_MIN: i64 = 1_000;
@@ -56,10 +56,23 @@ impl Asking {
         Self { tries: self.tries + 1, next_at: Some(now.plus(wait)) }
     }
 
-    /// Whether nobody asks any more, though no answer came.
+    /// It was asked often enough and a person was told, but what hangs on it cannot wait for them: it goes out again, as
+    /// rarely as any, until somebody answers.
+    #[must_use]
+    pub const fn nevertheless(now: Millis) -> Self {
+        Self { tries: ASKS_MAX + 1, next_at: Some(now.plus(ASK_WAIT_MS_MAX)) }
+    }
+
+    /// Whether nobody asks any more, though no answer came: a person is told.
     #[must_use]
     pub const fn is_given_up(&self) -> bool {
         self.next_at.is_none()
+    }
+
+    /// Whether it was asked often enough and no answer came, whether or not it goes on.
+    #[must_use]
+    pub const fn is_unanswered(&self) -> bool {
+        self.is_given_up() || self.tries > ASKS_MAX
     }
 }
 
@@ -170,6 +183,10 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300, 300, 300, 300]);
         assert_eq!((asking.tries, asking.is_given_up()), (ASKS_MAX, true));
         assert!(asking.again(now).is_given_up());
+        let on = Asking::nevertheless(now);
+        assert_eq!(on.next_at.map(|next| next.since(now)), Some(ASK_WAIT_MS_MAX));
+        assert_eq!((on.is_given_up(), on.is_unanswered(), on.again(now).is_given_up()), (false, true, true));
+        assert!(!Asking::at_once(now).is_unanswered());
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl AccountState {
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
         self.orders.iter().any(|o| o.state == OrderState::Unknown)
-            || self.routed.values().any(|r| r.asking.is_some_and(|asking| asking.is_given_up()))
+            || self.routed.values().any(|r| r.asking.is_some_and(|asking| asking.is_unanswered()))
     }
 
     /// Whether an order is on its way that closes this position.

@@ -200,6 +200,25 @@ fn what_would_fail_the_account_at_once_does_not_leave() {
     assert_eq!((bench.balance(), bench.audit().faults), (Money::ZERO, vec![]));
 }
 
+/// Nobody knows whether the account would live on, so nothing leaves it; what comes in does.
+#[test]
+fn no_money_leaves_while_a_rule_gives_no_answer() {
+    for rules in [vec![plugin("mute", "")], vec![plugin("floor", "9500"), plugin("mute", "")]] {
+        let mut bench = Bench::under(rules);
+        bench.movement(MovementKind::Deposit, Money::whole(1_000), "d").unwrap();
+        let before = bench.journal.records.len();
+        let silent = Err(Refusal::Movement(MovementDenial::RuleFailed { rule: "mute".to_owned() }));
+        for (kind, amount) in [(MovementKind::Withdrawal, 10), (MovementKind::Fee, 10), (MovementKind::Adjustment, -10)]
+        {
+            assert_eq!(bench.movement(kind, Money::whole(amount), "m"), silent, "{kind:?}");
+        }
+        assert_eq!(bench.journal.records.len(), before, "a refusal changes nothing");
+        // Who takes everything has nothing left to lose.
+        bench.movement(MovementKind::Withdrawal, Money::whole(101_000), "all").unwrap();
+        assert_eq!((bench.balance(), bench.audit().faults), (Money::ZERO, vec![]));
+    }
+}
+
 #[test]
 fn funding_is_what_was_neither_earned_nor_lost() {
     let mut bench = Bench::new();

@@ -180,6 +180,14 @@ pub enum MovementDenial {
         /// What the account would be worth.
         equity: Money,
     },
+    /// A rule could not say whether the account lives on after it; rules fail closed.
+    #[error(
+        "the rule {rule} could not be asked whether this account lives on after it, and money leaves only when every rule was. Try again in a minute"
+    )]
+    RuleFailed {
+        /// Which rule.
+        rule: String,
+    },
     /// The balance would not fit.
     #[error("the balance would be larger than can be kept: the limit is about 92 billion")]
     TooLarge,
@@ -199,6 +207,7 @@ impl MovementDenial {
             Self::PositionsOpen => "positions_open",
             Self::AboveProfit { .. } => "above_profit",
             Self::BelowFloor { .. } => "below_floor",
+            Self::RuleFailed { .. } => "rule_failed",
             Self::TooLarge => "number_too_large",
         }
     }

@@ -6,8 +6,10 @@
 //! of it trades nevertheless is booked, and closed again where the account must be flat ([`Shard::book_changed`]). A stop-out
 //! withdraws nothing, so nothing of it is made up for here: a fill looks at the margin by itself.
 //!
-//! A close that a rule or the margin requires may be refused, or be lost on its way. Nobody asks about an account that has failed,
-//! and of any other only a level that is reached would; so the account is looked at again a moment later, at growing waits.
+//! A close that a rule, the margin or a switch requires may be refused, or be lost on its way. Nobody asks about an account that
+//! has failed, and of any other only a level that is reached would; so the account is looked at again a moment later, at growing
+//! waits. Until then the venue is asked for no other close of that position: not at the next quote, which reaches the same level
+//! or finds the same switch on, nor in the event that brought the refusal. Who presses a switch anew does not wait.
 
 use super::{Shard, kill::WITHDRAWN};
 use crate::{
@@ -19,9 +21,10 @@ use marque_domain::{
     account::{AccountStatus, Deployment, DeploymentStatus},
     fixed::Lots,
     id::{AccountId, OrderId, PositionId},
-    order::{Order, OrderStep, Origin, Purpose},
+    order::{Order, OrderStep, Origin, Position, Purpose},
     time::Millis,
 };
+use std::collections::BTreeSet;
 
 /// How long a close that came to nothing waits for the next one at first and at most, in market time. The wait doubles each time.
 const CLOSE_WAIT_MS_MIN: i64 = 1_000;
@@ -29,22 +32,24 @@ const CLOSE_WAIT_MS_MAX: i64 = 300_000;
 /// After so long without one the next begins with the shortest wait again.
 const CLOSE_WINDOW_MS: i64 = 2 * CLOSE_WAIT_MS_MAX;
 
-/// A required close of an account that came to nothing.
+/// A position that must be closed, and of which a close came to nothing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unclosed {
     tries: u32,
     failed_at: Millis,
-    /// When the account is looked at again; none once it was.
+    /// When its account is looked at again; none once it was.
     again_at: Option<Millis>,
+    /// Whether no other is wanted until then. A close that its owner wanted says nothing of one that is required.
+    rests: bool,
 }
 
 impl Unclosed {
-    /// One more close came to nothing.
-    fn after(before: Option<Self>, now: Millis) -> Self {
+    /// One more close came to nothing, of its owner's or a required one.
+    fn after(before: Option<Self>, now: Millis, required: bool) -> Self {
         let recent = before.filter(|before| now.since(before.failed_at) < CLOSE_WINDOW_MS);
         let tries = recent.map_or(0, |before| before.tries.saturating_add(1));
         let wait = (CLOSE_WAIT_MS_MIN << tries.min(30)).min(CLOSE_WAIT_MS_MAX);
-        Self { tries, failed_at: now, again_at: Some(now.plus(wait)) }
+        Self { tries, failed_at: now, again_at: Some(now.plus(wait)), rests: required }
     }
 }
 
@@ -104,12 +109,24 @@ impl Shard {
 
     /// Takes note of an order that ended before all of it traded: where it was to close what must be closed, that is still open.
     pub(super) fn came_to_nothing(&mut self, order: &Order) {
-        let still_open = |a: &&AccountState| a.positions.iter().any(|p| order.purpose.closes(p.id));
-        let Some(account) = self.state.accounts.get(&order.account).filter(still_open) else { return };
-        if matches!(order.origin, Origin::Rule | Origin::StopOut) || must_be_flat(account) {
-            let before = self.unclosed.get(&order.account).copied();
-            self.unclosed.insert(order.account, Unclosed::after(before, self.market.now()));
+        let Some(account) = self.state.accounts.get(&order.account) else { return };
+        let required = matches!(order.origin, Origin::Rule | Origin::StopOut | Origin::KillSwitch);
+        let all = required || must_be_flat(account);
+        let must = |p: &Position| all || self.state.must_close(p.account, p.instrument, p.deployment);
+        let open = account.positions.iter().filter(|p| order.purpose.closes(p.id) && must(p));
+        for position in open.map(|p| p.id).collect::<Vec<PositionId>>() {
+            // One that traded in part was not in vain: the next waits the shortest.
+            let before = self.unclosed.get(&position).copied().filter(|_| order.filled.is_zero());
+            self.unclosed.insert(position, Unclosed::after(before, self.market.now(), required));
         }
+    }
+
+    /// Whether a required close of this position came to nothing a moment ago, so that the next one waits.
+    pub(super) fn rests(&self, position: PositionId) -> bool {
+        let now = self.market.now();
+        self.unclosed
+            .get(&position)
+            .is_some_and(|unclosed| unclosed.rests && unclosed.again_at.is_some_and(|at| at > now))
     }
 
     /// Looks again at accounts of which a required close came to nothing a while ago, as when their book changes: who still wants it
@@ -118,13 +135,13 @@ impl Shard {
         if self.unclosed.is_empty() {
             return;
         }
-        let (now, accounts) = (self.market.now(), &self.state.accounts);
-        self.unclosed.retain(|id, _| accounts.get(id).is_some_and(|a| !a.positions.is_empty()));
-        let mut due: Vec<AccountId> = Vec::new();
-        for (account, unclosed) in &mut self.unclosed {
+        let (now, state) = (self.market.now(), &self.state);
+        self.unclosed.retain(|id, _| state.position(*id).is_some());
+        let mut due: BTreeSet<AccountId> = BTreeSet::new();
+        for (position, unclosed) in &mut self.unclosed {
             if unclosed.again_at.is_some_and(|at| at <= now) {
                 unclosed.again_at = None;
-                due.push(*account);
+                due.extend(state.position(*position).map(|p| p.account));
             }
         }
         for account in due {
@@ -157,13 +174,13 @@ mod tests {
     fn closes_that_come_to_nothing_wait_twice_as_long_each_time_up_to_five_minutes() {
         let (mut unclosed, mut now, mut waits) = (None, Millis(0), Vec::new());
         for _ in 0..11 {
-            let next = Unclosed::after(unclosed, now);
+            let next = Unclosed::after(unclosed, now, true);
             let at = next.again_at.unwrap_or(now);
             waits.push(at.since(now) / 1_000);
             (unclosed, now) = (Some(next), at);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        let later = Unclosed::after(unclosed, now.plus(CLOSE_WINDOW_MS));
+        let later = Unclosed::after(unclosed, now.plus(CLOSE_WINDOW_MS), true);
         assert_eq!(later.tries, 0);
     }
 }

@@ -124,7 +124,8 @@ impl Shard {
         }
     }
 
-    /// Closes the positions over which a closing switch is on and that `which` picks.
+    /// Closes the positions over which a closing switch is on and that `which` picks, also those of which a close came to
+    /// nothing a moment ago.
     pub(super) fn close_killed(
         &mut self,
         which: impl Fn(AccountId, InstrumentId, Option<DeploymentId>) -> bool,
@@ -138,14 +139,14 @@ impl Shard {
         self.close_doomed(open, fx);
     }
 
-    /// Likewise of one account, of which the book changed: nobody else is looked at, since a switch over everybody may
-    /// close on thousands of them.
+    /// Likewise of one account, of which the book changed, what may be wanted again by now: nobody else is looked at, since a
+    /// switch over everybody may close on thousands of them.
     pub(super) fn close_killed_of(&mut self, account: AccountId, fx: &mut Effects) {
         if self.is_closing_nothing() {
             return;
         }
-        let open = self.state.accounts.get(&account).into_iter().flat_map(|account| self.doomed(account, |_| true));
-        let open = open.collect();
+        let account = self.state.accounts.get(&account).into_iter();
+        let open = account.flat_map(|account| self.doomed(account, |p| !self.rests(p.id))).collect();
         self.close_doomed(open, fx);
     }
 
@@ -155,7 +156,7 @@ impl Shard {
         if self.is_closing_nothing() {
             return;
         }
-        let held = |p: &Position| p.instrument == instrument;
+        let held = |p: &Position| p.instrument == instrument && !self.rests(p.id);
         let under = self.under_closing_switches(instrument);
         let accounts = under.iter().filter_map(|id| self.state.accounts.get(id));
         let open = accounts.flat_map(|account| self.doomed(account, &held)).collect();

@@ -37,11 +37,11 @@ impl Shard {
 
     /// Closes the position with the largest loss of those that can be closed now, unless one of them is being closed: its
     /// fill looks again. A market that is closed, or in which nobody quoted for a minute, holds up nothing: what waits for it brings no
-    /// money back now.
+    /// money back now. Nor does a position that the venue would not close a moment ago.
     fn stop_out(&mut self, account: AccountId, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
         let (mut open, mut closed) = (Vec::new(), Vec::new());
-        for position in &state.positions {
+        for position in state.positions.iter().filter(|p| !self.rests(p.id)) {
             let is_open = self.market.is_open(position.instrument) && self.market.fresh(position.instrument).is_some();
             if is_open && state.is_closing(position.id) {
                 return;

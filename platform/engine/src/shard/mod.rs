@@ -37,12 +37,15 @@ use marque_domain::{
     account::EquityPoint,
     bar::{Quote, Timeframe},
     fixed::Money,
-    id::{AccountId, DeploymentId, InstrumentId, PositionId},
+    id::{AccountId, DeploymentId, InstrumentId, OrderId, PositionId},
     instrument::Instrument,
     time::Millis,
     usage::Usage,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use curve::Curve;
 pub use largest::LargestOrder;
@@ -72,8 +75,10 @@ pub struct Shard {
     remote: bool,
     /// Breaches that wait for the next price.
     doubts: Vec<doubt::Doubt>,
-    /// Accounts of which a close that is required came to nothing.
-    unclosed: BTreeMap<AccountId, arrivals::Unclosed>,
+    /// Positions of which a close that is required came to nothing.
+    unclosed: BTreeMap<PositionId, arrivals::Unclosed>,
+    /// Orders that went out again at this moment, of which nothing had arrived.
+    renewed: (Millis, BTreeSet<OrderId>),
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
@@ -108,6 +113,7 @@ impl Shard {
             remote: false,
             doubts: Vec::new(),
             unclosed: BTreeMap::new(),
+            renewed: (Millis(0), BTreeSet::new()),
             host,
             history,
             next_roll: Millis(i64::MIN),

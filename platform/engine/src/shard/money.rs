@@ -59,7 +59,7 @@ impl Shard {
     }
 
     /// Whether the account lives on after what leaves it. Marks move with that, and with them the floors that follow them; others
-    /// stand still. So its rules are asked about the account as it would be.
+    /// stand still. So its rules are asked about the account as it would be; while one gives no answer, nobody knows.
     fn spares_the_floors(&mut self, account: AccountId, moved: &Transaction) -> Result<(), MovementDenial> {
         let Some(before) = self.state.accounts.get(&account) else { return Ok(()) };
         if moved.cash() >= Money::ZERO || matches!(before.status, AccountStatus::Failed(_)) {
@@ -83,10 +83,10 @@ impl Shard {
                 positions: &positions,
                 facts: Facts::of(&after, index, &self.market),
             };
-            let Ok(Assessment { standing: Standing::Fail, floor: Some(floor), .. }) = self.rules.foresee(rule, &view)
-            else {
-                continue;
+            let Ok(answer) = self.rules.foresee(rule, &view) else {
+                return Err(MovementDenial::RuleFailed { rule: rule.name.clone() });
             };
+            let Assessment { standing: Standing::Fail, floor: Some(floor), .. } = answer else { continue };
             if equity <= floor {
                 return Err(MovementDenial::BelowFloor { rule: rule.name.clone(), floor, equity });
             }

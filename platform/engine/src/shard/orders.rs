@@ -59,14 +59,14 @@ impl Shard {
     }
 
     /// Closes everything in these instruments, or in all when none is named, in the name of a rule, and withdraws what
-    /// would open anew.
+    /// would open anew. What the venue would not close a moment ago waits ([`super::arrivals`]).
     pub(super) fn flatten(&mut self, account: AccountId, only: &[InstrumentId], fx: &mut Effects) {
         let meant = |instrument: InstrumentId| only.is_empty() || only.contains(&instrument);
         let opens = |order: &Order| order.purpose == Purpose::Open && meant(order.instrument);
         self.withdraw_where(account, withdrawn(Origin::Rule), fx, opens);
         let open = self.state.accounts.get(&account).map(|a| {
             let open = a.positions.iter().filter(|p| meant(p.instrument)).map(|p| p.id);
-            open.filter(|id| !a.is_closing(*id)).collect::<Vec<_>>()
+            open.filter(|id| !a.is_closing(*id) && !self.rests(*id)).collect::<Vec<_>>()
         });
         for position in open.unwrap_or_default() {
             let request = Request { deployment: None, origin: Origin::Rule, intent: Intent::Close { position } };
@@ -203,6 +203,9 @@ impl Shard {
         }
         if let Some(reason) = self.forgone(order) {
             return self.ended(id, OrderStep::Cancel, reason.to_owned(), fx);
+        }
+        if !self.renews(id) {
+            return self.question(id, fx);
         }
         self.advance(id, OrderStep::Renew, |_| {}, fx);
         fx.orders.extend(self.state.order(id).and_then(gate::renew));

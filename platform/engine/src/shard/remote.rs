@@ -4,7 +4,7 @@
 //! the venue confirms is never dropped*: money moved there, so it is taken into the book as it happened, and where it is not
 //! what was ordered that is a record of its own. *What the venue was told is in question until it answers*: a question goes
 //! out again at growing waits of market time, never the order itself, and when nobody answers the account takes no new
-//! risk and a person is told.
+//! risk and a person is told. While an order that closes is in question nothing else closes its position, so that question never ends.
 
 use super::{Shard, fills::Fill};
 use crate::{
@@ -19,6 +19,7 @@ use marque_domain::{
     order::{Order, OrderState, OrderStep, Origin, Purpose},
     ticket::OrderKind,
 };
+use std::collections::BTreeSet;
 
 /// Questions that go out again with one event at most.
 const ASKS_PER_EVENT: usize = 64;
@@ -56,7 +57,14 @@ impl Shard {
 
     fn ask_from(&mut self, id: OrderId, before: Asking, fx: &mut Effects) {
         let at = self.market.now();
-        let asking = before.again(at);
+        let mut asking = before.again(at);
+        if asking.is_given_up() && self.state.order(id).is_some_and(|o| o.purpose != Purpose::Open) {
+            // That somebody must look is said once.
+            if !before.is_unanswered() {
+                self.note(id, asking, fx);
+            }
+            asking = Asking::nevertheless(at);
+        }
         self.note(id, asking, fx);
         if !asking.is_given_up() {
             fx.queries.push(id);
@@ -152,6 +160,16 @@ impl Shard {
         if self.state.order(id).is_some_and(Order::is_working) {
             self.ended_there(id, OrderStep::Cancel, "the venue does not have it any more".to_owned(), fx);
         }
+    }
+
+    /// Whether an order may go out again now: once in a moment. A venue that loses it and denies it in one breath would have it
+    /// go round for ever; it is asked again later.
+    pub(super) fn renews(&mut self, id: OrderId) -> bool {
+        let now = self.market.now();
+        if self.renewed.0 != now {
+            self.renewed = (now, BTreeSet::new());
+        }
+        self.state.routed(id).is_none() || self.renewed.1.insert(id)
     }
 
     /// The venue ended an order: there is nothing to be asked about.

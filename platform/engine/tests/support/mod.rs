@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod clerk;
+pub mod exchange;
 pub mod mortal;
 pub mod release;
 pub mod remote;

@@ -6,7 +6,7 @@ use marque_domain::{
     execution::ExecutionId,
     fixed::{Lots, Money, Price},
     id::{AccountId, InstrumentId, OrderId, PositionId},
-    order::{Order, Origin, Side},
+    order::{Order, Origin, Purpose, Side},
     plugin::PluginRef,
     time::Millis,
 };
@@ -30,6 +30,10 @@ pub struct Script {
     pub asked: Vec<OrderId>,
     pub told: Vec<OrderId>,
     pub restated: Vec<OrderId>,
+    /// What it says at once to every order that closes.
+    pub on_close: Option<fn(OrderId) -> VenueReport>,
+    /// What it says at once to every question.
+    pub on_query: Option<fn(OrderId) -> VenueReport>,
 }
 
 #[derive(Clone, Default)]
@@ -48,11 +52,18 @@ impl Venue for Scripted {
     fn listen(&mut self, _: Millis, reports: &mut Vec<VenueReport>) {
         reports.append(&mut self.script().says);
     }
-    fn submit(&mut self, order: &Approved, _: &mut Vec<VenueReport>) {
-        self.script().submitted.push(order.order().id);
+    fn submit(&mut self, order: &Approved, reports: &mut Vec<VenueReport>) {
+        let (order, mut script) = (order.order(), self.script());
+        script.submitted.push(order.id);
+        assert!(script.submitted.len() < 10_000, "the desk goes round and round");
+        if order.purpose != Purpose::Open {
+            reports.extend(script.on_close.map(|says| says(order.id)));
+        }
     }
-    fn query(&mut self, order: OrderId, _: &mut Vec<VenueReport>) {
-        self.script().asked.push(order);
+    fn query(&mut self, order: OrderId, reports: &mut Vec<VenueReport>) {
+        let mut script = self.script();
+        script.asked.push(order);
+        reports.extend(script.on_query.map(|says| says(order)));
     }
     fn quote(&mut self, _: &marque_domain::bar::Quote, _: &mut Vec<VenueReport>) {}
     fn order(&mut self, order: &Order) {
