@@ -40,8 +40,9 @@ impl Shard {
     /// money back now. Nor does a position that the venue would not close a moment ago.
     fn stop_out(&mut self, account: AccountId, fx: &mut Effects) {
         let Some(state) = self.state.accounts.get(&account) else { return };
+        let resting: Vec<_> = state.positions.iter().map(|p| p.id).filter(|id| self.rests(*id)).collect();
         let (mut open, mut closed) = (Vec::new(), Vec::new());
-        for position in state.positions.iter().filter(|p| !self.rests(p.id)) {
+        for position in state.positions.iter().filter(|p| !resting.contains(&p.id)) {
             let is_open = self.market.is_open(position.instrument) && self.market.fresh(position.instrument).is_some();
             if is_open && state.is_closing(position.id) {
                 return;

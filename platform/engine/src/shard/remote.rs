@@ -23,6 +23,8 @@ use std::collections::BTreeSet;
 
 /// Questions that go out again with one event at most.
 const ASKS_PER_EVENT: usize = 64;
+/// For so long after it was withdrawn here, an order of which the venue has not heard may still be on its way there.
+const LATE_MS_MAX: i64 = 15_000;
 /// Why an order ended, when the venue's account of it says no more.
 const OVER_THERE: &str = "the venue ended it";
 
@@ -153,8 +155,14 @@ impl Shard {
         }
     }
 
-    /// Asked about an order, a venue with its own books has never heard of it.
+    /// Asked about an order, a venue with its own books has never heard of it. One that was withdrawn a moment ago may have been
+    /// faster than its withdrawal but slower than the question: that question stays open.
     pub(super) fn unheard_of(&mut self, id: OrderId, fx: &mut Effects) {
+        let now = self.market.now();
+        let late = |order: &Order| order.state.is_final() && now.since(order.updated_at) <= LATE_MS_MAX;
+        if self.state.remembered(id).is_some_and(late) {
+            return;
+        }
         self.answered(id, false, fx);
         // Any other is on its way (again), or over.
         if self.state.order(id).is_some_and(Order::is_working) {

@@ -80,7 +80,7 @@ enum Pick {
 /// said from the schema alone (texts, numbers without bounds) stays. A plugin may refuse some of them.
 pub(super) fn others(schema: &str, defaults: &str, seed: u64) -> Vec<String> {
     let schema: Value = serde_json::from_str(schema).unwrap_or_default();
-    let base: Map<String, Value> = serde_json::from_str(defaults).unwrap_or_default();
+    let Ok(base) = serde_json::from_str::<Map<String, Value>>(defaults) else { return Vec::new() };
     let none = Map::new();
     let fields = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let (mut dice, mut found) = (Dice(seed), Vec::new());
