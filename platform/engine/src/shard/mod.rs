@@ -42,7 +42,10 @@ use marque_domain::{
     time::Millis,
     usage::Usage,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use curve::Curve;
 pub use largest::LargestOrder;
@@ -74,6 +77,8 @@ pub struct Shard {
     doubts: Vec<doubt::Doubt>,
     /// Accounts of which a close that is required came to nothing.
     unclosed: BTreeMap<AccountId, arrivals::Unclosed>,
+    /// What switches that were pressed ask for and was not done yet.
+    carrying: VecDeque<kill::Carrying>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
@@ -108,6 +113,7 @@ impl Shard {
             remote: false,
             doubts: Vec::new(),
             unclosed: BTreeMap::new(),
+            carrying: VecDeque::new(),
             host,
             history,
             next_roll: Millis(i64::MIN),
@@ -230,6 +236,7 @@ impl Shard {
                 self.ask_again(fx);
             }
             Event::Recovered => self.recovered(fx),
+            Event::CarryOut(most) => self.carry_out(most, fx),
         }
         Ok(())
     }
