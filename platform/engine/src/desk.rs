@@ -19,6 +19,10 @@ use std::collections::VecDeque;
 /// Commits that are under way at most: while one is being written, the next is made ready.
 pub const COMMITS_MAX: usize = 2;
 
+/// Orders withdrawn and positions closed by a kill switch in one turn, about: few enough that some are stepped while others are
+/// committed.
+pub const CARRIED_MAX: usize = 256;
+
 /// What makes effects durable and shows them to whoever watches. An error stops the desk: nothing that
 /// follows from uncommitted facts may leave it.
 pub trait Commit {
@@ -154,6 +158,8 @@ impl<V: Venue> Desk<V> {
     ///
     /// A turn [makes room](Self::make_room) first, and waits for the oldest commit also where it has nothing to begin.
     ///
+    /// A kill switch is committed in the turn of its command, and what it asks for is stepped in those that follow.
+    ///
     /// At most one of the commands, and none of what is under way, may concern an account (see [`Command::account`]): each finds
     /// its account as it would alone. Everything else that the desk does comes between turns, when it [is quiet](Self::is_quiet).
     ///
@@ -165,6 +171,7 @@ impl<V: Venue> Desk<V> {
         commit: &mut C,
     ) -> Result<Vec<Result<(), Refusal>>, C::Error> {
         let waited = self.make_room(commit)?;
+        self.carry_out(CARRIED_MAX);
         let answers = commands.into_iter().map(|command| self.step(Event::Command(command))).collect();
         if self.effects.is_empty() && !waited {
             self.finish(commit)?;
@@ -199,7 +206,14 @@ impl<V: Venue> Desk<V> {
     /// Whether everything is committed, and all that may leave has left.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.under_way.is_empty() && self.effects.is_empty()
+        self.under_way.is_empty() && self.effects.is_empty() && !self.is_carrying()
+    }
+
+    /// Whether a kill switch asks for more than was stepped. After a [command](Self::command) that is never so, after a
+    /// [turn](Self::turn) it may be.
+    #[must_use]
+    pub fn is_carrying(&self) -> bool {
+        self.shard.is_carrying()
     }
 
     /// After [`Shard::restore`]: settles orders whose fate is unknown.
@@ -234,6 +248,14 @@ impl<V: Venue> Desk<V> {
         self.shard.step(now, event, &mut self.effects)
     }
 
+    /// Steps some of what a kill switch asks for, if one does.
+    fn carry_out(&mut self, most: usize) {
+        if self.is_carrying() {
+            let carried = self.step(Event::CarryOut(most));
+            debug_assert!(carried.is_ok(), "only commands are refused");
+        }
+    }
+
     /// What happened, leaving memory for what happens next.
     fn take_effects(&mut self) -> Effects {
         core::mem::replace(&mut self.effects, self.spare.pop().unwrap_or_default())
@@ -245,12 +267,19 @@ impl<V: Venue> Desk<V> {
         self.spare.push(effects);
     }
 
-    /// Commits, hands over what may leave, takes the answers, and again until all is quiet.
+    /// Commits, hands over what may leave, takes the answers, and again until all is quiet. What a kill switch asks for follows once
+    /// that is durable.
     pub(crate) fn settle<C: Commit>(&mut self, commit: &mut C) -> Result<(), C::Error> {
         while !self.under_way.is_empty() {
             self.finish(commit)?;
         }
-        while !self.effects.is_empty() {
+        loop {
+            if self.effects.is_empty() {
+                self.carry_out(usize::MAX);
+            }
+            if self.effects.is_empty() {
+                return Ok(());
+            }
             let effects = self.take_effects();
             let result = commit.commit(&mut self.shard, &effects);
             if result.is_ok() {
@@ -259,7 +288,6 @@ impl<V: Venue> Desk<V> {
             self.put_by(effects);
             result?;
         }
-        Ok(())
     }
 
     /// Waits for the oldest of what is under way, if anything is, and lets it leave.

@@ -42,6 +42,8 @@ pub enum Event {
     /// The shard was rebuilt from its journal: orders that may have been sent become unknown and are
     /// asked about.
     Recovered,
+    /// Some of what the switches that were pressed ask for is to be done: about so many orders and positions.
+    CarryOut(usize),
 }
 
 /// What a person or a program may ask for.

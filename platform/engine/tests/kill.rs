@@ -37,6 +37,8 @@ struct Committed {
     records: Vec<Record>,
     sent: Vec<Order>,
     past: Vec<Order>,
+    /// As it was when the last switch became durable, and nothing of what it asks for.
+    pressed: Option<State>,
 }
 
 /// Loses some orders on the way, without telling: the desk asks later and hears that the venue never had them.
@@ -93,6 +95,9 @@ impl Commit for Journal {
         for record in &effects.records {
             committed.state.apply(record);
             committed.records.push(record.clone());
+        }
+        if matches!(effects.records[..], [Record::KillPressed(_)]) {
+            committed.pressed = Some(committed.state.clone());
         }
         Ok(())
     }
@@ -284,6 +289,31 @@ fn pressed_again_it_only_becomes_stronger_and_a_restart_finds_it_on() {
     bench.restart();
     bench.buy(ACCOUNTS[1], INSTRUMENTS[1]);
     assert!(matches!(bench.last_outcome(), Outcome::Denied(Denial::KillSwitch(_))));
+}
+
+/// The switch is durable by itself, before what it asks for: a process that dies between the two finds the rest to do.
+#[test]
+fn a_restart_right_after_it_is_durable_carries_it_out() {
+    let mut bench = Bench::new(1 << 63);
+    while bench.positions(ACCOUNTS[0]) == 0 {
+        bench.buy(ACCOUNTS[0], INSTRUMENTS[0]);
+        bench.quote(INSTRUMENTS[0], 3);
+    }
+    bench.press(KillScope::Tenant, KillMode::Close, Authority::Broker).unwrap();
+    let pressed = bench.committed.lock().unwrap().pressed.take().expect("the switch has an entry of its own");
+    let runs = |state: &State| state.deployments.values().any(|d| d.status == DeploymentStatus::Running);
+    assert!(runs(&pressed) && !pressed.accounts[&ACCOUNTS[0]].positions.is_empty(), "nothing else is in it");
+    bench.committed.lock().unwrap().state = pressed;
+    bench.restart();
+    for _ in 0..3 {
+        bench.quote(INSTRUMENTS[0], 3);
+    }
+    let state = bench.desk.shard().state();
+    assert!(!runs(state));
+    assert!(state.accounts.values().all(|a| a.positions.is_empty() && a.orders.is_empty()), "{:?}", state.accounts);
+    let committed = bench.committed.lock().unwrap();
+    assert_eq!(committed.past, vec![]);
+    assert_eq!(&committed.state, state, "what is committed is what is");
 }
 
 /// A thousand people may press the switches of their own accounts; the brake of the brand and the operator's work all the same.

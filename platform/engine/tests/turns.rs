@@ -10,11 +10,13 @@ use marque_domain::{
     decision::Intent,
     fixed::{Lots, Money},
     id::{AccountId, InstrumentId, OrderId},
+    kill::{Authority, Kill, KillMode, KillScope},
     order::{Order, Position, Side},
+    time::Millis,
 };
 use marque_engine::{
     Command, Desk, Effects, Record, Shard,
-    desk::{COMMITS_MAX, Commit},
+    desk::{CARRIED_MAX, COMMITS_MAX, Commit},
     gate::Approved,
     port::{Venue, VenueReport},
     state::State,
@@ -23,6 +25,7 @@ use marque_engine::{
 use proptest::{collection::vec, prelude::*};
 use std::{
     collections::{BTreeSet, VecDeque},
+    ops::RangeInclusive,
     sync::{Arc, Mutex},
 };
 use support::{NativeHost, NoHistory, close, instrument, open, quote, terms};
@@ -139,11 +142,15 @@ impl Bench {
             at: 0,
         };
         bench.quote(0);
-        for id in (1..=ACCOUNTS).map(AccountId) {
-            let terms = AccountTerms { id, initial_balance: Money::whole(10_000 * id.0), ..terms(Vec::new()) };
-            bench.desk.command(Command::OpenAccount(terms), &mut bench.journal).unwrap().unwrap();
-        }
+        bench.open_accounts(1..=ACCOUNTS);
         bench
+    }
+
+    fn open_accounts(&mut self, ids: RangeInclusive<i64>) {
+        for id in ids.map(AccountId) {
+            let terms = AccountTerms { id, initial_balance: Money::whole(10_000 * id.0), ..terms(Vec::new()) };
+            self.desk.command(Command::OpenAccount(terms), &mut self.journal).unwrap().unwrap();
+        }
     }
 
     fn quote(&mut self, bid: i64) {
@@ -283,6 +290,34 @@ fn a_commit_is_begun_while_the_one_before_is_written() {
     assert_eq!(entries(&bench), (before + 4, 2));
     bench.quiet();
     assert!(bench.books().iter().take(5).all(|(_, held)| held.len() == 1));
+}
+
+#[test]
+fn a_switch_is_begun_alone_and_closes_in_parts() {
+    let mut bench = Bench::new();
+    let all = i64::try_from(2 * CARRIED_MAX).unwrap() + 1;
+    bench.open_accounts(ACCOUNTS + 1..=all);
+    for id in (1..=all).map(AccountId) {
+        let wish = bench.wish(id, 2);
+        bench.desk.command(wish, &mut bench.journal).unwrap().unwrap();
+    }
+    let (before, _) = entries(&bench);
+    let (by, reason) = ("risk@x.example".to_owned(), "a test".to_owned());
+    let (scope, mode, authority) = (KillScope::Tenant, KillMode::Close, Authority::Broker);
+    bench.turn(vec![Command::Kill(Kill { scope, mode, authority, by, reason, at: Millis(0) })]);
+    assert!(bench.desk.is_carrying() && !bench.desk.is_quiet());
+    assert_eq!(entries(&bench), (before, 1));
+    bench.turn(Vec::new());
+    assert_eq!(entries(&bench), (before, 2), "the first part is begun while the switch is written");
+    bench.quiet();
+    let held = |account: &marque_engine::state::AccountState| !account.positions.is_empty();
+    assert!(!bench.desk.shard().state().accounts.values().any(held));
+    let disk = bench.disk.lock().unwrap();
+    let placed = |entry: &Vec<Record>| entry.iter().filter(|r| matches!(r, Record::OrderPlaced(_))).count();
+    let parts: Vec<usize> = disk.durable[before..].iter().map(placed).collect();
+    assert!(matches!(disk.durable[before][..], [Record::KillPressed(_)]));
+    // The fills of the first part come with the third, and those of the others after it.
+    assert_eq!(parts, [0, CARRIED_MAX, CARRIED_MAX, 1, 0, 0]);
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! The kill switch: pressing it, carrying it out, letting go of it.
 //!
 //! A switch is a record like any other, so it is committed before anything follows from it and a restart finds it on.
-//! From that commit on the gate makes no order of its scope that could open anything; what was approved before and has
-//! not reached the venue is withdrawn instead of sent, and what was on its way is withdrawn when the venue says that it is there
+//! It is in force with its step: the gate makes no order of its scope that could open anything; what was approved before and has
+//! not left is withdrawn instead of sent, and what was on its way is withdrawn when the venue says that it is there
 //! ([`super::arrivals`]).
+//!
+//! What it asks for comes in steps of its own ([`Shard::carry_out`]): its record is not held up by the thousands that follow, and
+//! some of these can be written while others are made. First strategies are stopped and orders withdrawn, then positions are closed,
+//! so many at a time. A restart on the way carries on ([`Shard::resume_killed`]).
 
 use super::Shard;
 use crate::{
     event::{Effects, Record, Refusal},
     gate::Request,
-    state::AccountState,
+    state::{AccountState, State},
 };
 use marque_domain::{
     account::{Deployment, DeploymentStatus},
@@ -20,12 +24,21 @@ use marque_domain::{
 };
 use std::collections::BTreeSet;
 
+/// What a switch asks for next.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Carrying {
+    /// That what it covers stops.
+    Stop(KillScope),
+    /// That positions are closed, of this account and of those after it.
+    Close(KillScope, AccountId),
+}
+
 /// Why an order ended because of a switch.
 pub(super) const WITHDRAWN: &str = "the kill switch was pressed";
 
 impl Shard {
     /// Presses a switch. One that is on in the same name stays as it was pressed; it only becomes stronger. Either way
-    /// everything that it asks for is carried out (again).
+    /// everything that it asks for will be carried out (again).
     pub(super) fn kill(&mut self, kill: Kill, fx: &mut Effects) -> Result<(), Refusal> {
         let kill = Kill { at: self.market.now(), ..kill };
         if !kill.is_worded() {
@@ -44,10 +57,48 @@ impl Shard {
             }
             self.emit(Record::KillPressed(kill), fx);
         }
-        self.stop_killed(scope, fx);
-        self.withdraw_killed(scope, fx);
-        self.close_killed(|account, instrument, deployment| scope.covers(account, instrument, deployment), fx);
+        self.carrying.push_back(Carrying::Stop(scope));
         Ok(())
+    }
+
+    /// Whether a switch that was pressed asks for more than was done.
+    pub(crate) fn is_carrying(&self) -> bool {
+        !self.carrying.is_empty()
+    }
+
+    /// Does what switches ask for, until this is about so many orders and positions. What stops is not parted: it is less than what
+    /// closes, and should not wait for it.
+    pub(super) fn carry_out(&mut self, most: usize, fx: &mut Effects) {
+        let mut left = most;
+        while left > 0
+            && let Some(next) = self.carrying.pop_front()
+        {
+            let done = match next {
+                Carrying::Stop(scope) => {
+                    self.carrying.push_front(Carrying::Close(scope, AccountId(i64::MIN)));
+                    let covered =
+                        |_: &State, account, instrument, deployment| scope.covers(account, instrument, deployment);
+                    self.stop_killed(covered, fx) + self.withdraw_killed(covered, fx)
+                }
+                Carrying::Close(scope, from) => self.close_some(scope, from, left, fx),
+            };
+            left = left.saturating_sub(done);
+        }
+    }
+
+    /// After a restart: a switch may be durable and only some of what it asks for.
+    pub(super) fn resume_killed(&mut self, fx: &mut Effects) {
+        if self.state.kills.is_empty() {
+            return;
+        }
+        let under =
+            |state: &State, account, instrument, deployment| state.kill_over(account, instrument, deployment).is_some();
+        self.stop_killed(under, fx);
+        self.withdraw_killed(under, fx);
+        if !self.is_closing_nothing() {
+            let open = self.state.accounts.values().flat_map(|account| self.doomed(account, |_| true)).collect();
+            self.close_doomed(open, fx);
+        }
     }
 
     /// Whether a switch would be one too many. Those that stop everybody, and the operator's, never are: however many others
@@ -102,41 +153,63 @@ impl Shard {
         self.ended(order, OrderStep::Cancel, WITHDRAWN.to_owned(), fx);
     }
 
-    fn stop_killed(&mut self, scope: KillScope, fx: &mut Effects) {
-        let covered = |d: &Deployment| scope.covers(d.account, d.instrument, Some(d.id));
+    /// Stops the strategies that are covered; answers how many.
+    fn stop_killed(
+        &mut self,
+        covered: impl Fn(&State, AccountId, InstrumentId, Option<DeploymentId>) -> bool,
+        fx: &mut Effects,
+    ) -> usize {
         let running = self.state.deployments.values().filter(|d| d.status == DeploymentStatus::Running);
-        let running: Vec<DeploymentId> = running.filter(|d| covered(d)).map(|d| d.id).collect();
-        for deployment in running {
-            self.halt(deployment, DeploymentStatus::Stopped, fx);
+        let running = running.filter(|d| covered(&self.state, d.account, d.instrument, Some(d.id)));
+        let running: Vec<DeploymentId> = running.map(|d| d.id).collect();
+        for deployment in &running {
+            self.halt(*deployment, DeploymentStatus::Stopped, fx);
         }
+        running.len()
     }
 
-    /// Withdraws orders that could open something and that wait: on their way to the venue or working there.
-    fn withdraw_killed(&mut self, scope: KillScope, fx: &mut Effects) {
+    /// Withdraws orders that are covered, could open something and wait: on their way to the venue or working there. Answers
+    /// how many.
+    fn withdraw_killed(
+        &mut self,
+        covered: impl Fn(&State, AccountId, InstrumentId, Option<DeploymentId>) -> bool,
+        fx: &mut Effects,
+    ) -> usize {
         let waits = |o: &Order| matches!(o.state, OrderState::Intent | OrderState::Acked | OrderState::Partial);
         let orders = self.state.accounts.values().flat_map(|a| &a.orders);
         let waiting: Vec<OrderId> = orders
-            .filter(|o| o.purpose == Purpose::Open && waits(o) && scope.covers(o.account, o.instrument, o.deployment))
+            .filter(|o| o.purpose == Purpose::Open && waits(o))
+            .filter(|o| covered(&self.state, o.account, o.instrument, o.deployment))
             .map(|o| o.id)
             .collect();
-        for order in waiting {
-            self.withdraw(order, fx);
+        for order in &waiting {
+            self.withdraw(*order, fx);
         }
+        waiting.len()
     }
 
-    /// Closes the positions over which a closing switch is on and that `which` picks, also those of which a close came to
-    /// nothing a moment ago.
-    pub(super) fn close_killed(
-        &mut self,
-        which: impl Fn(AccountId, InstrumentId, Option<DeploymentId>) -> bool,
-        fx: &mut Effects,
-    ) {
+    /// Closes about so many of the positions in a scope over which a closing switch is on, beginning with an account; the others
+    /// remain to be carried out. Whoever presses anew does not wait for those of which a close came to nothing a moment ago.
+    /// Answers how many.
+    fn close_some(&mut self, scope: KillScope, from: AccountId, most: usize, fx: &mut Effects) -> usize {
         if self.is_closing_nothing() {
-            return;
+            return 0;
         }
-        let picked = |p: &Position| which(p.account, p.instrument, p.deployment);
-        let open = self.state.accounts.values().flat_map(|account| self.doomed(account, &picked)).collect();
+        let picked = |p: &Position| scope.covers(p.account, p.instrument, p.deployment);
+        let (mut open, mut next) = (Vec::new(), None);
+        for (id, account) in self.state.accounts.range(from..) {
+            if open.len() >= most {
+                next = Some(*id);
+                break;
+            }
+            open.extend(self.doomed(account, picked));
+        }
+        if let Some(next) = next {
+            self.carrying.push_front(Carrying::Close(scope, next));
+        }
+        let closed = open.len();
         self.close_doomed(open, fx);
+        closed
     }
 
     /// Likewise of one account, of which the book changed, what may be wanted again by now: nobody else is looked at, since a

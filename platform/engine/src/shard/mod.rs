@@ -43,7 +43,7 @@ use marque_domain::{
     usage::Usage,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -79,6 +79,8 @@ pub struct Shard {
     unclosed: BTreeMap<PositionId, arrivals::Unclosed>,
     /// Orders that went out again at this moment, of which nothing had arrived.
     renewed: (Millis, BTreeSet<OrderId>),
+    /// What switches that were pressed ask for and was not done yet.
+    carrying: VecDeque<kill::Carrying>,
     host: Arc<dyn PluginHost>,
     history: Box<dyn HistorySource + Send>,
     /// When positions roll next, at the earliest.
@@ -114,6 +116,7 @@ impl Shard {
             doubts: Vec::new(),
             unclosed: BTreeMap::new(),
             renewed: (Millis(0), BTreeSet::new()),
+            carrying: VecDeque::new(),
             host,
             history,
             next_roll: Millis(i64::MIN),
@@ -236,6 +239,7 @@ impl Shard {
                 self.ask_again(fx);
             }
             Event::Recovered => self.recovered(fx),
+            Event::CarryOut(most) => self.carry_out(most, fx),
         }
         Ok(())
     }

@@ -74,8 +74,12 @@ impl Shard {
         }
     }
 
-    pub(super) fn sent(&mut self, order: OrderId, fx: &mut Effects) {
-        self.advance(order, OrderStep::Send, |_| {}, fx);
+    /// An order is about to leave. Under a switch that was pressed since its approval it does not.
+    pub(super) fn sent(&mut self, id: OrderId, fx: &mut Effects) {
+        if self.state.order(id).is_some_and(|o| o.state == OrderState::Intent && self.is_killed(o)) {
+            return self.withdraw(id, fx);
+        }
+        self.advance(id, OrderStep::Send, |_| {}, fx);
     }
 
     /// Takes what the venue said. A report that the order machine has no arrow for (a second fill, an
@@ -149,7 +153,7 @@ impl Shard {
         self.settle_doubts(fx);
         // Before the market opens for them, so that no quote waits for all accounts.
         self.rules.place_stale(&self.state.accounts, &self.market);
-        self.close_killed(|_, _, _| true, fx);
+        self.resume_killed(fx);
     }
 
     /// Moves an order along; answers the order as it is then, if the machine has that arrow.

@@ -31,7 +31,8 @@ use std::sync::Arc;
 const NAME_CHARS_MAX: usize = 254;
 const TARGET_CHARS_MAX: usize = 254;
 const AGENT_CHARS_MAX: usize = 200;
-const DETAILS_BYTES_MAX: usize = 4_096;
+/// What is longer is not kept, only how long it was.
+pub(crate) const DETAILS_BYTES_MAX: usize = 4_096;
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]

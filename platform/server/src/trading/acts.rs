@@ -31,14 +31,36 @@ impl Asker {
     }
 }
 
-/// The entries of a step's records, in their order. `asker` says who asked for what a record is about, if anybody did.
+/// Orders or positions in one entry at most: so many fit into its details, whatever their numbers.
+const TOGETHER_MAX: usize = 16;
+
+/// The entries of a step's records, in their order. `asker` says who asked for what a record is about, if anybody did. What a kill
+/// switch places and closes comes last and many in one entry: it may be thousands at once, in a hurry.
 pub(super) fn entries<'a>(
     records: &[Record],
     asker: impl Fn(&Record) -> Option<&'a Asker>,
     state: &State,
     at: Millis,
 ) -> Vec<Entry> {
-    records.iter().filter_map(|record| Step { asker: asker(record), state, at }.entry(record)).collect()
+    let step = |record: &Record| Step { asker: asker(record), state, at };
+    let (mut told, mut orders, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            Record::OrderPlaced(order) if order.origin == By::KillSwitch => orders.push(order),
+            Record::PositionClosed(position) if closer(position) == By::KillSwitch => positions.push(position),
+            _ => told.extend(step(record).entry(record)),
+        }
+    }
+    let switch = Step { asker: None, state, at };
+    told.extend(orders.chunks(TOGETHER_MAX).map(|some| {
+        let some = some.iter().map(|order| placed(order)).collect();
+        switch.together(Act::OrderPlaced, ("order", "orders"), some)
+    }));
+    told.extend(positions.chunks(TOGETHER_MAX).map(|some| {
+        let some = some.iter().map(|position| position_details(position)).collect();
+        switch.together(Act::PositionClosed, ("position", "positions"), some)
+    }));
+    told
 }
 
 struct Step<'a> {
@@ -74,8 +96,7 @@ impl Step<'_> {
                 self.of(opener(position), position.deployment, Act::PositionOpened, position_details(position))
             }
             Record::PositionClosed(position) => {
-                let origin = position.closed.as_ref().map_or(By::Rule, |closed| closed.origin);
-                self.of(origin, position.deployment, Act::PositionClosed, position_details(position))
+                self.of(closer(position), position.deployment, Act::PositionClosed, position_details(position))
             }
             Record::MarginCalled { account, called, equity, bound, .. } => {
                 let details = json!({ "called": called, "equity": equity.to_text(2), "margin": bound.to_text(2) });
@@ -216,6 +237,23 @@ impl Step<'_> {
         self.make(Asker::system(&asker), act, target, details)
     }
 
+    /// What a kill switch did to several, each with the details that it would have alone.
+    fn together(&self, act: Act, (one, all): (&str, &str), mut several: Vec<(String, Value)>) -> Entry {
+        if several.len() == 1
+            && let Some(alone) = several.pop()
+        {
+            return self.of(By::KillSwitch, None, act, alone);
+        }
+        let target = format!("{} {all}", several.len());
+        let each = several.into_iter().map(|(id, mut details)| {
+            if let Value::Object(details) = &mut details {
+                details.insert(one.to_owned(), Value::String(id));
+            }
+            details
+        });
+        self.of(By::KillSwitch, None, act, (target, json!({ all: each.collect::<Vec<_>>() })))
+    }
+
     fn make(&self, asker: Asker, act: Act, target: String, details: Value) -> Entry {
         let details = if let Value::Object(details) = details { details } else { Map::new() };
         Entry { at: self.at, actor: asker.actor, act, target, details, origin: asker.origin }
@@ -235,6 +273,11 @@ fn kill_target(scope: KillScope) -> String {
 /// A position with a strategy is its strategy's; without one it is a person's.
 const fn opener(position: &Position) -> By {
     if position.deployment.is_some() { By::Strategy } else { By::Trader }
+}
+
+/// Who or what closed a position.
+fn closer(position: &Position) -> By {
+    position.closed.as_ref().map_or(By::Rule, |closed| closed.origin)
 }
 
 fn account_status(status: &AccountStatus) -> Value {

@@ -5,7 +5,8 @@ use marque_domain::{
     decision::Denial,
     execution::ExecutionId,
     fixed::{Lots, Money, Price},
-    id::{AccountId, DecisionId, OrderId, PositionId, UserId},
+    id::{AccountId, DecisionId, InstrumentId, OrderId, PositionId, UserId},
+    order::{Closed, Side},
     ticket::{Amendment, Levels, OrderKind, TimeInForce},
 };
 use marque_engine::routed::{Asking, Dispute, DisputeKind};
@@ -136,6 +137,54 @@ fn what_is_asked_for_is_the_askers() {
         assert_eq!(told(record.clone(), Some(&ann())), by_ann, "{act}");
         assert_eq!(told(record, None), made(act, desk(), target, details), "{act}, when nobody asked");
     }
+}
+
+/// A position that ended, with figures that take as much room as any.
+fn closed(id: i64, origin: By) -> Record {
+    let (lots, price) = (Lots::from_units(i64::MAX), Price::from_units(i64::MAX));
+    let profit = Money::from_units(-i64::MAX);
+    Record::PositionClosed(Position {
+        id: PositionId(id),
+        account: ACCOUNT,
+        deployment: None,
+        instrument: InstrumentId(u32::MAX),
+        side: Side::Sell,
+        lots,
+        closed_lots: Lots::ZERO,
+        realised: Money::ZERO,
+        open_price: price,
+        opened_at: THEN,
+        stop_loss: None,
+        take_profit: None,
+        trail: None,
+        closed: Some(Closed { at: THEN, price, profit, origin }),
+    })
+}
+
+#[test]
+fn what_a_kill_switch_closes_is_told_together_and_whole() {
+    let switch = Asker::system("kill switch").actor;
+    let alone = told(closed(1, By::KillSwitch), Some(&ann())).unwrap();
+    assert_eq!((&alone.actor, &alone.target), (&switch, &PositionId(1).to_string()));
+
+    let mut records: Vec<Record> = (1..=20).map(|id| closed(id, By::KillSwitch)).collect();
+    records.push(closed(21, By::StopLoss));
+    let by_ann = ann();
+    let told = entries(&records, |_| Some(&by_ann), &State::default(), NOW);
+    let [other, first, second] = &told[..] else { panic!("three entries are wanted") };
+    assert_eq!(other.target, PositionId(21).to_string(), "what is not the switch's has an entry each");
+    let mut named = Vec::new();
+    for (entry, target) in [(first, "16 positions"), (second, "4 positions")] {
+        assert_eq!((&entry.actor, entry.act, entry.target.as_str()), (&switch, Act::PositionClosed, target));
+        assert!(Value::Object(entry.details.clone()).to_string().len() <= crate::audit::DETAILS_BYTES_MAX);
+        named.extend(entry.details["positions"].as_array().unwrap().iter().cloned());
+    }
+    for (id, found) in (1..).zip(&named) {
+        let mut details = alone.details.clone();
+        details.insert("position".to_owned(), Value::String(PositionId(id).to_string()));
+        assert_eq!(found, &Value::Object(details), "as it would be told alone");
+    }
+    assert_eq!(named.len(), 20);
 }
 
 #[test]

@@ -227,7 +227,10 @@ impl Journal {
             usage: self.meter.take(shard, now, flushed),
             ..RunningBatch::default()
         };
-        let checkpoint = if self.tail_bytes > self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN) {
+        // Whoever stops everybody does not wait for it, but right after a start: a later entry has it.
+        let waits = self.group.is_alone() && self.tail_bytes < usize::MAX;
+        let due = self.tail_bytes > self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN) && !waits;
+        let checkpoint = if due {
             let mark = shard.mark();
             Some(postcard::to_stdvec(&(shard.state(), mark))?)
         } else {

@@ -111,7 +111,7 @@ impl Desk {
     }
 
     /// Carries out a command that somebody asks for. When this answers, everything that follows from it is committed: the records
-    /// say what.
+    /// say what; of one that concerns more than an account, those that are about no account.
     ///
     /// # Errors
     /// [`CommandError`].

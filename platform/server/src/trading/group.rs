@@ -19,7 +19,8 @@ struct Member {
 #[derive(Default)]
 pub(super) struct Group {
     members: BTreeMap<AccountId, Member>,
-    /// One that concerns more than an account: all that happens is its own.
+    /// One that concerns more than an account: all that happens is its own. It is told what is about no account; of the rest there
+    /// may be thousands, which nobody who waits for the answer reads.
     alone: Option<Member>,
 }
 
@@ -41,6 +42,11 @@ impl Group {
         }
     }
 
+    /// Whether one is under way that concerns more than an account.
+    pub const fn is_alone(&self) -> bool {
+        self.alone.is_some()
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty() && self.alone.is_none()
@@ -54,11 +60,13 @@ impl Group {
 
     /// These records become this entry of the journal.
     pub fn take(&mut self, entry: i64, records: &[Record], state: &State) {
+        if let Some(alone) = self.alone.as_mut().filter(|_| !records.is_empty()) {
+            alone.entry = Some(entry);
+            alone.records.extend(records.iter().filter(|record| record.account(state).is_none()).cloned());
+            return;
+        }
         for record in records {
-            let member = match &mut self.alone {
-                Some(alone) => Some(alone),
-                None => record.account(state).and_then(|account| self.members.get_mut(&account)),
-            };
+            let member = record.account(state).and_then(|account| self.members.get_mut(&account));
             if let Some(member) = member {
                 member.entry = Some(entry);
                 member.records.push(record.clone());
@@ -98,11 +106,20 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use marque_domain::{account::AccountStatus, time::Millis};
+    use marque_domain::{
+        account::AccountStatus,
+        kill::{Authority, KillScope},
+        time::Millis,
+    };
     use tokio::sync::oneshot;
 
     fn changed(account: i64) -> Record {
         Record::AccountChanged { account: AccountId(account), status: AccountStatus::Active, at: Millis(0) }
+    }
+
+    fn released() -> Record {
+        let (scope, authority, by) = (KillScope::Tenant, Authority::Broker, "test".to_owned());
+        Record::KillReleased { scope, authority, by, at: Millis(0) }
     }
 
     fn asker(name: &str) -> Asker {
@@ -137,11 +154,12 @@ mod tests {
         assert_eq!(of_second.try_recv().unwrap().unwrap(), [changed(2)]);
         let (kill, mut of_kill) = oneshot::channel();
         group.join(None, asker("kill"), Some(kill));
-        group.take(2, &[changed(7)], &state);
+        group.take(2, &[changed(7), released()], &state);
+        assert_eq!(group.asker(&changed(7), &state), Some(&asker("kill")), "all that follows from it is its own");
         group.answer(2, &[changed(8)], &state);
         assert!(of_kill.try_recv().is_err(), "all that has happened is about one that concerns everybody");
         group.answer(2, &[], &state);
-        assert_eq!(of_kill.try_recv().unwrap().unwrap(), [changed(7)], "all that follows from one command is its own");
+        assert_eq!(of_kill.try_recv().unwrap().unwrap(), [released()], "it is told what is about no account");
     }
 
     #[test]

@@ -33,39 +33,50 @@ pub struct AuditLine {
 }
 
 /// An entry's details as a person reads them. They are a JSON object; a text that is itself one (the settings of a
-/// strategy) is read like it, and an instrument's number becomes the name that `symbol` has for it.
+/// strategy) is read like it, and an instrument's number becomes the name that `symbol` has for it, but for those of such a text.
 pub fn details_in_words(details: &str, symbol: impl Fn(InstrumentId) -> String) -> String {
     let details: Map<String, Value> = serde_json::from_str(details).unwrap_or_default();
-    let instrument = |name: &str, value: &Value| {
-        let number = value.as_u64().filter(|_| name == "instrument").and_then(|number| u32::try_from(number).ok());
-        number.map(|number| symbol(InstrumentId(number)))
-    };
     let said = details.iter().filter_map(|(name, value)| {
-        let words = instrument(name, value).or_else(|| in_words(value))?;
+        let words = in_words(name, value, Some(&symbol))?;
         Some(format!("{}: {words}", name.replace('_', " ")))
     });
     said.collect::<Vec<_>>().join(", ")
 }
 
+/// The name of an instrument, where instruments are known.
+type Symbol<'a> = Option<&'a dyn Fn(InstrumentId) -> String>;
+
+fn instrument(name: &str, value: &Value, symbol: Symbol<'_>) -> Option<String> {
+    let number = value.as_u64().filter(|_| name == "instrument").and_then(|number| u32::try_from(number).ok())?;
+    symbol.map(|symbol| symbol(InstrumentId(number)))
+}
+
 /// A value without the marks of JSON; none when there is nothing to say.
-fn in_words(value: &Value) -> Option<String> {
+fn in_words(name: &str, value: &Value, symbol: Symbol<'_>) -> Option<String> {
+    if let Some(symbol) = instrument(name, value, symbol) {
+        return Some(symbol);
+    }
     let words = match value {
         Value::Null => return None,
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => match serde_json::from_str::<Map<String, Value>>(text) {
-            Ok(object) => pairs(&object),
+            Ok(object) => pairs(&object, None),
             Err(_) => text.clone(),
         },
-        Value::Array(items) => items.iter().filter_map(in_words).collect::<Vec<_>>().join(" and "),
-        Value::Object(object) => pairs(object),
+        Value::Array(items) => {
+            items.iter().filter_map(|item| in_words(name, item, symbol)).collect::<Vec<_>>().join(" and ")
+        }
+        Value::Object(object) => pairs(object, symbol),
     };
     (!words.is_empty()).then_some(words)
 }
 
-fn pairs(object: &Map<String, Value>) -> String {
-    let said =
-        object.iter().filter_map(|(name, value)| Some(format!("{} {}", name.replace('_', " "), in_words(value)?)));
+fn pairs(object: &Map<String, Value>, symbol: Symbol<'_>) -> String {
+    let said = object.iter().filter_map(|(name, value)| {
+        let words = in_words(name, value, symbol)?;
+        Some(format!("{} {words}", name.replace('_', " ")))
+    });
     said.collect::<Vec<_>>().join("; ")
 }
 
@@ -101,6 +112,10 @@ mod tests {
             ("not JSON", ""),
             (r#"{"side":"buy","instrument":1,"open_price":"1.1"}"#, "instrument: EURUSD, open price: 1.1, side: buy"),
             (r#"{"settings":"{\"fast\":12,\"slow_bars\":26}"}"#, "settings: fast 12; slow bars 26"),
+            (
+                r#"{"orders":[{"instrument":1,"order":"a"},{"order":"b"}]}"#,
+                "orders: instrument EURUSD; order a and order b",
+            ),
             (r#"{"plan":null,"scopes":["read","trade"],"on":true}"#, "on: yes, scopes: read and trade"),
             (r#"{"name":"{broken","list":[]}"#, "name: {broken"),
         ];

@@ -329,9 +329,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Tells those about whose commands everything is durable.
+    /// Tells those about whose commands everything is durable. Beside a kill switch that is being carried out there are none.
     fn answer(&mut self) {
-        self.journal.answer(self.desk.ahead(), self.desk.shard());
+        if !self.desk.is_carrying() {
+            self.journal.answer(self.desk.ahead(), self.desk.shard());
+        }
     }
 
     /// The commands that wait and may be carried out beside those under way, in their order: all that concern an account
