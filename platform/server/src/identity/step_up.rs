@@ -3,11 +3,16 @@
 //! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it. What was filled in
 //! does not come along, so a page on which such a form is filled in asks before it shows it; who only reads the page is not asked.
 
-use super::{Identity, signed_in::SignedIn};
+use super::{
+    Identity,
+    limits::{Budget, By},
+    signed_in::SignedIn,
+};
 use crate::{
     problem::{Problem, ProblemCode},
     secrets::Secret,
 };
+use core::net::{IpAddr, Ipv4Addr};
 use marque_domain::{
     id::UserId,
     time::{MINUTE_MS, Millis},
@@ -61,6 +66,9 @@ impl Identity {
     pub async fn confirm(&self, who: &SignedIn, proof: Confirmation<'_>) -> Result<bool, Problem> {
         let (db, now) = (who.db(), self.now());
         let user = db.user(who.user).await?;
+        if matches!(proof, Confirmation::Password(_)) {
+            self.count_password(who, now).await?;
+        }
         self.count_proof_try(&who.tenant, &user, now).await?;
         let right = match proof {
             Confirmation::Password(password) => {
@@ -74,5 +82,13 @@ impl Identity {
             db.prove_session(who.session()?, now).await?;
         }
         Ok(right)
+    }
+
+    /// Counts a password before it is looked at, right or wrong: hashing it keeps others from signing in.
+    async fn count_password(&self, who: &SignedIn, now: Millis) -> Result<(), Problem> {
+        let address = who.recorder.origin().address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let person = who.user.to_string();
+        let by = By { tenant: who.tenant.id, address, person: Some(&person) };
+        self.limits().spend(Budget::Confirm, by, now).await.map(drop)
     }
 }

@@ -312,6 +312,22 @@ async fn guessing_at_a_confirmation_is_limited() {
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, "900"));
 }
 
+/// Each is a hash, and everybody's sign-ins wait in the same line.
+#[tokio::test]
+async fn a_password_that_is_right_confirms_only_so_often() {
+    let world = world("").await;
+    let (mut ann, mut owner) = (Browser::new(&world, AURORA), Browser::new(&world, AURORA));
+    ann.sign_in(EMAIL, PASSWORD).await;
+    owner.sign_in("owner@x.example", PASSWORD).await;
+    let csrf = ann.csrf().await;
+    for n in 0..12 {
+        let answer = ann.post("/prove", &[("csrf", &csrf), ("code", PASSWORD)]).await;
+        assert_eq!(answer.status().as_u16(), if n < 10 { 200 } else { 429 }, "{n}");
+    }
+    let csrf = owner.csrf().await;
+    assert_eq!(owner.post("/prove", &[("csrf", &csrf), ("code", PASSWORD)]).await.status(), 200, "others are not kept");
+}
+
 #[tokio::test]
 async fn codes_are_one_persons_at_one_tenant() {
     let world = world("").await;
