@@ -1,5 +1,8 @@
 //! Step-up: acts that a stolen session must not be enough for need a proof of the last minutes.
 //!
+//! The proof is as strong as what signs this person in: with two-step sign-in on, a password alone confirms nobody, for whoever
+//! knows it could otherwise take the second factor away. A passkey, a code of the app or a backup code does.
+//!
 //! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it. What was filled in
 //! does not come along, so a page on which such a form is filled in asks before it shows it; who only reads the page is not asked.
 
@@ -35,7 +38,7 @@ impl SignedIn {
         if self.proved_at.is_some_and(recent) {
             return Ok(());
         }
-        let detail = "Sign in again, or confirm at /confirm with your password, a code or a passkey, then repeat this.";
+        let detail = "Sign in again, or confirm at /confirm, then repeat this.";
         Err(Problem::new(ProblemCode::StepUpRequired, detail))
     }
 
@@ -50,7 +53,7 @@ impl SignedIn {
 
 /// What somebody confirms with.
 pub enum Confirmation<'a> {
-    /// Their password.
+    /// Their password: for who has no second factor.
     Password(Secret),
     /// A code of their app, or a backup code.
     Code(&'a str),
@@ -62,12 +65,17 @@ impl Identity {
     /// Takes a proof of somebody who is signed in; when it is right their session is proved anew.
     ///
     /// # Errors
-    /// [`ProblemCode::TooManyRequests`] when their proofs were wrong too often; that the database does not answer.
+    /// [`ProblemCode::TooManyRequests`] when their proofs were wrong too often; [`ProblemCode::WrongCredentials`] for the password of
+    /// who has a second factor, whether or not it is right; that the database does not answer.
     pub async fn confirm(&self, who: &SignedIn, proof: Confirmation<'_>) -> Result<bool, Problem> {
         let (db, now) = (who.db(), self.now());
         let user = db.user(who.user).await?;
         if matches!(proof, Confirmation::Password(_)) {
             self.count_password(who, now).await?;
+            if db.second_factors(user.id).await?.are_on() {
+                let detail = "With two-step sign-in a password is not enough. Confirm with a code or a passkey.";
+                return Err(Problem::new(ProblemCode::WrongCredentials, detail));
+            }
         }
         self.count_proof_try(&who.tenant, &user, now).await?;
         let right = match proof {

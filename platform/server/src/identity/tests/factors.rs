@@ -312,6 +312,28 @@ async fn guessing_at_a_confirmation_is_limited() {
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, "900"));
 }
 
+#[tokio::test]
+async fn a_password_alone_confirms_nobody_who_has_a_second_factor() {
+    let world = world("").await;
+    let ann = world.ann_with_app().await;
+    let mut thief = Browser::new(&world, AURORA);
+    thief.begin().await;
+    assert_eq!(thief.show(&ann.codes[0]).await, ok());
+    let later = world.go_on(10 * MINUTE_MS);
+    let csrf = thief.csrf().await;
+    let app = ann.app.code_at(later);
+    for (proof, status, opens) in
+        [(PASSWORD, 401, 403), ("a wrong password", 401, 403), ("000000", 200, 403), (app.as_str(), 200, 200)]
+    {
+        let answer = thief.post("/prove", &[("csrf", &csrf), ("code", proof)]).await;
+        assert_eq!(answer.status().as_u16(), status, "{proof}");
+        assert_eq!(thief.get("/api/v1/sensitive").await.status().as_u16(), opens, "{proof}");
+    }
+    world.go_on(10 * MINUTE_MS);
+    let answer = thief.post("/prove", &[("csrf", &csrf), ("code", &ann.codes[1])]).await;
+    assert_eq!(answer.text().await.unwrap(), "true", "a backup code is one too");
+}
+
 /// Each is a hash, and everybody's sign-ins wait in the same line.
 #[tokio::test]
 async fn a_password_that_is_right_confirms_only_so_often() {
