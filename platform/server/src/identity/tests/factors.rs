@@ -200,6 +200,19 @@ async fn a_challenge_ends_in_time() {
     assert_eq!(late.show(&ann.app.code_at(later)).await, over());
 }
 
+/// A reset sets the password first and ends what is under way after it.
+#[tokio::test]
+async fn a_challenge_ends_with_the_password_that_it_began_with() {
+    let world = world("").await;
+    let ann = world.ann_with_app().await;
+    let mut thief = Browser::new(&world, AURORA);
+    thief.begin().await;
+    assert!(ann.db.set_password(ann.user, &Concealed::new("another".to_owned()), None).await.unwrap());
+    assert_eq!(thief.show(&ann.codes[0]).await, over());
+    assert_eq!(thief.who().await, None);
+    assert_eq!(ann.db.second_factors(ann.user).await.unwrap().backup_codes, 10, "nothing of hers is used up");
+}
+
 #[tokio::test]
 async fn a_backup_code_works_once() {
     let world = world("").await;
