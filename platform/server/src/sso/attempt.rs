@@ -198,8 +198,12 @@ impl Sso {
         match db.link_sso_identity(&identity).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict(_)) => {
-                let mine = db.sso_identity(&known.issuer, &known.subject).await?.filter(|found| found.user == user);
-                mine.map(drop).ok_or(Refused::IdentityTaken)
+                match db.sso_identity(&known.issuer, &known.subject).await? {
+                    Some(found) if found.user == user => Ok(()),
+                    Some(_) => Err(Refused::IdentityTaken),
+                    // Nobody's: it was one too many.
+                    None => Err(Refused::TooManyIdentities),
+                }
             }
             Err(error) => Err(error.into()),
         }

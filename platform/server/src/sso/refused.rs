@@ -73,6 +73,9 @@ pub enum Refused {
     /// Somebody else here has linked this identity.
     #[error("the identity is somebody else's here")]
     IdentityTaken,
+    /// A limit on everything.
+    #[error("the person has linked as many identities as they may")]
+    TooManyIdentities,
     /// Who began to link is not who came back.
     #[error("who came back is not signed in as who began to link")]
     OtherPerson,
@@ -124,6 +127,7 @@ impl Refused {
             Self::NotInvited => "not-invited",
             Self::OtherWay => "other-way",
             Self::IdentityTaken => "identity-taken",
+            Self::TooManyIdentities => "too-many-identities",
             Self::OtherPerson => "other-person",
             Self::NoConnection => "no-connection",
             Self::TooMany => "too-many",
@@ -175,6 +179,10 @@ impl Refused {
                 format!(
                     "This account at {name} is linked to somebody else here. Sign in with it, or choose another account there."
                 )
+            }
+            Self::TooManyIdentities => {
+                "You have linked as many accounts as can be. Unlink one that you do not use, then link this one."
+                    .to_owned()
             }
             Self::OtherPerson => "You were signed out meanwhile. Sign in and link it again.".to_owned(),
             _ => format!("What {name} said of you could not be relied on. Begin again from the sign-in page."),
