@@ -76,6 +76,8 @@ pub struct Proven<'a> {
     pub recorder: &'a Recorder,
     /// Where they want to go: a path of this site.
     pub next: &'a str,
+    /// When they last showed another site who they are, where it says; none when it was just now, and here.
+    pub shown_at: Option<Millis>,
 }
 
 impl Proven<'_> {
@@ -288,7 +290,7 @@ impl Identity {
         if mark(&user) != password {
             return Ok(Answered::Over);
         }
-        let proven = Proven { user, method, recorder, next: &next };
+        let proven = Proven { user, method, recorder, next: &next, shown_at: None };
         if !self.meets(tenant, &proven, demand, proof, now).await? {
             proven.note(tenant, Act::SignInFailed, json!({ "by": method.name(), "reason": demand.name() })).await?;
             let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);

@@ -179,7 +179,7 @@ impl Identity {
     async fn sign_in(&self, tenant: &Tenant, tried: Try<'_>) -> Result<Admission, Failed> {
         let (recorder, next) = (tried.recorder, tried.next);
         let user = self.prove(tenant, tried).await?;
-        Ok(self.admit(tenant, Proven { user, method: Method::Password, recorder, next }).await?)
+        Ok(self.admit(tenant, Proven { user, method: Method::Password, recorder, next, shown_at: None }).await?)
     }
 
     /// The person whose address and password these are. Attempts are counted, and whatever does not fit gets one answer.

@@ -1,7 +1,7 @@
 //! Step-up: acts that a stolen session must not be enough for need a proof of the last minutes.
 //!
-//! The proof is as strong as what signs this person in: with two-step sign-in on, a password alone confirms nobody, for whoever
-//! knows it could otherwise take the second factor away. A passkey, a code of the app or a backup code does.
+//! The proof is as strong as what signs this person in: with two-step sign-in on, a password or another site alone confirms nobody,
+//! for whoever has it could otherwise take the second factor away. A passkey, a code of the app or a backup code does.
 //!
 //! A page that meets [`ProblemCode::StepUpRequired`] leads to [`CONFIRM`] and back; the API answers with it. What was filled in
 //! does not come along, so a page on which such a form is filled in asks before it shows it; who only reads the page is not asked.
@@ -59,23 +59,26 @@ pub enum Confirmation<'a> {
     Code(&'a str),
     /// Whose passkey answered, when the answer was right.
     Passkey(Option<UserId>),
+    /// What they showed another site, which asked them anew: for who has no second factor. It was found right.
+    Elsewhere,
 }
 
 impl Identity {
     /// Takes a proof of somebody who is signed in; when it is right their session is proved anew.
     ///
     /// # Errors
-    /// [`ProblemCode::TooManyRequests`] when their proofs were wrong too often; [`ProblemCode::WrongCredentials`] for the password of
-    /// who has a second factor, whether or not it is right; that the database does not answer.
+    /// [`ProblemCode::TooManyRequests`] when their proofs were wrong too often; [`ProblemCode::WrongCredentials`] for one factor of
+    /// who has two, whether or not it is right; that the database does not answer.
     pub async fn confirm(&self, who: &SignedIn, proof: Confirmation<'_>) -> Result<bool, Problem> {
         let (db, now) = (who.db(), self.now());
         let user = db.user(who.user).await?;
         if matches!(proof, Confirmation::Password(_)) {
             self.count_password(who, now).await?;
-            if db.second_factors(user.id).await?.are_on() {
-                let detail = "With two-step sign-in a password is not enough. Confirm with a code or a passkey.";
-                return Err(Problem::new(ProblemCode::WrongCredentials, detail));
-            }
+        }
+        let is_one_factor = matches!(proof, Confirmation::Password(_) | Confirmation::Elsewhere);
+        if is_one_factor && db.second_factors(user.id).await?.are_on() {
+            let detail = "With two-step sign-in this is not enough. Confirm with a code or a passkey.";
+            return Err(Problem::new(ProblemCode::WrongCredentials, detail));
         }
         self.count_proof_try(&who.tenant, &user, now).await?;
         let right = match proof {
@@ -83,6 +86,7 @@ impl Identity {
                 self.0.passwords.verify(password, Some(user.password_hash.clone())).await?
             }
             Confirmation::Passkey(whose) => whose == Some(user.id),
+            Confirmation::Elsewhere => true,
             Confirmation::Code(code) => self.take_code(&who.tenant, &who.recorder, &user, code, now).await?,
         };
         if right {

@@ -6,7 +6,7 @@ use super::{
     brand::see_other,
     join::refused,
     passkeys,
-    view::{BackupCodes, Confirm, ConfirmWith, SecurityApp, SecurityCodes, SecurityPage},
+    view::{BackupCodes, Confirm, ConfirmWith, SecurityApp, SecurityCodes, SecurityPage, SsoWay},
 };
 use crate::{
     audit::Act,
@@ -173,13 +173,23 @@ struct Where {
 }
 
 #[handler]
-async fn show_confirm(scene: Scene, who: SignedIn, Query(query): Query<Where>) -> poem::Result<Response> {
-    let page = confirm_page(&who, own_path(&query.next), None).await?;
+async fn show_confirm(
+    scene: Scene,
+    who: SignedIn,
+    Data(identity): Data<&Identity>,
+    Query(query): Query<Where>,
+) -> poem::Result<Response> {
+    let page = confirm_page(&who, identity, own_path(&query.next), None).await?;
     scene.page(CONFIRM_TITLE, &page)
 }
 
 /// What this person can prove themselves with, and why their last proof was refused.
-async fn confirm_page(who: &SignedIn, next: &str, problem: Option<&Problem>) -> Result<Confirm, Problem> {
+async fn confirm_page(
+    who: &SignedIn,
+    identity: &Identity,
+    next: &str,
+    problem: Option<&Problem>,
+) -> Result<Confirm, Problem> {
     let factors = who.db().second_factors(who.user).await?;
     let user = who.db().user(who.user).await?;
     let with = if factors.are_on() {
@@ -190,7 +200,10 @@ async fn confirm_page(who: &SignedIn, next: &str, problem: Option<&Problem>) -> 
     } else {
         ConfirmWith::Password
     };
-    Ok(Confirm::new(next, with, problem))
+    // Another site is one factor, as a password is.
+    let ways = if factors.are_on() { Vec::new() } else { identity.sso().ways_to_prove(who.db(), who.user).await? };
+    let ways = ways.iter().map(|way| SsoWay::new(&way.name, &format!("/sso/{}/begin", way.slug)));
+    Ok(Confirm::new(next, with, ways.collect(), problem))
 }
 
 #[derive(Deserialize)]
@@ -238,6 +251,6 @@ async fn confirm(
     if problem.code == ProblemCode::WrongCredentials {
         who.audit(Act::StepUpFailed, who.user.to_string(), json!({ "by": by })).await?;
     }
-    let page = confirm_page(&who, next, Some(&problem)).await?;
+    let page = confirm_page(&who, identity, next, Some(&problem)).await?;
     refused(&scene, CONFIRM_TITLE, problem, &page)
 }

@@ -1,7 +1,7 @@
 //! Whether an ID token says who somebody is: pure decisions over a token, an issuer's keys and the time.
 //!
 //! The library checks signature, issuer, audience, expiry and nonce when it is told with what; this module tells it, and
-//! adds what it leaves open: which algorithms, `at_hash`, `azp`, and when the token was made.
+//! adds what it leaves open: which algorithms, `at_hash`, `azp`, when the token was made, and when the person was asked.
 
 use super::{Refused, provider::Metadata};
 use marque_domain::time::{MINUTE_MS, Millis};
@@ -37,6 +37,8 @@ pub(super) struct Expected<'a> {
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a str,
     pub(super) access_token: &'a AccessToken,
+    /// When the issuer was told to ask the person anew.
+    pub(super) asked_at: Option<Millis>,
     pub(super) now: Millis,
 }
 
@@ -53,6 +55,7 @@ pub(super) fn verify(token: &CoreIdToken, expected: &Expected<'_>) -> Result<Cor
     .set_time_fn(|| now.into());
     let claims = token.claims(&verifier, &Nonce::new(expected.nonce.to_owned())).map_err(Refused::Token)?;
     check_maker(claims, expected)?;
+    check_shown(claims, expected)?;
     check_access_token(token, claims, &verifier, expected.access_token)?;
     Ok(claims.clone())
 }
@@ -70,6 +73,20 @@ fn check_maker(claims: &CoreIdTokenClaims, expected: &Expected<'_>) -> Result<()
     let good =
         (1..=SUBJECT_BYTES_MAX).contains(&subject.len()) && subject.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     if good { Ok(()) } else { Err(Refused::Subject) }
+}
+
+/// When the person last showed the issuer who they are, where it says.
+pub(super) fn shown_at(claims: &CoreIdTokenClaims) -> Option<Millis> {
+    claims.auth_time().map(|at| Millis(at.timestamp_millis()))
+}
+
+/// An issuer that was told to ask anew must say when it did (OpenID Connect Core, section 3.1.2.1). One that does not say may have
+/// let pass whoever sits before a browser that was left open.
+fn check_shown(claims: &CoreIdTokenClaims, expected: &Expected<'_>) -> Result<(), Refused> {
+    let Some(asked_at) = expected.asked_at else { return Ok(()) };
+    let shown_at = shown_at(claims).ok_or(Refused::NotAsked)?;
+    let anew = shown_at.since(asked_at) >= -CLOCK_SKEW_MS && shown_at.since(expected.now) <= CLOCK_SKEW_MS;
+    if anew { Ok(()) } else { Err(Refused::NotAsked) }
 }
 
 /// The access token must be the one that the ID token was made with, where it says so.

@@ -36,6 +36,11 @@ pub(super) enum Preset {
 impl Preset {
     pub(super) const ALL: [Self; 3] = [Self::Oidc, Self::Google, Self::Apple];
 
+    /// Whether it asks somebody anew whom it knows, when told to, and says when. Google does neither.
+    pub(super) const fn asks_anew(self) -> bool {
+        !matches!(self, Self::Google)
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Oidc => "oidc",

@@ -1,6 +1,10 @@
 //! Linking and unlinking: a person's own page. Linking makes a new way in, so it asks for a fresh proof of who does it.
 
-use super::{Refused, attempt::Errand, flow, prove_first};
+use super::{
+    Refused,
+    attempt::{Errand, Purpose},
+    flow, prove_first,
+};
 use crate::{
     audit::Act,
     edge::Origin,
@@ -77,7 +81,7 @@ async fn link(
         return Ok(first);
     }
     let browser = flow::browser(request);
-    let errand = Errand { next: PAGE, linking: Some(who.user) };
+    let errand = Errand { next: PAGE, purpose: Purpose::Link(who.user) };
     let leaving = identity.sso().begin(&who.tenant, &slug, &origin, browser, errand).await;
     flow::leave(&scene, leaving.map_err(Problem::from)?)
 }

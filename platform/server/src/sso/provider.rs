@@ -19,10 +19,10 @@ use openidconnect::{
     EmptyAdditionalClaims, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
     PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _,
     core::{
-        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-        CoreGenderClaim, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
-        CoreUserInfoClaims,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient,
+        CoreClientAuthMethod, CoreGenderClaim, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey,
+        CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType, CoreUserInfoClaims,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,9 @@ pub(super) struct Hidden {
     nonce: String,
     verifier: String,
     redirect_uri: String,
+    /// When we told the issuer to ask the person anew; none when whom it knows already is good enough.
+    #[serde(default)]
+    pub(super) asked_at: Option<Millis>,
 }
 
 /// An attempt that has begun.
@@ -103,6 +106,8 @@ pub(super) struct Known {
     /// Whether the issuer made sure that mail reaches them there.
     pub(super) email_verified: bool,
     pub(super) name: Option<String>,
+    /// When they last showed the issuer who they are, where it says.
+    pub(super) shown_at: Option<Millis>,
 }
 
 impl Providers {
@@ -141,8 +146,15 @@ impl Providers {
         Ok(metadata)
     }
 
-    /// Where to send a browser so that it comes back to `redirect_uri` with an answer.
-    pub(super) async fn begin(&self, tenant: TenantId, client: &Client, redirect_uri: &str) -> Result<Begun, Refused> {
+    /// Where to send a browser so that it comes back to `redirect_uri` with an answer. With `asked_at`, which is now, the
+    /// issuer is told to ask the person anew, however recently it did.
+    pub(super) async fn begin(
+        &self,
+        tenant: TenantId,
+        client: &Client,
+        redirect_uri: &str,
+        asked_at: Option<Millis>,
+    ) -> Result<Begun, Refused> {
         let metadata = self.metadata(tenant, &client.issuer).await?;
         let (state, nonce, verifier) = (Token::new()?, Token::new()?.expose(), Token::new()?.expose());
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Refused::Answer)?;
@@ -165,9 +177,12 @@ impl Providers {
         if client.form_post {
             request = request.add_extra_param("response_mode", "form_post");
         }
+        if asked_at.is_some() {
+            request = request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO);
+        }
         let (url, _, _) = request.url();
         let redirect_uri = redirect_uri.to_owned();
-        let hidden = Hidden { issuer: client.issuer.clone(), nonce, verifier, redirect_uri };
+        let hidden = Hidden { issuer: client.issuer.clone(), nonce, verifier, redirect_uri, asked_at };
         Ok(Begun { url: url.into(), state, hidden })
     }
 
@@ -244,7 +259,8 @@ impl Providers {
     ) -> Result<CoreIdTokenClaims, Refused> {
         let token = exchanged.id_token().ok_or(Refused::NoToken)?;
         let (nonce, access_token) = (hidden.nonce.as_str(), exchanged.access_token());
-        claims::verify(token, &Expected { metadata, client_id: &client.client_id, nonce, access_token, now })
+        let (client_id, asked_at) = (client.client_id.as_str(), hidden.asked_at);
+        claims::verify(token, &Expected { metadata, client_id, nonce, access_token, asked_at, now })
     }
 
     /// The person of verified claims. Many issuers tell the address only to who asks for it with the access token.
@@ -261,6 +277,7 @@ impl Providers {
             email: claims.email().map(|email| email.as_str().to_owned()),
             email_verified: claims.email_verified() == Some(true),
             name: claims.name().and_then(|name| name.get(None)).map(|name| name.as_str().to_owned()),
+            shown_at: claims::shown_at(&claims),
         };
         if known.email.is_some() || metadata.userinfo_endpoint().is_none() {
             return Ok(known);

@@ -46,6 +46,9 @@ pub enum Refused {
     /// It was made at another time.
     #[error("the ID token was not made just now: check the clocks")]
     Stale,
+    /// The issuer may have asked nobody.
+    #[error("the issuer does not say that it asked the person anew (auth_time), as it was told to")]
+    NotAsked,
     /// It names nobody.
     #[error("the ID token names nobody: its subject is empty or too long")]
     Subject,
@@ -76,6 +79,9 @@ pub enum Refused {
     /// A limit on everything.
     #[error("the person has linked as many identities as they may")]
     TooManyIdentities,
+    /// Who shows anew who they are must show the same.
+    #[error("the identity is not linked to who is signed in")]
+    OtherIdentity,
     /// Who began to link is not who came back.
     #[error("who came back is not signed in as who began to link")]
     OtherPerson,
@@ -118,6 +124,7 @@ impl Refused {
             Self::Token(_) => "bad-token",
             Self::OtherClient => "other-client",
             Self::Stale => "stale-token",
+            Self::NotAsked => "not-asked",
             Self::Subject => "no-subject",
             Self::AccessToken => "other-access-token",
             Self::UserInfo => "no-user-info",
@@ -128,6 +135,7 @@ impl Refused {
             Self::OtherWay => "other-way",
             Self::IdentityTaken => "identity-taken",
             Self::TooManyIdentities => "too-many-identities",
+            Self::OtherIdentity => "other-identity",
             Self::OtherPerson => "other-person",
             Self::NoConnection => "no-connection",
             Self::TooMany => "too-many",
@@ -184,7 +192,15 @@ impl Refused {
                 "You have linked as many accounts as can be. Unlink one that you do not use, then link this one."
                     .to_owned()
             }
-            Self::OtherPerson => "You were signed out meanwhile. Sign in and link it again.".to_owned(),
+            Self::NotAsked => {
+                format!(
+                    "{name} does not say that it asked you again. Confirm another way, or sign out and sign in again."
+                )
+            }
+            Self::OtherIdentity => {
+                format!("That account at {name} is not linked to you here. Choose the one with which you sign in.")
+            }
+            Self::OtherPerson => "You were signed out meanwhile. Sign in and begin again.".to_owned(),
             _ => format!("What {name} said of you could not be relied on. Begin again from the sign-in page."),
         };
         Problem::new(ProblemCode::SsoRefused, detail)

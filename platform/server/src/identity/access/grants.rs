@@ -94,7 +94,7 @@ impl Identity {
     ) -> Result<AccessTokens, Problem> {
         let (tenant, client, recorder) = (&visit.tenant, visit.client, visit.recorder());
         let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
-        let proven = Proven { user, method: Method::Password, recorder, next: "" };
+        let proven = Proven { user, method: Method::Password, recorder, next: "", shown_at: None };
         if session::person(tenant.db(), proven.user.id).await?.is_none() {
             failed(tenant, &proven, "suspended").await?;
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));

@@ -4,6 +4,7 @@ use super::{
     Page,
     component::{Badge, Field, FieldKind, Tone},
     figure::When,
+    sso::SsoWay,
 };
 use crate::problem::Problem;
 use serde::Serialize;
@@ -180,7 +181,7 @@ impl Page for BackupCodes {
 /// What somebody can confirm with that it is them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmWith {
-    /// Nothing is set up here: they come by another site.
+    /// Nothing that is set up here: they come by another site.
     Nothing,
     /// Their password, which is all that they have.
     Password,
@@ -202,6 +203,8 @@ pub struct Confirm {
     pub code: Option<Field>,
     /// Whether they have passkeys.
     pub passkey: bool,
+    /// Other sites that ask them anew, for who has no second factor.
+    pub ways: Vec<SsoWay>,
     /// Why the last try failed.
     pub error: Option<String>,
     /// Seconds until another try is let through.
@@ -211,7 +214,7 @@ pub struct Confirm {
 impl Confirm {
     /// With what this person has, and why their last proof was refused.
     #[must_use]
-    pub fn new(next: &str, with: ConfirmWith, problem: Option<&Problem>) -> Self {
+    pub fn new(next: &str, with: ConfirmWith, ways: Vec<SsoWay>, problem: Option<&Problem>) -> Self {
         let password = Field::new(FieldKind::Password, "password", "Password").autocomplete("current-password");
         let code = Field::new(FieldKind::Text, "code", "Code")
             .hint("Six digits from your authenticator app, or one of your backup codes.")
@@ -221,6 +224,7 @@ impl Confirm {
             password: (with == ConfirmWith::Password).then_some(password),
             code: matches!(with, ConfirmWith::SecondFactor { .. }).then_some(code),
             passkey: with == ConfirmWith::SecondFactor { passkeys: true },
+            ways,
             error: problem.map(|problem| problem.detail.clone()),
             retry_s: problem.and_then(|problem| problem.retry_after_s),
         }

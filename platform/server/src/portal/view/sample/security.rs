@@ -4,7 +4,7 @@ use super::{Sample, too_often};
 use crate::{
     portal::view::{
         BackupCodes, Clock, Confirm, ConfirmWith, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage,
-        SecurityPasskeys, Shell,
+        SecurityPasskeys, Shell, SsoWay,
     },
     problem::{Problem, ProblemCode},
 };
@@ -22,7 +22,11 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
     };
     let codes = BackupCodes::new(["01ab2-cdefg", "hjkmn-pqrst", "vwxyz-01234"].map(str::to_owned).to_vec());
     let wrong_password = Problem::new(ProblemCode::WrongCredentials, "That password is not right. Try again.");
-    let confirm = |with, problem: Problem| Confirm::new("/security/app", with, Some(&problem));
+    let confirm = |with: ConfirmWith, problem: Problem| {
+        let ways =
+            if with == ConfirmWith::Password { vec![SsoWay::new("Acme", "/sso/acme/begin")] } else { Vec::new() };
+        Confirm::new("/security/app", with, ways, Some(&problem))
+    };
     let second = ConfirmWith::SecondFactor { passkeys: true };
     let rows =
         vec![PasskeyRow::new(1, "My phone", since(), Some(since())), PasskeyRow::new(2, "Laptop", since(), None)];
