@@ -96,6 +96,7 @@ mod tests {
             email_verified: verified,
             name: None,
             shown_at: None,
+            organisation: None,
         }
     }
 

@@ -159,7 +159,9 @@ impl Sso {
             (Some(user), None) => Purpose::Link(user),
             (Some(user), Some(_)) => Purpose::Prove(user),
         };
-        let known = self.0.providers.finish(keys.tenant(), &client, &hidden, answer, now).await?;
+        let mut known = self.0.providers.finish(keys.tenant(), &client, &hidden, answer, now).await?;
+        let at = known.email.as_deref().and_then(domain);
+        known.email_verified &= at.is_none_or(|at| connection.vouches(&at, known.organisation.as_deref()));
         Ok((known, purpose))
     }
 

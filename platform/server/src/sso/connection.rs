@@ -158,6 +158,13 @@ impl Connection {
     pub(super) fn has_domain(&self, domain: &str) -> bool {
         self.row.domains.iter().any(|claimed| claimed == domain)
     }
+
+    /// Whether an address at a domain is verified by whom the brand means when it names that domain. Google also verifies that mail
+    /// reaches somebody at an address whose domain is not run there; whoever once read mail at one could come by it for ever.
+    pub(super) fn vouches(&self, domain: &str, organisation: Option<&str>) -> bool {
+        let needs_it = self.preset == Preset::Google && self.has_domain(domain);
+        !needs_it || organisation.is_some_and(|theirs| theirs.eq_ignore_ascii_case(domain))
+    }
 }
 
 /// Where a connection's secret lies.

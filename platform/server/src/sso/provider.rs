@@ -16,13 +16,15 @@ use marque_domain::{id::TenantId, time::Millis};
 use moka::future::Cache;
 use openidconnect::{
     AccessToken, AdditionalProviderMetadata, AsyncHttpClient, AuthorizationCode, ClientId, CsrfToken,
-    EmptyAdditionalClaims, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _,
+    EmptyAdditionalClaims, EmptyExtraTokenFields, EndpointNotSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl,
+    Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
+    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
     core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient,
-        CoreClientAuthMethod, CoreGenderClaim, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey,
-        CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
-        CoreSubjectIdentifierType, CoreUserInfoClaims,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
+        CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
+        CoreUserInfoClaims,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,46 @@ pub(super) type Metadata = ProviderMetadata<
     CoreResponseMode,
     CoreResponseType,
     CoreSubjectIdentifierType,
+>;
+
+/// What comes for a code.
+type Exchanged = StandardTokenResponse<
+    IdTokenFields<
+        claims::More,
+        EmptyExtraTokenFields,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    >,
+    CoreTokenType,
+>;
+
+/// The library's client, which reads [`claims::More`] of a token besides what every issuer says.
+type Library<
+    HasAuthUrl = EndpointNotSet,
+    HasDeviceAuthUrl = EndpointNotSet,
+    HasIntrospectionUrl = EndpointNotSet,
+    HasRevocationUrl = EndpointNotSet,
+    HasTokenUrl = EndpointNotSet,
+    HasUserInfoUrl = EndpointNotSet,
+> = openidconnect::Client<
+    claims::More,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Exchanged,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    HasAuthUrl,
+    HasDeviceAuthUrl,
+    HasIntrospectionUrl,
+    HasRevocationUrl,
+    HasTokenUrl,
+    HasUserInfoUrl,
 >;
 
 impl<'c> AsyncHttpClient<'c> for Outbound {
@@ -108,6 +150,8 @@ pub(super) struct Known {
     pub(super) name: Option<String>,
     /// When they last showed the issuer who they are, where it says.
     pub(super) shown_at: Option<Millis>,
+    /// The domain of the organisation that they belong to, in Google's words.
+    pub(super) organisation: Option<String>,
 }
 
 impl Providers {
@@ -160,12 +204,9 @@ impl Providers {
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Refused::Answer)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
         let (said, meant) = (state.expose(), nonce.clone());
-        let library = CoreClient::from_provider_metadata(
-            Metadata::clone(&metadata),
-            ClientId::new(client.client_id.clone()),
-            None,
-        )
-        .set_redirect_uri(redirect);
+        let library =
+            Library::from_provider_metadata(Metadata::clone(&metadata), ClientId::new(client.client_id.clone()), None)
+                .set_redirect_uri(redirect);
         let mut request = library
             .authorize_url(
                 CoreAuthenticationFlow::AuthorizationCode,
@@ -227,14 +268,14 @@ impl Providers {
         hidden: &Hidden,
         code: String,
         now: Millis,
-    ) -> Result<openidconnect::core::CoreTokenResponse, Refused> {
+    ) -> Result<Exchanged, Refused> {
         // Without a list the standard says: in a header.
         let methods = metadata.token_endpoint_auth_methods_supported();
         let basic = methods.is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
         let (secret, place) = client.secret(basic, now)?;
         let redirect = RedirectUrl::new(hidden.redirect_uri.clone()).map_err(|_| Refused::Answer)?;
         let library =
-            CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), Some(secret))
+            Library::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), Some(secret))
                 .set_auth_type(place)
                 .set_redirect_uri(redirect);
         let request = library.exchange_code(AuthorizationCode::new(code)).map_err(|_| Refused::Exchange)?;
@@ -254,9 +295,9 @@ impl Providers {
         metadata: &Metadata,
         client: &Client,
         hidden: &Hidden,
-        exchanged: &openidconnect::core::CoreTokenResponse,
+        exchanged: &Exchanged,
         now: Millis,
-    ) -> Result<CoreIdTokenClaims, Refused> {
+    ) -> Result<claims::Claims, Refused> {
         let token = exchanged.id_token().ok_or(Refused::NoToken)?;
         let (nonce, access_token) = (hidden.nonce.as_str(), exchanged.access_token());
         let (client_id, asked_at) = (client.client_id.as_str(), hidden.asked_at);
@@ -268,7 +309,7 @@ impl Providers {
         &self,
         metadata: &Metadata,
         client: &Client,
-        claims: CoreIdTokenClaims,
+        claims: claims::Claims,
         access_token: AccessToken,
     ) -> Result<Known, Refused> {
         let mut known = Known {
@@ -278,12 +319,12 @@ impl Providers {
             email_verified: claims.email_verified() == Some(true),
             name: claims.name().and_then(|name| name.get(None)).map(|name| name.as_str().to_owned()),
             shown_at: claims::shown_at(&claims),
+            organisation: claims::organisation(&claims),
         };
         if known.email.is_some() || metadata.userinfo_endpoint().is_none() {
             return Ok(known);
         }
-        let library =
-            CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), None);
+        let library = Library::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), None);
         // An answer about anybody else than the token's subject is refused by the library.
         let request = library.user_info(access_token, Some(claims.subject().clone())).map_err(|_| Refused::UserInfo)?;
         let more: CoreUserInfoClaims = request
