@@ -314,6 +314,7 @@ describe('security', () => {
         await answer(page, codes[0]);
         await signedIn(page);
         await page.goto(site.url(slug, '/confirm'));
+        assert.equal(await page.getByLabel('Password').count(), 0, 'a password alone is not enough');
         await holds(page, 'confirm');
         await answer(page, '000000', 'Confirm with code');
         await page.getByRole('alert').getByText('not right').waitFor();

@@ -61,4 +61,4 @@ pub use tenant_db::{
 pub use tenant_db::{AUTHOR_KEYS_MAX, RELEASES_MAX, RELEASES_PENDING_MAX};
 pub use tenant_db::{EA_FILES_MAX, EVENTS_PAGE_MAX, LicenceFilter, SEATS_KEPT_MAX};
 pub use tenant_db::{PASSKEYS_MAX, USAGE_LIST_MAX};
-pub use tenant_db::{SESSIONS_MAX, SSO_LIST_MAX};
+pub use tenant_db::{SESSIONS_MAX, SSO_IDENTITIES_MAX, SSO_LIST_MAX, Unlinked};

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     audit::{Act, Actor, Recorder},
     edge::Tenant,
+    hex::hex,
     problem::{Problem, ProblemCode},
     secrets::Token,
 };
@@ -29,6 +30,7 @@ use poem::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// Wrong proofs after which a sign-in must begin anew.
 const TRIES_OF_CHALLENGE: i64 = 5;
@@ -74,6 +76,8 @@ pub struct Proven<'a> {
     pub recorder: &'a Recorder,
     /// Where they want to go: a path of this site.
     pub next: &'a str,
+    /// When they last showed another site who they are, where it says; none when it was just now, and here.
+    pub shown_at: Option<Millis>,
 }
 
 impl Proven<'_> {
@@ -149,6 +153,15 @@ struct Stored {
     method: Method,
     demands: Vec<Demand>,
     next: String,
+    /// Which password the person had when it began. One from before this was stored is none's.
+    #[serde(default)]
+    password: String,
+}
+
+/// Tells a person's password from those before and after it, without telling what is stored of it.
+fn mark(user: &User) -> String {
+    let digest = Sha256::digest(user.password_hash.expose());
+    hex(digest.get(..16).unwrap_or_default())
 }
 
 /// A proof for what a sign-in waits for.
@@ -191,6 +204,18 @@ impl Identity {
         Err(other_way)
     }
 
+    /// Whether what they showed counts after something was opened by it. A connection may have claimed their domain meanwhile, or
+    /// the password been changed, too early to find what was just opened among what that ends.
+    pub(super) async fn check_still(&self, tenant: &Tenant, proven: &Proven<'_>) -> Result<(), Problem> {
+        self.check_way_of(tenant, proven).await?;
+        if tenant.db().user(proven.user.id).await?.password_hash == proven.user.password_hash {
+            return Ok(());
+        }
+        let details = json!({ "by": proven.method.name(), "reason": "password-changed" });
+        proven.note(tenant, Act::SignInFailed, details).await?;
+        Err(Problem::new(ProblemCode::WrongCredentials, "Your password was changed meanwhile. Sign in again."))
+    }
+
     /// What is asked of somebody besides what they have shown. What asks for more adds its demand here.
     async fn demands(&self, tenant: &Tenant, proven: &Proven<'_>) -> Result<Vec<Demand>, Problem> {
         let mut demands = Vec::new();
@@ -214,16 +239,16 @@ impl Identity {
         }
         if demands.is_empty() {
             let (session, token) = parts.sessions.open(tenant.db(), &proven, now).await?;
-            // A connection may have claimed their domain meanwhile, too early to find this session among those it ends.
-            if let Err(other_way) = self.check_way_of(tenant, &proven).await {
+            if let Err(ended) = self.check_still(tenant, &proven).await {
                 tenant.db().delete_session(session).await?;
-                return Err(other_way);
+                return Err(ended);
             }
             proven.note(tenant, Act::SignIn, json!({ "by": by })).await?;
             tracing::info!(user = %user.id, client = proven.recorder.origin().address, by, "signed in");
             return Ok(Admission::Session { token, next: proven.next.to_owned() });
         }
-        let stored = Stored { method: proven.method, demands, next: proven.next.to_owned() };
+        let (method, next, password) = (proven.method, proven.next.to_owned(), mark(user));
+        let stored = Stored { method, demands, next, password };
         let names: Vec<&str> = stored.demands.iter().map(Demand::name).collect();
         let token = one_time::issue(tenant.db(), TokenKind::Challenge, user.id, &stored, now).await?;
         proven.note(tenant, Act::SignInChallenged, json!({ "by": by, "for": names })).await?;
@@ -258,9 +283,14 @@ impl Identity {
         let Some(token) = cookies::token(request.headers(), cookies::MORE) else { return Ok(Answered::Over) };
         let tried = one_time::attempt(db, TokenKind::Challenge, &token, TRIES_OF_CHALLENGE, now).await?;
         let Some(tried) = tried else { return Ok(Answered::Over) };
-        let Stored { method, demands, next } = tried.data()?;
+        let Stored { method, demands, next, password } = tried.data()?;
         let Some((demand, rest)) = demands.split_first() else { return Ok(Answered::Over) };
-        let proven = Proven { user: db.user(tried.user).await?, method, recorder, next: &next };
+        let user = db.user(tried.user).await?;
+        // Whoever changes the password ends this sign-in, but may not have come to it yet.
+        if mark(&user) != password {
+            return Ok(Answered::Over);
+        }
+        let proven = Proven { user, method, recorder, next: &next, shown_at: None };
         if !self.meets(tenant, &proven, demand, proof, now).await? {
             proven.note(tenant, Act::SignInFailed, json!({ "by": method.name(), "reason": demand.name() })).await?;
             let left = TRIES_OF_CHALLENGE.saturating_sub(tried.attempts);

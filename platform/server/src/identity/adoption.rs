@@ -94,9 +94,16 @@ impl Identity {
         match db.link_sso_identity(&identity).await {
             Ok(()) => {}
             Err(StoreError::Conflict(_)) => {
-                let other = db.sso_identity(&identity.issuer, &identity.subject).await?;
-                if other.is_none_or(|other| other.user != user.id) {
-                    let detail = "This sign-in belongs to somebody else here by now. Ask the people who run this site.";
+                let detail = match db.sso_identity(&identity.issuer, &identity.subject).await? {
+                    Some(found) if found.user == user.id => None,
+                    Some(_) => {
+                        Some("This sign-in belongs to somebody else here by now. Ask the people who run this site.")
+                    }
+                    None => Some(
+                        "As many sign-ins as can be are linked already. Sign in by one of them and unlink another.",
+                    ),
+                };
+                if let Some(detail) = detail {
                     return Err(Problem::new(ProblemCode::Conflict, detail));
                 }
             }

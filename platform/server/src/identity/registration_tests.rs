@@ -345,9 +345,12 @@ async fn a_hash_of_another_cost_is_renewed_at_sign_in() {
     let cheap = crate::identity::Cost { memory_kib: 8_192, passes: 1 }.hash(GOOD.as_bytes()).unwrap();
     world.visit.tenant.db().set_password(ann.id, &cheap, None).await.unwrap();
     let right = async |password: &str| {
-        let person = world.person("ann@x.example").await;
+        let mut person = world.person("ann@x.example").await;
         let password = Secret::new(password.to_owned());
-        world.identity.password_is_right(&world.visit.tenant, person.as_ref(), password).await.unwrap()
+        let right = world.identity.password_is_right(&world.visit.tenant, person.as_mut(), password).await.unwrap();
+        // What was renewed is no other password.
+        assert_eq!(person, world.person("ann@x.example").await);
+        right
     };
     assert!(!right(BETTER).await);
     assert_eq!(world.person("ann@x.example").await.unwrap().password_hash, cheap);

@@ -33,23 +33,25 @@ const OPENED: [TokenKind; 5] =
 
 impl Identity {
     /// Whether a password is this person's; nobody has one, and finding that out takes as long. A hash of another cost
-    /// than today's is renewed.
+    /// than today's is renewed, and stands in `user` then: by it is told whether the password was changed meanwhile.
     ///
     /// # Errors
     /// That too much waits; that the database does not answer.
     pub(super) async fn password_is_right(
         &self,
         tenant: &Tenant,
-        user: Option<&User>,
+        user: Option<&mut User>,
         password: Secret,
     ) -> Result<bool, Problem> {
-        let stored = user.map(|user| user.password_hash.clone());
+        let stored = user.as_ref().map(|user| user.password_hash.clone());
         let verified = self.0.passwords.verify_and_renew(password, stored.clone()).await?;
         let Verified::Right(renewed) = verified else { return Ok(false) };
-        if let (Some(user), Some(hash)) = (user, renewed) {
-            // Not done when it was changed meanwhile: then there is nothing to renew.
-            tenant.db().set_password(user.id, &hash, stored.as_ref()).await?;
+        // Not done when it was changed meanwhile: then there is nothing to renew.
+        if let (Some(user), Some(hash)) = (user, renewed)
+            && tenant.db().set_password(user.id, &hash, stored.as_ref()).await?
+        {
             tracing::info!(user = %user.id, "a password's hash was renewed at today's cost");
+            user.password_hash = hash;
         }
         Ok(true)
     }

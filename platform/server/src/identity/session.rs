@@ -90,7 +90,8 @@ impl SessionPolicy {
             address: proven.recorder.origin().address.clone(),
             agent: agent_text(&proven.recorder.origin().agent),
             method: proven.method.name().to_owned(),
-            proved_at: now,
+            // Another site may know them from long ago, or from who sits before their browser.
+            proved_at: proven.shown_at.map_or(now, |at| at.min(now)),
             country: Place::of(proven.client()).code(),
             device: None,
         };

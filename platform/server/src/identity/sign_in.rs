@@ -179,7 +179,7 @@ impl Identity {
     async fn sign_in(&self, tenant: &Tenant, tried: Try<'_>) -> Result<Admission, Failed> {
         let (recorder, next) = (tried.recorder, tried.next);
         let user = self.prove(tenant, tried).await?;
-        Ok(self.admit(tenant, Proven { user, method: Method::Password, recorder, next }).await?)
+        Ok(self.admit(tenant, Proven { user, method: Method::Password, recorder, next, shown_at: None }).await?)
     }
 
     /// The person whose address and password these are. Attempts are counted, and whatever does not fit gets one answer.
@@ -221,8 +221,8 @@ impl Identity {
             let problem = Problem::new(ProblemCode::QuestionAsked, detail).limits(&left);
             return Err(Failed { problem, asks: true });
         }
-        let user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
-        let right = self.password_is_right(tenant, user.as_ref(), password).await?;
+        let mut user = tenant.db().user_by_email(email).await.map_err(Problem::from)?;
+        let right = self.password_is_right(tenant, user.as_mut(), password).await?;
         if !right {
             let failed = user.as_ref().map(|user| user.id);
             tenant.db().note_failure(failed, FAILURES_COUNT_MS, now).await.map_err(Problem::from)?;

@@ -166,7 +166,7 @@ async fn sign_in(
     let refused = match answered(&scene, identity, &origin, Purpose::SignIn, answer).await? {
         Some(user) => {
             let user = db.user(user).await.map_err(Problem::from)?;
-            let proven = Proven { user, method: Method::Passkey, recorder, next };
+            let proven = Proven { user, method: Method::Passkey, recorder, next, shown_at: None };
             match identity.admit(&scene.tenant, proven).await {
                 Ok(admission) => return Ok(identity.respond(&scene.tenant, request, admission).await?),
                 Err(problem) if problem.code.status().is_server_error() => return Err(problem.into()),

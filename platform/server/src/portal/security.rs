@@ -6,7 +6,7 @@ use super::{
     brand::see_other,
     join::refused,
     passkeys,
-    view::{BackupCodes, Confirm, SecurityApp, SecurityCodes, SecurityPage},
+    view::{BackupCodes, Confirm, ConfirmWith, SecurityApp, SecurityCodes, SecurityPage, SsoWay},
 };
 use crate::{
     audit::Act,
@@ -173,18 +173,37 @@ struct Where {
 }
 
 #[handler]
-async fn show_confirm(scene: Scene, who: SignedIn, Query(query): Query<Where>) -> poem::Result<Response> {
-    let page = confirm_page(&who, own_path(&query.next), None).await?;
+async fn show_confirm(
+    scene: Scene,
+    who: SignedIn,
+    Data(identity): Data<&Identity>,
+    Query(query): Query<Where>,
+) -> poem::Result<Response> {
+    let page = confirm_page(&who, identity, own_path(&query.next), None).await?;
     scene.page(CONFIRM_TITLE, &page)
 }
 
 /// What this person can prove themselves with, and why their last proof was refused.
-async fn confirm_page(who: &SignedIn, next: &str, problem: Option<&Problem>) -> Result<Confirm, Problem> {
+async fn confirm_page(
+    who: &SignedIn,
+    identity: &Identity,
+    next: &str,
+    problem: Option<&Problem>,
+) -> Result<Confirm, Problem> {
     let factors = who.db().second_factors(who.user).await?;
     let user = who.db().user(who.user).await?;
-    // Who comes by single sign-on has none.
-    let has_password = !user.password_hash.expose().is_empty();
-    Ok(Confirm::new(next, has_password, factors.are_on(), factors.passkeys > 0, problem))
+    let with = if factors.are_on() {
+        ConfirmWith::SecondFactor { passkeys: factors.passkeys > 0 }
+    } else if user.password_hash.expose().is_empty() {
+        // Who comes by single sign-on has none.
+        ConfirmWith::Nothing
+    } else {
+        ConfirmWith::Password
+    };
+    // Another site is one factor, as a password is.
+    let ways = if factors.are_on() { Vec::new() } else { identity.sso().ways_to_prove(who.db(), who.user).await? };
+    let ways = ways.iter().map(|way| SsoWay::new(&way.name, &format!("/sso/{}/begin", way.slug)));
+    Ok(Confirm::new(next, with, ways.collect(), problem))
 }
 
 #[derive(Deserialize)]
@@ -225,12 +244,13 @@ async fn confirm(
             who.audit(Act::StepUp, who.user.to_string(), json!({ "by": by })).await?;
             return Ok(see_other(next));
         }
-        Ok(false) => {
-            who.audit(Act::StepUpFailed, who.user.to_string(), json!({ "by": by })).await?;
-            Problem::new(ProblemCode::WrongCredentials, format!("That {by} is not right. Try again."))
-        }
+        Ok(false) => Problem::new(ProblemCode::WrongCredentials, format!("That {by} is not right. Try again.")),
         Err(problem) => problem,
     };
-    let page = confirm_page(&who, next, Some(&problem)).await?;
+    // What a limit refuses is not written down.
+    if problem.code == ProblemCode::WrongCredentials {
+        who.audit(Act::StepUpFailed, who.user.to_string(), json!({ "by": by })).await?;
+    }
+    let page = confirm_page(&who, identity, next, Some(&problem)).await?;
     refused(&scene, CONFIRM_TITLE, problem, &page)
 }

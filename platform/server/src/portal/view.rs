@@ -131,7 +131,9 @@ pub use problem::{ProblemPage, ProblemRow, Problems};
 pub use releases::{FindingView, ReleasePage, ReleaseRow, ReleasesPage};
 pub use row::{DeploymentRow, Desk, OrderRow, PositionRow, SideView, TradeRow};
 pub use schema::{SettingError, fields_of, settings_from};
-pub use security::{BackupCodes, Confirm, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage, SecurityPasskeys};
+pub use security::{
+    BackupCodes, Confirm, ConfirmWith, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage, SecurityPasskeys,
+};
 pub use shell::{ApiDocs, Brand, NavItem, Person, Shell};
 
 pub use sso::{

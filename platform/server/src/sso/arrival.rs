@@ -95,6 +95,8 @@ mod tests {
             email: email.map(str::to_owned),
             email_verified: verified,
             name: None,
+            shown_at: None,
+            organisation: None,
         }
     }
 

@@ -28,8 +28,29 @@ pub(super) const ATTEMPT_MS: i64 = 10 * MINUTE_MS;
 pub(super) struct Errand<'a> {
     /// Where they go then: a path of this site.
     pub(super) next: &'a str,
-    /// Who links an identity; none signs in.
-    pub(super) linking: Option<UserId>,
+    /// What for.
+    pub(super) purpose: Purpose,
+}
+
+/// What somebody goes to an issuer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To sign in.
+    SignIn,
+    /// To link who they are there.
+    Link(UserId),
+    /// To show anew that it is them.
+    Prove(UserId),
+}
+
+impl Purpose {
+    /// Who is signed in already.
+    const fn person(self) -> Option<UserId> {
+        match self {
+            Self::SignIn => None,
+            Self::Link(user) | Self::Prove(user) => Some(user),
+        }
+    }
 }
 
 /// Somebody is on their way to an issuer.
@@ -45,7 +66,8 @@ pub(super) struct Leaving {
 /// An answer that held.
 pub(super) struct Returned {
     pub(super) connection: Connection,
-    pub(super) attempt: SsoAttempt,
+    pub(super) next: String,
+    pub(super) purpose: Purpose,
     pub(super) known: Known,
     /// The name that nobody vouches for.
     said_name: Option<String>,
@@ -77,7 +99,8 @@ impl Sso {
         let connection = self.enabled(db, slug).await?;
         let keys = self.keys(db).await?;
         let client = connection.client(&keys)?;
-        let begun = self.0.providers.begin(db.tenant(), &client, &return_address(origin, slug)).await?;
+        let asked_at = matches!(errand.purpose, Purpose::Prove(_)).then_some(now);
+        let begun = self.0.providers.begin(db.tenant(), &client, &return_address(origin, slug), asked_at).await?;
         // One cookie for all attempts of a browser: two tabs do not shut each other out.
         let browser = browser.map_or_else(Token::new, Ok)?;
         let digest = begun.state.digest().0;
@@ -88,7 +111,7 @@ impl Sso {
             browser: browser.digest().0,
             secrets: keys.seal(&place(digest), &hidden)?,
             next: errand.next.to_owned(),
-            user: errand.linking,
+            user: errand.purpose.person(),
             created_at: now,
             expires_at: now.plus(ATTEMPT_MS),
         };
@@ -112,7 +135,10 @@ impl Sso {
         let attempt = taken.ok_or(Refused::NoAttempt)?;
         let keys = self.keys(db).await?;
         match self.known(&keys, &connection, &attempt, answer, now).await {
-            Ok(known) => Ok(Returned { connection, attempt, known, said_name: answer.name() }),
+            Ok((known, purpose)) => {
+                let (next, said_name) = (attempt.next, answer.name());
+                Ok(Returned { connection, next, purpose, known, said_name })
+            }
             Err(refused) => Err(Failed { connection: Some(connection), refused }),
         }
     }
@@ -124,11 +150,19 @@ impl Sso {
         attempt: &SsoAttempt,
         answer: &Answer,
         now: Millis,
-    ) -> Result<Known, Refused> {
+    ) -> Result<(Known, Purpose), Refused> {
         let client = connection.client(keys)?;
         let opened = keys.open(&place(attempt.digest), &attempt.secrets)?;
         let hidden: Hidden = serde_json::from_slice(opened.expose()).map_err(|_| Refused::Corrupt)?;
-        self.0.providers.finish(keys.tenant(), &client, &hidden, answer, now).await
+        let purpose = match (attempt.user, hidden.asked_at) {
+            (None, _) => Purpose::SignIn,
+            (Some(user), None) => Purpose::Link(user),
+            (Some(user), Some(_)) => Purpose::Prove(user),
+        };
+        let mut known = self.0.providers.finish(keys.tenant(), &client, &hidden, answer, now).await?;
+        let at = known.email.as_deref().and_then(domain);
+        known.email_verified &= at.is_none_or(|at| connection.vouches(&at, known.organisation.as_deref()));
+        Ok((known, purpose))
     }
 
     /// The person of an answer; somebody new is added. Answers also whether they are.
@@ -198,11 +232,24 @@ impl Sso {
         match db.link_sso_identity(&identity).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict(_)) => {
-                let mine = db.sso_identity(&known.issuer, &known.subject).await?.filter(|found| found.user == user);
-                mine.map(drop).ok_or(Refused::IdentityTaken)
+                match db.sso_identity(&known.issuer, &known.subject).await? {
+                    Some(found) if found.user == user => Ok(()),
+                    Some(_) => Err(Refused::IdentityTaken),
+                    // Nobody's: it was one too many.
+                    None => Err(Refused::TooManyIdentities),
+                }
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether an answer is about who is signed in, by a connection that they may come by.
+    pub(super) async fn check_same(&self, db: &TenantDb, returned: &Returned, user: UserId) -> Result<(), Refused> {
+        let (known, user) = (&returned.known, db.user(user).await?);
+        let identity = db.sso_identity(&known.issuer, &known.subject).await?;
+        identity.filter(|identity| identity.user == user.id).ok_or(Refused::OtherIdentity)?;
+        arrival::check_way(&self.connections(db).await?, &returned.connection, &user.email)?;
+        Ok(db.touch_sso_identity(&self.identity_of(returned, user.id, self.0.clock.now())).await?)
     }
 
     /// Whom an answer is about, when their address is somebody's here and their domain must come by this connection: then

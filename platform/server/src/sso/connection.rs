@@ -36,6 +36,11 @@ pub(super) enum Preset {
 impl Preset {
     pub(super) const ALL: [Self; 3] = [Self::Oidc, Self::Google, Self::Apple];
 
+    /// Whether it asks somebody anew whom it knows, when told to, and says when. Google does neither.
+    pub(super) const fn asks_anew(self) -> bool {
+        !matches!(self, Self::Google)
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Oidc => "oidc",
@@ -152,6 +157,13 @@ impl Connection {
 
     pub(super) fn has_domain(&self, domain: &str) -> bool {
         self.row.domains.iter().any(|claimed| claimed == domain)
+    }
+
+    /// Whether an address at a domain is verified by whom the brand means when it names that domain. Google also verifies that mail
+    /// reaches somebody at an address whose domain is not run there; whoever once read mail at one could come by it for ever.
+    pub(super) fn vouches(&self, domain: &str, organisation: Option<&str>) -> bool {
+        let needs_it = self.preset == Preset::Google && self.has_domain(domain);
+        !needs_it || organisation.is_some_and(|theirs| theirs.eq_ignore_ascii_case(domain))
     }
 }
 

@@ -9,7 +9,7 @@
 use super::{
     Refused,
     answer::Answer,
-    attempt::{ATTEMPT_MS, Errand, Failed, Leaving, Returned},
+    attempt::{ATTEMPT_MS, Errand, Failed, Leaving, Purpose, Returned},
 };
 use crate::{
     audit::{Act, Actor, Recorder},
@@ -21,6 +21,7 @@ use crate::{
         gate::{Pages, public},
         limits::{Budget, By},
         own_path,
+        step_up::Confirmation,
     },
     portal::{
         Scene,
@@ -29,6 +30,7 @@ use crate::{
     problem::Problem,
     secrets::Token,
 };
+use marque_domain::id::UserId;
 use poem::{
     IntoResponse as _, Request, Response, handler,
     http::{HeaderValue, StatusCode, header},
@@ -51,6 +53,9 @@ pub(super) fn pages(pages: Pages) -> Pages {
 struct Begin {
     #[serde(default)]
     next: String,
+    /// `1` when who is signed in shows anew that it is them.
+    #[serde(default)]
+    prove: String,
 }
 
 #[handler]
@@ -66,8 +71,12 @@ async fn begin(
     // Each attempt is a row of ours and a question to the issuer.
     let by = By { tenant: scene.tenant.id, address: client, person: None };
     identity.limits().spend(Budget::SignInElsewhere, by, identity.now()).await?;
+    let purpose = match request.data::<SignedIn>().filter(|_| form.prove == "1") {
+        Some(who) => Purpose::Prove(who.user),
+        None => Purpose::SignIn,
+    };
     let browser = browser(request);
-    let errand = Errand { next: own_path(&form.next), linking: None };
+    let errand = Errand { next: own_path(&form.next), purpose };
     let leaving = identity.sso().begin(&scene.tenant, &slug, &origin, browser, errand).await;
     leave(&scene, leaving.map_err(Problem::from)?)
 }
@@ -110,12 +119,11 @@ async fn arrive(
         Err(failed) => return Err(refuse(tenant, recorder, failed).await?.into()),
     };
     let by = Arrived { visit: &visit, identity, recorder };
-    match returned.attempt.user {
-        Some(user) => {
-            let who = request.data::<SignedIn>().filter(|who| who.user == user);
-            by.link(who, &returned).await
-        }
-        None => by.sign_in(request, &returned).await,
+    let is = |user: UserId| request.data::<SignedIn>().filter(|who| who.user == user);
+    match returned.purpose {
+        Purpose::SignIn => by.sign_in(request, &returned).await,
+        Purpose::Link(user) => by.link(is(user), &returned).await,
+        Purpose::Prove(user) => by.prove(is(user), &returned).await,
     }
 }
 
@@ -146,11 +154,7 @@ impl Arrived<'_> {
             Ok(who) => who,
             Err(refused) => {
                 let details = json!({ "method": "sso", "linking": true, "reason": refused.code() });
-                let actor = match who {
-                    Some(who) => Actor::Person { id: who.user, name: who.email.clone() },
-                    None => Actor::Nobody { name: String::new() },
-                };
-                self.note(actor, Act::SignInFailed, slug, details).await?;
+                self.note(actor(who), Act::SignInFailed, slug, details).await?;
                 return Err(refused.told(Some(name)).into());
             }
         };
@@ -158,6 +162,26 @@ impl Arrived<'_> {
         who.audit(Act::SsoLinked, slug, details).await?;
         self.identity.tell_way_in(self.visit, who.user, WayIn::Identity(name)).await;
         Ok(see_other("/security/sso"))
+    }
+
+    /// Who is signed in has shown the issuer anew who they are.
+    async fn prove(&self, who: Option<&SignedIn>, returned: &Returned) -> poem::Result<Response> {
+        let (name, slug) = (&returned.connection.row.name, &returned.connection.row.slug);
+        let same = match who {
+            Some(who) => self.identity.sso().check_same(who.db(), returned, who.user).await.map(|()| who),
+            None => Err(Refused::OtherPerson),
+        };
+        let who = match same {
+            Ok(who) => who,
+            Err(refused) => {
+                let details = json!({ "by": "sso", "reason": refused.code() });
+                self.note(actor(who), Act::StepUpFailed, slug, details).await?;
+                return Err(refused.told(Some(name)).into());
+            }
+        };
+        self.identity.confirm(who, Confirmation::Elsewhere).await?;
+        who.audit(Act::StepUp, who.user.to_string(), json!({ "by": "sso" })).await?;
+        Ok(see_other(own_path(&returned.next)))
     }
 
     async fn sign_in(&self, request: &Request, returned: &Returned) -> poem::Result<Response> {
@@ -177,8 +201,9 @@ impl Arrived<'_> {
             let details = json!({ "role": user.role, "issuer": returned.known.issuer });
             self.note(system, Act::PersonAdded, &user.email, details).await?;
         }
-        let next = own_path(&returned.attempt.next);
-        let proven = Proven { user, method: Method::Sso, recorder: self.recorder, next };
+        let next = own_path(&returned.next);
+        let proven =
+            Proven { user, method: Method::Sso, recorder: self.recorder, next, shown_at: returned.known.shown_at };
         let admission = self.identity.admit(&self.visit.tenant, proven).await?;
         Ok(self.identity.respond(&self.visit.tenant, request, admission).await?)
     }
@@ -192,6 +217,10 @@ impl Arrived<'_> {
     async fn note(&self, actor: Actor, act: Act, target: &str, details: serde_json::Value) -> Result<(), Problem> {
         Ok(self.recorder.record(self.visit.tenant.db(), actor, act, target, details).await?)
     }
+}
+
+fn actor(who: Option<&SignedIn>) -> Actor {
+    who.map_or_else(|| Actor::Nobody { name: String::new() }, SignedIn::actor)
 }
 
 #[derive(Deserialize)]

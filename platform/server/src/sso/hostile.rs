@@ -13,7 +13,7 @@ use crate::{
     secrets::Secret,
     testing::NOON,
 };
-use marque_domain::id::TenantId;
+use marque_domain::{id::TenantId, time::Millis};
 use serde_json::json;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -41,8 +41,13 @@ fn answer(code: &str, state: &str, iss: Option<&str>) -> Answer {
 
 /// A whole sign-in with a fresh memory of issuers.
 async fn sign_in(issuer: &Issuer) -> Result<Known, Refused> {
+    come(issuer, None).await
+}
+
+/// The same of somebody whom the issuer was told to ask anew.
+async fn come(issuer: &Issuer, asked_at: Option<Millis>) -> Result<Known, Refused> {
     let (providers, client) = (providers(), client(issuer));
-    let begun = providers.begin(T, &client, BACK).await?;
+    let begun = providers.begin(T, &client, BACK, asked_at).await?;
     let (code, state) = issuer.authorize(&begun.url);
     assert_eq!(state, begun.state.expose());
     providers.finish(T, &client, &begun.hidden, &answer(&code, &state, Some(&issuer.url)), NOON).await
@@ -60,14 +65,17 @@ async fn a_good_issuer_is_believed() {
 #[tokio::test]
 async fn what_an_issuer_is_asked() {
     let issuer = Issuer::start().await;
-    let query = async |form_post| {
+    let query = async |form_post, asked_at| {
         let client = Client { form_post, ..client(&issuer) };
-        let begun = providers().begin(T, &client, BACK).await.unwrap();
+        let begun = providers().begin(T, &client, BACK, asked_at).await.unwrap();
         let url = reqwest::Url::parse(&begun.url).unwrap();
         assert!(begun.url.starts_with(&format!("{}/authorize?", issuer.url)));
         url.query_pairs().into_owned().collect::<std::collections::BTreeMap<_, _>>()
     };
-    let (asked, again, form) = (query(false).await, query(false).await, query(true).await);
+    let (asked, again, form) = (query(false, None).await, query(false, None).await, query(true, None).await);
+    let anew = query(false, Some(NOON)).await;
+    assert_eq!((anew["prompt"].as_str(), anew["max_age"].as_str()), ("login", "0"));
+    assert!(!asked.contains_key("prompt") && !asked.contains_key("max_age"), "{asked:?}");
     assert_eq!((asked["redirect_uri"].as_str(), asked["scope"].as_str()), (BACK, "openid email profile"));
     assert_eq!((asked.get("response_mode"), form["response_mode"].as_str()), (None, "form_post"));
     for fresh in ["state", "nonce", "code_challenge"] {
@@ -112,6 +120,31 @@ async fn no_lie_of_a_token_is_believed() {
     }
 }
 
+/// Whoever sits before a browser that was left open is known to the issuer too.
+#[tokio::test]
+async fn who_was_to_be_asked_anew_was() {
+    let issuer = Issuer::start().await;
+    // What the issuer says of when, whether that is good enough, and how long ago it was.
+    type Row = (&'static str, fn(&mut serde_json::Value), bool, Option<i64>);
+    let table: &[Row] = &[
+        ("just now", |_| {}, true, Some(0)),
+        ("a minute ago, by another clock", |c| c["auth_time"] = json!(NOON.0 / 1_000 - 60), true, Some(60_000)),
+        ("an hour ago", |c| c["auth_time"] = json!(NOON.0 / 1_000 - 3_600), false, Some(3_600_000)),
+        ("in an hour", |c| c["auth_time"] = json!(NOON.0 / 1_000 + 3_600), false, Some(-3_600_000)),
+        ("nothing", |c| drop(c.as_object_mut().unwrap().remove("auth_time")), false, None),
+    ];
+    for (name, claims, good, ago_ms) in table {
+        issuer.lies(Lie { claims: *claims, ..Lie::NONE });
+        let asked = come(&issuer, Some(NOON)).await;
+        assert_eq!(asked.is_ok(), *good, "{name}");
+        assert!(*good || matches!(asked, Err(Refused::NotAsked)), "{name}");
+        // Who only signs in may have been known already; then that is what counts.
+        let known = sign_in(&issuer).await.unwrap();
+        let shown = known.shown_at.map(|at| NOON.since(at));
+        assert_eq!(shown, ago_ms.filter(|ms| *ms != 0), "{name}: it says so only when told to");
+    }
+}
+
 #[tokio::test]
 async fn no_signature_but_the_issuers_counts() {
     let issuer = Issuer::start().await;
@@ -125,7 +158,7 @@ async fn no_signature_but_the_issuers_counts() {
 async fn a_code_counts_once_and_only_with_its_verifier() {
     let issuer = Issuer::start().await;
     let (providers, client) = (providers(), client(&issuer));
-    let begun = providers.begin(T, &client, BACK).await.unwrap();
+    let begun = providers.begin(T, &client, BACK, None).await.unwrap();
     let (code, state) = issuer.authorize(&begun.url);
     let answer = answer(&code, &state, Some(&issuer.url));
     assert!(providers.finish(T, &client, &begun.hidden, &answer, NOON).await.is_ok());
@@ -133,8 +166,10 @@ async fn a_code_counts_once_and_only_with_its_verifier() {
     assert!(matches!(replayed, Err(Refused::Exchange)));
 
     // A code of another's attempt, put into one's own: the verifier does not fit it.
-    let (victim, mine) =
-        (providers.begin(T, &client, BACK).await.unwrap(), providers.begin(T, &client, BACK).await.unwrap());
+    let (victim, mine) = (
+        providers.begin(T, &client, BACK, None).await.unwrap(),
+        providers.begin(T, &client, BACK, None).await.unwrap(),
+    );
     let (stolen, _) = issuer.authorize(&victim.url);
     let injected = self::answer(&stolen, &mine.state.expose(), Some(&issuer.url));
     let result = providers.finish(T, &client, &mine.hidden, &injected, NOON).await;
@@ -147,8 +182,8 @@ async fn an_answer_of_another_issuer_goes_nowhere() {
     let providers = providers();
     let (ours, theirs) = (client(&honest), client(&evil));
     // The mix-up: the browser believes it talks to one, the answer is the other's.
-    let begun = providers.begin(T, &theirs, BACK).await.unwrap();
-    let asked_honest = providers.begin(T, &ours, BACK).await.unwrap();
+    let begun = providers.begin(T, &theirs, BACK, None).await.unwrap();
+    let asked_honest = providers.begin(T, &ours, BACK, None).await.unwrap();
     let (code, _) = honest.authorize(&asked_honest.url);
     for iss in [Some(honest.url.as_str()), Some("https://evil.example"), Some(""), None] {
         let answer = answer(&code, &begun.state.expose(), iss);
@@ -167,7 +202,7 @@ async fn an_answer_of_another_issuer_goes_nowhere() {
 async fn who_declines_is_not_signed_in() {
     let issuer = Issuer::start().await;
     let (providers, client) = (providers(), client(&issuer));
-    let begun = providers.begin(T, &client, BACK).await.unwrap();
+    let begun = providers.begin(T, &client, BACK, None).await.unwrap();
     let (code, state) = issuer.authorize(&begun.url);
     let answer = Answer { error: Some("access_denied\r\n<b>".to_owned()), ..answer(&code, &state, Some(&issuer.url)) };
     let refused = providers.finish(T, &client, &begun.hidden, &answer, NOON).await.unwrap_err();
@@ -210,7 +245,7 @@ async fn an_issuers_document_leads_nowhere_inside() {
     // An issuer that is itself inside.
     for to in &places {
         let client = Client { issuer: to.clone(), ..client(&issuer) };
-        let refused = providers().begin(T, &client, BACK).await.err();
+        let refused = providers().begin(T, &client, BACK, None).await.err();
         assert!(matches!(refused, Some(Refused::Outbound(_))), "{to}: {refused:?}");
     }
     let knocked = tokio::time::timeout(Duration::from_millis(50), inside.accept()).await;

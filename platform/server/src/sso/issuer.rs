@@ -58,6 +58,8 @@ struct Code {
     nonce: String,
     challenge: String,
     redirect_uri: String,
+    /// Whether the person was to be asked anew.
+    anew: bool,
 }
 
 pub(super) struct Issuer {
@@ -155,7 +157,8 @@ impl Issuer {
         assert_eq!(asked["code_challenge_method"], "S256");
         let code = format!("code/{}", self.shared.made.fetch_add(1, Ordering::Relaxed));
         let of = |name: &str| asked[name].clone();
-        let kept = Code { nonce: of("nonce"), challenge: of("code_challenge"), redirect_uri: of("redirect_uri") };
+        let anew = asked.contains_key("max_age");
+        let kept = Code { nonce: of("nonce"), challenge: of("code_challenge"), redirect_uri: of("redirect_uri"), anew };
         self.shared.codes.lock().unwrap().insert(code.clone(), kept);
         (code, of("state"))
     }
@@ -221,6 +224,9 @@ fn token(shared: &Shared, url: &str, basic: &str, body: &str) -> Response {
         "iat": now, "exp": now + 300, "at_hash": half,
         "email": "ann@x.example", "email_verified": true, "name": "Ann Lee",
     });
+    if code.anew {
+        claims["auth_time"] = json!(now);
+    }
     (lie.claims)(&mut claims);
     let id_token = sign(shared, lie.signed, &claims);
     json_answer(

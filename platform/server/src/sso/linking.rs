@@ -1,6 +1,10 @@
 //! Linking and unlinking: a person's own page. Linking makes a new way in, so it asks for a fresh proof of who does it.
 
-use super::{Refused, attempt::Errand, flow, prove_first};
+use super::{
+    Refused,
+    attempt::{Errand, Purpose},
+    flow, prove_first,
+};
 use crate::{
     audit::Act,
     edge::Origin,
@@ -14,7 +18,7 @@ use crate::{
     },
     problem::{Problem, ProblemCode},
 };
-use marque_store::SsoIdentity;
+use marque_store::{SsoIdentity, Unlinked};
 use poem::{
     Request, Response, handler,
     web::{Data, Form, Path},
@@ -77,7 +81,7 @@ async fn link(
         return Ok(first);
     }
     let browser = flow::browser(request);
-    let errand = Errand { next: PAGE, linking: Some(who.user) };
+    let errand = Errand { next: PAGE, purpose: Purpose::Link(who.user) };
     let leaving = identity.sso().begin(&who.tenant, &slug, &origin, browser, errand).await;
     flow::leave(&scene, leaving.map_err(Problem::from)?)
 }
@@ -101,25 +105,31 @@ async fn unlink(
     }
     let db = who.db();
     let user = db.user(who.user).await.map_err(Problem::from)?;
-    let others = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
-    if others.len() < 2 && identity.must_come_by_another_site(&who.tenant, &user).await? {
-        let detail = "People with your address sign in this way only. Ask the people who run this site.";
-        return Err(Problem::new(ProblemCode::Conflict, detail).into());
-    }
-    if user.password_hash.expose().is_empty() && others.len() < 2 {
-        let detail = "This is your only way in. Set a password first: sign out and choose “Forgot your password?”.";
-        return Err(Problem::new(ProblemCode::Conflict, detail).into());
-    }
-    let gone = others.iter().find(|one| one.issuer == which.issuer && one.subject == which.subject);
+    let is_needed = identity.must_come_by_another_site(&who.tenant, &user).await?;
+    let theirs = db.sso_identities_of(who.user).await.map_err(Problem::from)?;
+    let gone = theirs.iter().find(|one| one.issuer == which.issuer && one.subject == which.subject);
     let all = identity.sso().connections(db).await.map_err(Problem::from)?;
     let name = gone.map_or_else(|| which.issuer.clone(), |gone| name_of(&all, gone));
-    if !db.unlink_sso_identity(who.user, &which.issuer, &which.subject).await.map_err(Problem::from)? {
-        return Err(Problem::not_found().into());
+    let unlinked = db.unlink_spare_sso_identity(who.user, &which.issuer, &which.subject, is_needed).await;
+    match unlinked.map_err(Problem::from)? {
+        Unlinked::Gone => {}
+        Unlinked::NotTheirs => return Err(Problem::not_found().into()),
+        Unlinked::Needed => return Err(needed(is_needed).into()),
     }
     let details = json!({ "issuer": which.issuer, "subject": which.subject });
     who.audit(Act::SsoUnlinked, &which.issuer, details).await?;
     identity.tell_way_in(&visit, who.user, WayIn::IdentityRemoved(&name)).await;
     Ok(flow::see_other(PAGE))
+}
+
+/// Why somebody's only identity stays.
+fn needed(by_domain: bool) -> Problem {
+    let detail = if by_domain {
+        "People with your address sign in this way only. Ask the people who run this site."
+    } else {
+        "This is your only way in. Set a password first: sign out and choose “Forgot your password?”."
+    };
+    Problem::new(ProblemCode::Conflict, detail)
 }
 
 impl From<Refused> for Problem {

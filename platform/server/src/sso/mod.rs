@@ -33,6 +33,7 @@ use crate::{
     secrets::{TenantKeys, Vault},
 };
 use connection::Connection;
+use marque_domain::id::UserId;
 use marque_store::TenantDb;
 use poem::Response;
 use provider::Providers;
@@ -78,6 +79,21 @@ impl Sso {
     pub async fn ways(&self, db: &TenantDb) -> Result<Vec<Way>, Problem> {
         let all = self.connections(db).await.map_err(Problem::from)?;
         Ok(all.iter().filter(|connection| connection.row.enabled).map(Way::of).collect())
+    }
+
+    /// The ways by which somebody can show anew that it is them: where they have an identity, and are asked again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ways_to_prove(&self, db: &TenantDb, user: UserId) -> Result<Vec<Way>, Problem> {
+        let theirs = db.sso_identities_of(user).await?;
+        let all = self.connections(db).await.map_err(Problem::from)?;
+        let is_theirs = |connection: &&Connection| {
+            connection.row.enabled
+                && connection.preset.asks_anew()
+                && theirs.iter().any(|identity| identity.issuer == connection.row.issuer)
+        };
+        Ok(all.iter().filter(is_theirs).map(Way::of).collect())
     }
 
     async fn connections(&self, db: &TenantDb) -> Result<Vec<Connection>, Refused> {

@@ -16,12 +16,14 @@ use marque_domain::{id::TenantId, time::Millis};
 use moka::future::Cache;
 use openidconnect::{
     AccessToken, AdditionalProviderMetadata, AsyncHttpClient, AuthorizationCode, ClientId, CsrfToken,
-    EmptyAdditionalClaims, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _,
+    EmptyAdditionalClaims, EmptyExtraTokenFields, EndpointNotSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl,
+    Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
+    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
     core::{
-        CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-        CoreGenderClaim, CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
+        CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
         CoreUserInfoClaims,
     },
 };
@@ -59,6 +61,46 @@ pub(super) type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
+/// What comes for a code.
+type Exchanged = StandardTokenResponse<
+    IdTokenFields<
+        claims::More,
+        EmptyExtraTokenFields,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    >,
+    CoreTokenType,
+>;
+
+/// The library's client, which reads [`claims::More`] of a token besides what every issuer says.
+type Library<
+    HasAuthUrl = EndpointNotSet,
+    HasDeviceAuthUrl = EndpointNotSet,
+    HasIntrospectionUrl = EndpointNotSet,
+    HasRevocationUrl = EndpointNotSet,
+    HasTokenUrl = EndpointNotSet,
+    HasUserInfoUrl = EndpointNotSet,
+> = openidconnect::Client<
+    claims::More,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Exchanged,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    HasAuthUrl,
+    HasDeviceAuthUrl,
+    HasIntrospectionUrl,
+    HasRevocationUrl,
+    HasTokenUrl,
+    HasUserInfoUrl,
+>;
+
 impl<'c> AsyncHttpClient<'c> for Outbound {
     type Error = OutboundError;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, OutboundError>> + Send + 'c>>;
@@ -83,6 +125,9 @@ pub(super) struct Hidden {
     nonce: String,
     verifier: String,
     redirect_uri: String,
+    /// When we told the issuer to ask the person anew; none when whom it knows already is good enough.
+    #[serde(default)]
+    pub(super) asked_at: Option<Millis>,
 }
 
 /// An attempt that has begun.
@@ -103,6 +148,10 @@ pub(super) struct Known {
     /// Whether the issuer made sure that mail reaches them there.
     pub(super) email_verified: bool,
     pub(super) name: Option<String>,
+    /// When they last showed the issuer who they are, where it says.
+    pub(super) shown_at: Option<Millis>,
+    /// The domain of the organisation that they belong to, in Google's words.
+    pub(super) organisation: Option<String>,
 }
 
 impl Providers {
@@ -141,19 +190,23 @@ impl Providers {
         Ok(metadata)
     }
 
-    /// Where to send a browser so that it comes back to `redirect_uri` with an answer.
-    pub(super) async fn begin(&self, tenant: TenantId, client: &Client, redirect_uri: &str) -> Result<Begun, Refused> {
+    /// Where to send a browser so that it comes back to `redirect_uri` with an answer. With `asked_at`, which is now, the
+    /// issuer is told to ask the person anew, however recently it did.
+    pub(super) async fn begin(
+        &self,
+        tenant: TenantId,
+        client: &Client,
+        redirect_uri: &str,
+        asked_at: Option<Millis>,
+    ) -> Result<Begun, Refused> {
         let metadata = self.metadata(tenant, &client.issuer).await?;
         let (state, nonce, verifier) = (Token::new()?, Token::new()?.expose(), Token::new()?.expose());
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Refused::Answer)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
         let (said, meant) = (state.expose(), nonce.clone());
-        let library = CoreClient::from_provider_metadata(
-            Metadata::clone(&metadata),
-            ClientId::new(client.client_id.clone()),
-            None,
-        )
-        .set_redirect_uri(redirect);
+        let library =
+            Library::from_provider_metadata(Metadata::clone(&metadata), ClientId::new(client.client_id.clone()), None)
+                .set_redirect_uri(redirect);
         let mut request = library
             .authorize_url(
                 CoreAuthenticationFlow::AuthorizationCode,
@@ -165,9 +218,12 @@ impl Providers {
         if client.form_post {
             request = request.add_extra_param("response_mode", "form_post");
         }
+        if asked_at.is_some() {
+            request = request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO);
+        }
         let (url, _, _) = request.url();
         let redirect_uri = redirect_uri.to_owned();
-        let hidden = Hidden { issuer: client.issuer.clone(), nonce, verifier, redirect_uri };
+        let hidden = Hidden { issuer: client.issuer.clone(), nonce, verifier, redirect_uri, asked_at };
         Ok(Begun { url: url.into(), state, hidden })
     }
 
@@ -212,14 +268,14 @@ impl Providers {
         hidden: &Hidden,
         code: String,
         now: Millis,
-    ) -> Result<openidconnect::core::CoreTokenResponse, Refused> {
+    ) -> Result<Exchanged, Refused> {
         // Without a list the standard says: in a header.
         let methods = metadata.token_endpoint_auth_methods_supported();
         let basic = methods.is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
         let (secret, place) = client.secret(basic, now)?;
         let redirect = RedirectUrl::new(hidden.redirect_uri.clone()).map_err(|_| Refused::Answer)?;
         let library =
-            CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), Some(secret))
+            Library::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), Some(secret))
                 .set_auth_type(place)
                 .set_redirect_uri(redirect);
         let request = library.exchange_code(AuthorizationCode::new(code)).map_err(|_| Refused::Exchange)?;
@@ -239,12 +295,13 @@ impl Providers {
         metadata: &Metadata,
         client: &Client,
         hidden: &Hidden,
-        exchanged: &openidconnect::core::CoreTokenResponse,
+        exchanged: &Exchanged,
         now: Millis,
-    ) -> Result<CoreIdTokenClaims, Refused> {
+    ) -> Result<claims::Claims, Refused> {
         let token = exchanged.id_token().ok_or(Refused::NoToken)?;
         let (nonce, access_token) = (hidden.nonce.as_str(), exchanged.access_token());
-        claims::verify(token, &Expected { metadata, client_id: &client.client_id, nonce, access_token, now })
+        let (client_id, asked_at) = (client.client_id.as_str(), hidden.asked_at);
+        claims::verify(token, &Expected { metadata, client_id, nonce, access_token, asked_at, now })
     }
 
     /// The person of verified claims. Many issuers tell the address only to who asks for it with the access token.
@@ -252,7 +309,7 @@ impl Providers {
         &self,
         metadata: &Metadata,
         client: &Client,
-        claims: CoreIdTokenClaims,
+        claims: claims::Claims,
         access_token: AccessToken,
     ) -> Result<Known, Refused> {
         let mut known = Known {
@@ -261,12 +318,13 @@ impl Providers {
             email: claims.email().map(|email| email.as_str().to_owned()),
             email_verified: claims.email_verified() == Some(true),
             name: claims.name().and_then(|name| name.get(None)).map(|name| name.as_str().to_owned()),
+            shown_at: claims::shown_at(&claims),
+            organisation: claims::organisation(&claims),
         };
         if known.email.is_some() || metadata.userinfo_endpoint().is_none() {
             return Ok(known);
         }
-        let library =
-            CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), None);
+        let library = Library::from_provider_metadata(metadata.clone(), ClientId::new(client.client_id.clone()), None);
         // An answer about anybody else than the token's subject is refused by the library.
         let request = library.user_info(access_token, Some(claims.subject().clone())).map_err(|_| Refused::UserInfo)?;
         let more: CoreUserInfoClaims = request

@@ -46,6 +46,9 @@ pub enum Refused {
     /// It was made at another time.
     #[error("the ID token was not made just now: check the clocks")]
     Stale,
+    /// The issuer may have asked nobody.
+    #[error("the issuer does not say that it asked the person anew (auth_time), as it was told to")]
+    NotAsked,
     /// It names nobody.
     #[error("the ID token names nobody: its subject is empty or too long")]
     Subject,
@@ -73,6 +76,12 @@ pub enum Refused {
     /// Somebody else here has linked this identity.
     #[error("the identity is somebody else's here")]
     IdentityTaken,
+    /// A limit on everything.
+    #[error("the person has linked as many identities as they may")]
+    TooManyIdentities,
+    /// Who shows anew who they are must show the same.
+    #[error("the identity is not linked to who is signed in")]
+    OtherIdentity,
     /// Who began to link is not who came back.
     #[error("who came back is not signed in as who began to link")]
     OtherPerson,
@@ -115,6 +124,7 @@ impl Refused {
             Self::Token(_) => "bad-token",
             Self::OtherClient => "other-client",
             Self::Stale => "stale-token",
+            Self::NotAsked => "not-asked",
             Self::Subject => "no-subject",
             Self::AccessToken => "other-access-token",
             Self::UserInfo => "no-user-info",
@@ -124,6 +134,8 @@ impl Refused {
             Self::NotInvited => "not-invited",
             Self::OtherWay => "other-way",
             Self::IdentityTaken => "identity-taken",
+            Self::TooManyIdentities => "too-many-identities",
+            Self::OtherIdentity => "other-identity",
             Self::OtherPerson => "other-person",
             Self::NoConnection => "no-connection",
             Self::TooMany => "too-many",
@@ -176,7 +188,19 @@ impl Refused {
                     "This account at {name} is linked to somebody else here. Sign in with it, or choose another account there."
                 )
             }
-            Self::OtherPerson => "You were signed out meanwhile. Sign in and link it again.".to_owned(),
+            Self::TooManyIdentities => {
+                "You have linked as many accounts as can be. Unlink one that you do not use, then link this one."
+                    .to_owned()
+            }
+            Self::NotAsked => {
+                format!(
+                    "{name} does not say that it asked you again. Confirm another way, or sign out and sign in again."
+                )
+            }
+            Self::OtherIdentity => {
+                format!("That account at {name} is not linked to you here. Choose the one with which you sign in.")
+            }
+            Self::OtherPerson => "You were signed out meanwhile. Sign in and begin again.".to_owned(),
             _ => format!("What {name} said of you could not be relied on. Begin again from the sign-in page."),
         };
         Problem::new(ProblemCode::SsoRefused, detail)

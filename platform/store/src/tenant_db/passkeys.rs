@@ -3,6 +3,7 @@
 use super::{
     TenantDb,
     factors::{add_codes, drop_useless_codes},
+    linked::lock_person,
 };
 use crate::{
     entity::{passkeys, spent_proofs},
@@ -44,6 +45,8 @@ impl TenantDb {
     /// [`StoreError::Unavailable`].
     pub async fn add_passkey(&self, new: &Passkey, codes: &[BackupCode]) -> Result<(), StoreError> {
         let tx = self.write().await?;
+        // Of two that are added at once the second waits, and counts the first.
+        lock_person(&tx, new.user).await?;
         let there = tx.all(passkeys_of(&tx, new.user)).await?.len();
         if u64::try_from(there).is_ok_and(|there| there >= PASSKEYS_MAX) {
             tx.end().await;

@@ -111,18 +111,6 @@ impl TenantDb {
         Ok(rows.await?.into_iter().map(identity).collect())
     }
 
-    /// Links an identity to a person.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when it is somebody's already; [`StoreError::BrokenReference`] when there is no such
-    /// person or connection; [`StoreError::Unavailable`].
-    pub async fn link_sso_identity(&self, identity: &SsoIdentity) -> Result<(), StoreError> {
-        let tx = self.write().await?;
-        let row = identity_row(tx.tenant_id(), identity);
-        tx.insert::<sso_identities::Entity>(vec![row], None).await?;
-        tx.commit().await
-    }
-
     /// Adds a person together with who they are at an issuer, or neither.
     ///
     /// # Errors
@@ -152,23 +140,6 @@ impl TenantDb {
             .col_expr(Column::LastUsedAt, Expr::val(used.last_used_at.0));
         tx.run_update(update).await?;
         tx.commit().await
-    }
-
-    /// Takes an identity of a person away. Answers whether it was theirs.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn unlink_sso_identity(&self, user: UserId, issuer: &str, subject: &str) -> Result<bool, StoreError> {
-        use sso_identities::Column;
-        let tx = self.write().await?;
-        let identity = tx
-            .delete::<sso_identities::Entity>()
-            .filter(Column::UserId.eq(user.0))
-            .filter(Column::Issuer.eq(issuer))
-            .filter(Column::Subject.eq(subject));
-        let gone = tx.run_delete(identity).await?;
-        tx.commit().await?;
-        Ok(gone > 0)
     }
 
     /// Ends the same of the same people, for what was opened while their domain was being claimed. Answers how many.
@@ -371,7 +342,7 @@ fn identity(row: sso_identities::Model) -> SsoIdentity {
     }
 }
 
-fn identity_row(tenant_id: i64, identity: &SsoIdentity) -> sso_identities::Model {
+pub(super) fn identity_row(tenant_id: i64, identity: &SsoIdentity) -> sso_identities::Model {
     sso_identities::Model {
         tenant_id,
         issuer: identity.issuer.clone(),

@@ -5,12 +5,17 @@ use marque_domain::{
     id::{SessionId, UserId},
     time::Millis,
 };
-use marque_store::{Concealed, Session, SsoAttempt, SsoConnection, SsoIdentity, StoreError, TenantDb, TokenHash, User};
+use marque_store::{
+    Concealed, SSO_IDENTITIES_MAX, Session, SsoAttempt, SsoConnection, SsoIdentity, StoreError, TenantDb, TokenHash,
+    Unlinked, User,
+};
 
 on_both!(
     connections_are_kept,
     a_claim_ends_other_ways_or_is_not_made,
     an_identity_is_one_persons,
+    a_person_has_only_so_many_identities,
+    of_two_who_unlink_at_once_one_stays,
     a_person_comes_with_an_identity,
     an_attempt_is_taken_once,
 );
@@ -159,6 +164,39 @@ async fn an_identity_is_one_persons(bench: Bench) {
     assert!(!db.unlink_sso_identity(UserId(2), "https://issuer.example", "ann").await.unwrap());
     assert!(db.unlink_sso_identity(UserId(1), "https://issuer.example", "ann").await.unwrap());
     assert_eq!(db.sso_identities_of(UserId(1)).await.unwrap(), []);
+}
+
+async fn a_person_has_only_so_many_identities(bench: Bench) {
+    let db = with_connection(&bench).await;
+    for n in 0..SSO_IDENTITIES_MAX {
+        db.link_sso_identity(&identity(&n.to_string(), 1)).await.unwrap();
+    }
+    assert!(matches!(db.link_sso_identity(&identity("more", 1)).await, Err(StoreError::Conflict(_))));
+    assert_eq!(db.sso_identity("https://issuer.example", "more").await.unwrap(), None);
+    db.link_sso_identity(&identity("more", 2)).await.unwrap();
+}
+
+async fn of_two_who_unlink_at_once_one_stays(bench: Bench) {
+    let db = with_connection(&bench).await;
+    let unlink = async |user: i64, subject: &str, is_needed: bool| {
+        db.unlink_spare_sso_identity(UserId(user), "https://issuer.example", subject, is_needed).await.unwrap()
+    };
+    // Who has no password, and who has one that opens nothing.
+    for (hash, is_needed) in [("", false), ("a hash", true)] {
+        assert!(db.set_password(UserId(1), &Concealed::new(hash.to_owned()), None).await.unwrap());
+        for subject in ["one", "two"] {
+            db.link_sso_identity(&identity(subject, 1)).await.unwrap();
+        }
+        let both = tokio::join!(unlink(1, "one", is_needed), unlink(1, "two", is_needed));
+        assert!(matches!(both, (Unlinked::Gone, Unlinked::Needed) | (Unlinked::Needed, Unlinked::Gone)), "{both:?}");
+        let left = db.sso_identities_of(UserId(1)).await.unwrap();
+        assert_eq!(left.len(), 1);
+        assert!(db.unlink_sso_identity(UserId(1), "https://issuer.example", &left[0].subject).await.unwrap());
+    }
+    // Who has a password needs none.
+    db.link_sso_identity(&identity("one", 1)).await.unwrap();
+    assert_eq!(unlink(1, "somebody else's", false).await, Unlinked::NotTheirs);
+    assert_eq!(unlink(1, "one", false).await, Unlinked::Gone);
 }
 
 async fn a_person_comes_with_an_identity(bench: Bench) {

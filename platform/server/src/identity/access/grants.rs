@@ -94,14 +94,14 @@ impl Identity {
     ) -> Result<AccessTokens, Problem> {
         let (tenant, client, recorder) = (&visit.tenant, visit.client, visit.recorder());
         let user = self.prove_password(tenant, ClientAddress(client), recorder, email, password).await?;
-        let proven = Proven { user, method: Method::Password, recorder, next: "" };
+        let proven = Proven { user, method: Method::Password, recorder, next: "", shown_at: None };
         if session::person(tenant.db(), proven.user.id).await?.is_none() {
             failed(tenant, &proven, "suspended").await?;
             return Err(Problem::new(ProblemCode::WrongCredentials, "Check both and try again."));
         }
         let now = self.0.clock.now();
         self.check_code(tenant, &proven, code, now).await?;
-        let user = proven.user;
+        let user = &proven.user;
         let grant = Grant {
             id: GrantId(secrets::new_id(now).map_err(|error| Problem::internal(&error))?),
             user: user.id,
@@ -115,13 +115,11 @@ impl Identity {
         let is_same = |other: &Grant| (&other.address, &other.agent) == (&grant.address, &grant.agent);
         let is_known = tenant.db().grants_of(user.id, now).await?.iter().any(is_same);
         tenant.db().create_grant(&grant, &pair.stored, GRANTS_MAX).await?;
-        // A connection may have claimed their domain meanwhile, too early to find this grant among those it ends.
-        if let Err(other_way) = self.check_way(tenant, &user, Method::Password).await {
+        if let Err(ended) = self.check_still(tenant, &proven).await {
             tenant.db().end_grant(user.id, grant.id, now).await?;
-            failed(tenant, &Proven { user, method: Method::Password, recorder, next: "" }, "other-way").await?;
-            return Err(other_way);
+            return Err(ended);
         }
-        let actor = Actor::Person { id: user.id, name: user.email };
+        let actor = Actor::Person { id: user.id, name: user.email.clone() };
         recorder.record(tenant.db(), actor, Act::ApiGrantOpened, grant.id.to_string(), Value::Null).await?;
         tracing::info!(user = %user.id, grant = %grant.id, %client, "a program signed in");
         if !is_known {

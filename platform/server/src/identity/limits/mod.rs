@@ -49,6 +49,8 @@ pub enum Budget {
     SignIn,
     /// Setting out to prove it at another site.
     SignInElsewhere,
+    /// Confirming with a password who one is while one is signed in. Guards secrets.
+    Confirm,
     /// Showing a passkey, and asking for its question. Guards secrets.
     Passkey,
     /// Registering. Guards secrets: whether an address is known.
@@ -70,13 +72,13 @@ pub enum Budget {
 impl Budget {
     /// Whether nothing goes through while it cannot be counted everywhere.
     const fn guards_secrets(self) -> bool {
-        matches!(self, Self::SignIn | Self::Passkey | Self::Registration | Self::Reset)
+        matches!(self, Self::SignIn | Self::Confirm | Self::Passkey | Self::Registration | Self::Reset)
     }
 
     /// What a person is told who has used it up.
     fn refusal(self, wait: &str) -> String {
         match self {
-            Self::SignIn | Self::SignInElsewhere | Self::Passkey | Self::Measure | Self::Notice => {
+            Self::SignIn | Self::SignInElsewhere | Self::Confirm | Self::Passkey | Self::Measure | Self::Notice => {
                 format!("Wait {wait} and try again.")
             }
             Self::Registration => {
@@ -203,6 +205,7 @@ impl Limits {
         let both = |policy: Policy| Counter { key: key.both(policy.name), policy };
         let address = |policy: Policy| Counter { key: key.address(policy.name), policy };
         let person = |policy: Policy| key.person(policy.name).map(|key| Counter { key, policy });
+        let own = |policy: Policy| vec![person(policy).unwrap_or_else(|| address(policy))];
         match budget {
             Budget::SignIn => {
                 let (q, w) = (n.sign_in_attempts, n.sign_in_window_s);
@@ -216,6 +219,8 @@ impl Limits {
                 let wide = n.sign_in_attempts.saturating_mul(SHARED_FACTOR);
                 vec![address(Policy::new("sign-in-elsewhere", wide, n.sign_in_window_s))]
             }
+            // Of the person alone: a session tells for certain who it is. The right ones count too, for each is a hash.
+            Budget::Confirm => own(Policy::new("confirm", n.sign_in_attempts.saturating_mul(2), n.sign_in_window_s)),
             // Twice as many as sign-ins by a password: each has a question and an answer.
             Budget::Passkey => {
                 let wide = n.sign_in_attempts.saturating_mul(SHARED_FACTOR).saturating_mul(2);
@@ -237,10 +242,7 @@ impl Limits {
                 all.push(address(Policy::new("reset-address", wide, HOUR_S)));
                 all
             }
-            Budget::Notice => {
-                let own = Policy::new("notice", n.resets_per_hour.saturating_mul(SHARED_FACTOR), HOUR_S);
-                vec![person(own).unwrap_or_else(|| address(own))]
-            }
+            Budget::Notice => own(Policy::new("notice", n.resets_per_hour.saturating_mul(SHARED_FACTOR), HOUR_S)),
             Budget::Api => {
                 let wide = n.api_per_minute.saturating_mul(SHARED_FACTOR);
                 let own = Policy::new("api", n.api_per_minute, MINUTE_S);

@@ -106,7 +106,7 @@ async fn a_clock_set_back_locks_nobody_out_for_longer_than_a_window() {
 #[tokio::test]
 async fn each_budget_has_its_numbers_and_says_them() {
     let anonymous = By { person: None, ..by("203.0.113.9", "") };
-    let table: [(Budget, By<'_>, u32, &str); 9] = [
+    let table: [(Budget, By<'_>, u32, &str); 10] = [
         (
             Budget::SignIn,
             by("203.0.113.1", "a"),
@@ -121,6 +121,7 @@ async fn each_budget_has_its_numbers_and_says_them() {
         ),
         (Budget::Measure, by("203.0.113.2", "a"), 30, "\"measure\";q=30;w=3600"),
         (Budget::Notice, by("203.0.113.2", "a"), 30, "\"notice\";q=30;w=3600"),
+        (Budget::Confirm, by("203.0.113.2", "a"), 10, "\"confirm\";q=10;w=900"),
         (Budget::Passkey, anonymous, 100, "\"passkey\";q=100;w=900"),
         (Budget::Reset, by("203.0.113.3", "a"), 3, "\"reset\";q=3;w=3600, \"reset-address\";q=30;w=3600"),
         (Budget::Api, by("203.0.113.4", "a"), 100, "\"api\";q=100;w=60, \"api-address\";q=1000;w=60"),

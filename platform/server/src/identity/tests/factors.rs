@@ -200,6 +200,19 @@ async fn a_challenge_ends_in_time() {
     assert_eq!(late.show(&ann.app.code_at(later)).await, over());
 }
 
+/// A reset sets the password first and ends what is under way after it.
+#[tokio::test]
+async fn a_challenge_ends_with_the_password_that_it_began_with() {
+    let world = world("").await;
+    let ann = world.ann_with_app().await;
+    let mut thief = Browser::new(&world, AURORA);
+    thief.begin().await;
+    assert!(ann.db.set_password(ann.user, &Concealed::new("another".to_owned()), None).await.unwrap());
+    assert_eq!(thief.show(&ann.codes[0]).await, over());
+    assert_eq!(thief.who().await, None);
+    assert_eq!(ann.db.second_factors(ann.user).await.unwrap().backup_codes, 10, "nothing of hers is used up");
+}
+
 #[tokio::test]
 async fn a_backup_code_works_once() {
     let world = world("").await;
@@ -310,6 +323,44 @@ async fn guessing_at_a_confirmation_is_limited() {
     }
     let answer = thief.post("/prove", &[("csrf", &csrf), ("code", PASSWORD)]).await;
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, "900"));
+}
+
+#[tokio::test]
+async fn a_password_alone_confirms_nobody_who_has_a_second_factor() {
+    let world = world("").await;
+    let ann = world.ann_with_app().await;
+    let mut thief = Browser::new(&world, AURORA);
+    thief.begin().await;
+    assert_eq!(thief.show(&ann.codes[0]).await, ok());
+    let later = world.go_on(10 * MINUTE_MS);
+    let csrf = thief.csrf().await;
+    let app = ann.app.code_at(later);
+    for (proof, status, opens) in
+        [(PASSWORD, 401, 403), ("a wrong password", 401, 403), ("000000", 200, 403), (app.as_str(), 200, 200)]
+    {
+        let answer = thief.post("/prove", &[("csrf", &csrf), ("code", proof)]).await;
+        assert_eq!(answer.status().as_u16(), status, "{proof}");
+        assert_eq!(thief.get("/api/v1/sensitive").await.status().as_u16(), opens, "{proof}");
+    }
+    world.go_on(10 * MINUTE_MS);
+    let answer = thief.post("/prove", &[("csrf", &csrf), ("code", &ann.codes[1])]).await;
+    assert_eq!(answer.text().await.unwrap(), "true", "a backup code is one too");
+}
+
+/// Each is a hash, and everybody's sign-ins wait in the same line.
+#[tokio::test]
+async fn a_password_that_is_right_confirms_only_so_often() {
+    let world = world("").await;
+    let (mut ann, mut owner) = (Browser::new(&world, AURORA), Browser::new(&world, AURORA));
+    ann.sign_in(EMAIL, PASSWORD).await;
+    owner.sign_in("owner@x.example", PASSWORD).await;
+    let csrf = ann.csrf().await;
+    for n in 0..12 {
+        let answer = ann.post("/prove", &[("csrf", &csrf), ("code", PASSWORD)]).await;
+        assert_eq!(answer.status().as_u16(), if n < 10 { 200 } else { 429 }, "{n}");
+    }
+    let csrf = owner.csrf().await;
+    assert_eq!(owner.post("/prove", &[("csrf", &csrf), ("code", PASSWORD)]).await.status(), 200, "others are not kept");
 }
 
 #[tokio::test]

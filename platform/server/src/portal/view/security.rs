@@ -4,6 +4,7 @@ use super::{
     Page,
     component::{Badge, Field, FieldKind, Tone},
     figure::When,
+    sso::SsoWay,
 };
 use crate::problem::Problem;
 use serde::Serialize;
@@ -177,17 +178,33 @@ impl Page for BackupCodes {
     const TEMPLATE: &'static str = "backup-codes";
 }
 
+/// What somebody can confirm with that it is them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfirmWith {
+    /// Nothing that is set up here: they come by another site.
+    Nothing,
+    /// Their password, which is all that they have.
+    Password,
+    /// A code and, when they have any, a passkey. A password alone would be less than what signs them in.
+    SecondFactor {
+        /// Whether they have passkeys.
+        passkeys: bool,
+    },
+}
+
 /// Asks whether it is really the person who signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confirm {
     /// Where to go afterwards: a path of this site.
     pub next: String,
-    /// Their password, when they have one.
+    /// Their password, when they have one and no second factor.
     pub password: Option<Field>,
-    /// A code, when they have an app or backup codes.
+    /// A code, when they have a second factor.
     pub code: Option<Field>,
     /// Whether they have passkeys.
     pub passkey: bool,
+    /// Other sites that ask them anew, for who has no second factor.
+    pub ways: Vec<SsoWay>,
     /// Why the last try failed.
     pub error: Option<String>,
     /// Seconds until another try is let through.
@@ -197,16 +214,17 @@ pub struct Confirm {
 impl Confirm {
     /// With what this person has, and why their last proof was refused.
     #[must_use]
-    pub fn new(next: &str, has_password: bool, has_codes: bool, has_passkeys: bool, problem: Option<&Problem>) -> Self {
+    pub fn new(next: &str, with: ConfirmWith, ways: Vec<SsoWay>, problem: Option<&Problem>) -> Self {
         let password = Field::new(FieldKind::Password, "password", "Password").autocomplete("current-password");
         let code = Field::new(FieldKind::Text, "code", "Code")
             .hint("Six digits from your authenticator app, or one of your backup codes.")
             .autocomplete("one-time-code");
         Self {
             next: next.to_owned(),
-            password: has_password.then_some(password),
-            code: has_codes.then_some(code),
-            passkey: has_passkeys,
+            password: (with == ConfirmWith::Password).then_some(password),
+            code: matches!(with, ConfirmWith::SecondFactor { .. }).then_some(code),
+            passkey: with == ConfirmWith::SecondFactor { passkeys: true },
+            ways,
             error: problem.map(|problem| problem.detail.clone()),
             retry_s: problem.and_then(|problem| problem.retry_after_s),
         }

@@ -12,7 +12,7 @@ use crate::{
     testing::{self, NOON},
 };
 use marque_domain::time::MINUTE_MS;
-use marque_store::SsoConnection;
+use marque_store::{Concealed, SsoConnection};
 use poem::http::Method;
 use serde_json::json;
 
@@ -291,4 +291,45 @@ async fn who_takes_an_account_along_finds_no_strangers_ways_in_it() {
     assert_eq!(&owner.by_sso("acme").await.headers()["location"], "/dashboard");
     assert!(db.user(zoe).await.unwrap().password_hash.expose().is_empty());
     assert_eq!(world.recorded(AURORA, Act::SecondFactorReset).await, [format!("person zoe@here.example: {zoe}")]);
+}
+
+/// Whoever knows the old password may be between showing it and getting a session when its owner chooses another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_a_new_password_overtook_opens_nothing() {
+    let world = World::start().await;
+    let db = world.db(AURORA).await;
+    let before = db.user_by_email("ann@here.example").await.unwrap().unwrap();
+    assert_eq!(world.admits(AURORA, before.clone(), Way::Password).await, Ok(()));
+    assert!(db.set_password(before.id, &Concealed::new("another".to_owned()), None).await.unwrap());
+    db.end_access(before.id, None).await.unwrap();
+    for way in [Way::Password, Way::Passkey, Way::Sso] {
+        assert_eq!(world.admits(AURORA, before.clone(), way).await, Err(ProblemCode::WrongCredentials), "{way:?}");
+    }
+    assert_eq!(db.sessions_of(before.id, NOON).await.unwrap().len(), 0, "what was opened is gone");
+    let now = db.user(before.id).await.unwrap();
+    assert_eq!(world.admits(AURORA, now, Way::Password).await, Ok(()));
+}
+
+/// Google lets anybody have an account with an address of any domain, as long as mail reached them there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn google_vouches_for_a_domain_only_for_who_belongs_to_it() {
+    let world = World::start().await;
+    let domains = vec!["x.example".to_owned()];
+    let row = SsoConnection { preset: "google".to_owned(), domains, ..world.connection(AURORA, 3, "google").await };
+    world.db(AURORA).await.create_sso_connection(&row).await.unwrap();
+    let without: fn(&mut serde_json::Value) = |_| {};
+    let odd: fn(&mut serde_json::Value) = |c| c["hd"] = json!(7);
+    let other: fn(&mut serde_json::Value) = |c| c["hd"] = json!("other.example");
+    for claims in [without, odd, other] {
+        world.issuer.lies(Lie { claims, ..Lie::NONE });
+        refused(world.browser(AURORA).by_sso("google").await, 403, "has not verified your e-mail address").await;
+    }
+    assert_eq!(world.db(AURORA).await.user_by_email("ann@x.example").await.unwrap(), None);
+    // The brand says nothing of other domains, so mail that reaches them is enough.
+    world.issuer.knows("elsewhere");
+    world.issuer.lies(Lie { claims: |c| c["email"] = json!("ann@elsewhere.example"), ..Lie::NONE });
+    assert_eq!(world.browser(AURORA).by_sso("google").await.status(), 303);
+    world.issuer.knows("ann-at-the-issuer");
+    world.issuer.lies(Lie { claims: |c| c["hd"] = json!("X.example"), ..Lie::NONE });
+    assert_eq!(world.browser(AURORA).by_sso("google").await.status(), 303);
 }

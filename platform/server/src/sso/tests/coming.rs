@@ -1,6 +1,6 @@
 //! Who comes by an issuer, new or known, links what they are there, or is refused.
 
-use super::world::{AURORA, BOREALIS, World, refused};
+use super::world::{AURORA, BOREALIS, Browser, World, refused};
 use crate::{
     audit::Act,
     mail::MailKind,
@@ -8,7 +8,7 @@ use crate::{
         attempt::ATTEMPT_MS,
         issuer::{Issuer, Lie},
     },
-    testing::queued,
+    testing::{NOON, queued},
 };
 use marque_domain::time::MINUTE_MS;
 use marque_store::SsoConnection;
@@ -203,6 +203,54 @@ async fn linking_is_for_who_began_it() {
     assert_eq!(world.recorded(AURORA, Act::SsoLinked).await, ["person ann@here.example: acme"]);
     let unlinked = format!("person ann@here.example: {}", world.issuer.url);
     assert_eq!(world.recorded(AURORA, Act::SsoUnlinked).await, [unlinked]);
+}
+
+/// Who comes by another site that has known them for long confirms there: it asks them anew and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_site_proves_who_it_has_asked_anew() {
+    let world = World::start().await;
+    world.issuer.lies(Lie { claims: |c| c["auth_time"] = json!(NOON.0 / 1_000 - 3_600), ..Lie::NONE });
+    let mut ann = world.browser(AURORA);
+    assert_eq!(ann.by_sso("acme").await.status(), 303);
+    let page = "/security/tokens";
+    let opens = async |ann: &mut Browser<'_>| ann.get(page).await.status().as_u16();
+    assert_eq!(opens(&mut ann).await, 303, "that was an hour ago");
+    let shown = ann.get("/confirm").await.text().await.unwrap();
+    assert!(shown.contains("Confirm with acme") && !shown.contains("name=\"password\""), "{shown}");
+
+    // It says nothing of when, it was long ago, or it is somebody else there.
+    let fields = [("next", page), ("prove", "1")];
+    let nothing: fn(&mut serde_json::Value) = |c| drop(c.as_object_mut().unwrap().remove("auth_time"));
+    let long_ago: fn(&mut serde_json::Value) = |c| c["auth_time"] = json!(NOON.0 / 1_000 - 3_600);
+    let other: fn(&mut serde_json::Value) = |c| c["sub"] = json!("somebody else");
+    for (claims, told) in [
+        (nothing, "does not say that it asked you again"),
+        (long_ago, "does not say that it asked you again"),
+        (other, "not linked to you here"),
+    ] {
+        world.issuer.lies(Lie { claims, ..Lie::NONE });
+        let back = ann.begin_for("/confirm", "/sso/acme/begin", "acme", &fields).await;
+        refused(ann.get(&back).await, 403, told).await;
+        assert_eq!(opens(&mut ann).await, 303, "{told}");
+    }
+    // The right answer in another's session proves nothing there.
+    world.issuer.lies(Lie::NONE);
+    let back = ann.begin_for("/confirm", "/sso/acme/begin", "acme", &fields).await;
+    let mine = ann.cookies.clone();
+    ann.cookies.retain(|(name, _)| name == "__Host-marque-sso");
+    assert_eq!(ann.by_password("owner@here.example").await.status(), 303);
+    refused(ann.get(&back).await, 403, "signed out meanwhile").await;
+    ann.cookies = mine;
+
+    let back = ann.begin_for("/confirm", "/sso/acme/begin", "acme", &fields).await;
+    let answer = ann.get(&back).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (303, &page.parse().unwrap()));
+    assert_eq!(opens(&mut ann).await, 200);
+    assert_eq!(world.recorded(AURORA, Act::StepUp).await.len(), 1);
+    // An issuer that says nothing when it is not asked to is believed as before.
+    let mut later = world.browser(AURORA);
+    assert_eq!(later.by_sso("acme").await.status(), 303);
+    assert_eq!(opens(&mut later).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,7 +120,7 @@ impl World {
         let tenant = resolver.tenant(&HostName::parse(host).unwrap()).await.unwrap();
         let clock = Clock::from_fn(|| NOON);
         let recorder = Recorder::new(self.identity.vault().clone(), clock, Origin::default());
-        let proven = Proven { user, method, recorder: &recorder, next: "/" };
+        let proven = Proven { user, method, recorder: &recorder, next: "/", shown_at: None };
         self.identity.admit(&tenant, proven).await.map(drop).map_err(|problem| problem.code)
     }
 
@@ -182,7 +182,12 @@ impl Browser<'_> {
 
     /// Begins at a connection; answers the path with which the issuer sends the browser back.
     pub(super) async fn begin(&mut self, page: &str, path: &str, slug: &str) -> String {
-        let answer = self.post(page, path, &[("next", "/dashboard")]).await;
+        self.begin_for(page, path, slug, &[("next", "/dashboard")]).await
+    }
+
+    /// The same with other fields.
+    pub(super) async fn begin_for(&mut self, page: &str, path: &str, slug: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.post(page, path, fields).await;
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         let refresh = answer.headers()["refresh"].to_str().unwrap().to_owned();
         let url = refresh.strip_prefix("0; url=").unwrap();

@@ -3,7 +3,8 @@
 use super::{Sample, too_often};
 use crate::{
     portal::view::{
-        BackupCodes, Clock, Confirm, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage, SecurityPasskeys, Shell,
+        BackupCodes, Clock, Confirm, ConfirmWith, PasskeyRow, SecurityApp, SecurityCodes, SecurityPage,
+        SecurityPasskeys, Shell, SsoWay,
     },
     problem::{Problem, ProblemCode},
 };
@@ -21,7 +22,12 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
     };
     let codes = BackupCodes::new(["01ab2-cdefg", "hjkmn-pqrst", "vwxyz-01234"].map(str::to_owned).to_vec());
     let wrong_password = Problem::new(ProblemCode::WrongCredentials, "That password is not right. Try again.");
-    let confirm = |problem: Problem| Confirm::new("/security/app", true, true, true, Some(&problem));
+    let confirm = |with: ConfirmWith, problem: Problem| {
+        let ways =
+            if with == ConfirmWith::Password { vec![SsoWay::new("Acme", "/sso/acme/begin")] } else { Vec::new() };
+        Confirm::new("/security/app", with, ways, Some(&problem))
+    };
+    let second = ConfirmWith::SecondFactor { passkeys: true };
     let rows =
         vec![PasskeyRow::new(1, "My phone", since(), Some(since())), PasskeyRow::new(2, "Laptop", since(), None)];
     let (keys, none) = (SecurityPasskeys::new(rows, None), SecurityPasskeys::new(Vec::new(), None));
@@ -32,8 +38,12 @@ pub(super) fn samples(shell: &impl Fn(&str, &str, bool) -> Shell) -> Vec<Sample>
         Sample::page("security-app-on", shell("Authenticator app", "/security/app", true), &SecurityApp::on(since())),
         Sample::page("security-codes", shell("Backup codes", "/security/codes", true), &SecurityCodes::new(8, true)),
         Sample::page("backup-codes", shell("Backup codes", "/security/codes", true), &codes),
-        Sample::page("confirm", shell("Confirm that it is you", "/confirm", true), &confirm(wrong_password)),
-        Sample::page("confirm-wait", shell("Confirm that it is you", "/confirm", true), &confirm(too_often())),
+        Sample::page(
+            "confirm",
+            shell("Confirm that it is you", "/confirm", true),
+            &confirm(ConfirmWith::Password, wrong_password),
+        ),
+        Sample::page("confirm-wait", shell("Confirm that it is you", "/confirm", true), &confirm(second, too_often())),
         Sample::page("security-passkeys", shell("Passkeys", "/security/passkeys", true), &keys),
         Sample::page("security-passkeys-none", shell("Passkeys", "/security/passkeys", true), &none),
     ]
