@@ -259,11 +259,13 @@ pub async fn run(
     config: &Config,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let acceptor = BoundedAcceptor::new(listener, config.limits.connections)?;
+    let limits = &config.limits;
+    // While a handler works no byte goes either way, and that is no silence.
+    let patience = limits.idle_s.max(limits.body_s.saturating_add(limits.request_s));
+    let acceptor = BoundedAcceptor::new(listener, limits.connections, Duration::from_secs(patience.into()))?;
     Server::new_with_acceptor(acceptor)
-        .idle_timeout(Duration::from_secs(config.limits.idle_s.into()))
         .http2_max_concurrent_streams(100)
-        .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(config.limits.shutdown_s.into())))
+        .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(limits.shutdown_s.into())))
         .await?;
     Ok(())
 }
