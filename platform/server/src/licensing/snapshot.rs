@@ -7,12 +7,12 @@
 
 use super::known::Known;
 use crate::{
+    bounded::Bounded,
     problem::Problem,
     secrets::{Vault, VaultError},
 };
 use marque_domain::id::{LicenceId, TenantId};
 use marque_store::{Seat, StoreError, SystemDb, TenantDb};
-use moka::future::Cache;
 use std::{
     collections::HashMap,
     sync::{
@@ -49,8 +49,8 @@ pub struct Snapshots(Arc<Parts>);
 struct Parts {
     system: SystemDb,
     vault: Vault,
-    ids: Cache<(TenantId, [u8; 16]), LicenceId>,
-    slots: Cache<(TenantId, LicenceId), Arc<Inner>>,
+    ids: Bounded<(TenantId, [u8; 16]), LicenceId>,
+    slots: Bounded<(TenantId, LicenceId), Arc<Inner>>,
     seen: RwLock<HashMap<TenantId, Seen>>,
     /// The begin of the last look that succeeded.
     looked_at: RwLock<Option<Instant>>,
@@ -89,8 +89,8 @@ impl Snapshots {
         Self(Arc::new(Parts {
             system,
             vault,
-            ids: Cache::builder().max_capacity(licences_max.saturating_mul(KEYS_FACTOR)).build(),
-            slots: Cache::builder().max_capacity(licences_max).build(),
+            ids: Bounded::new(licences_max.saturating_mul(KEYS_FACTOR)),
+            slots: Bounded::new(licences_max),
             seen: RwLock::default(),
             looked_at: RwLock::new(None),
             looking: Mutex::default(),
@@ -140,7 +140,7 @@ impl Snapshots {
             }
             last = changed.last().copied();
             for (id, revision) in changed {
-                if let Some(inner) = self.0.slots.get(&(db.tenant(), id)).await {
+                if let Some(inner) = self.0.slots.get(&(db.tenant(), id)) {
                     inner.wanted.fetch_max(revision, Ordering::AcqRel);
                 }
             }
@@ -166,27 +166,21 @@ impl Snapshots {
     /// The place of the licence that a key belongs to; none when there is no such key.
     pub(super) async fn slot(&self, db: &TenantDb, key: [u8; 16]) -> Result<Option<Slot>, StoreError> {
         let place = (db.tenant(), key);
-        let id = match self.0.ids.get(&place).await {
+        let id = match self.0.ids.get(&place) {
             Some(id) => id,
             None => {
                 let Some(id) = db.licence_of_key(key).await? else { return Ok(None) };
-                self.0.ids.insert(place, id).await;
+                self.0.ids.insert(place, id);
                 id
             }
         };
-        Ok(Some(self.slot_of(db, id).await))
+        Ok(Some(self.slot_of(db, id)))
     }
 
     /// The place of a licence. Whether there is one turns out when it is read.
-    pub(super) async fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
-        let place = (db.tenant(), id);
-        let inner = match self.0.slots.get(&place).await {
-            Some(inner) => inner,
-            None => {
-                let fresh = Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) };
-                self.0.slots.get_with(place, async { Arc::new(fresh) }).await
-            }
-        };
+    pub(super) fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
+        let fresh = || Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) };
+        let inner = self.0.slots.get_or_insert_with(&(db.tenant(), id), || Arc::new(fresh()));
         Slot { id, inner, all: self.clone() }
     }
 
