@@ -11,7 +11,6 @@ use crate::{
     config::{Config, Limits, Proxies},
     hex::hex,
     problem::{self, Problem, ProblemCode},
-    secrets,
 };
 use core::net::IpAddr;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -19,7 +18,15 @@ use poem::{
     Endpoint, FromRequest, IntoResponse as _, Middleware, Request, RequestBody, Response,
     http::{HeaderName, Method, StatusCode},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -44,9 +51,15 @@ impl RequestId {
         &self.0
     }
 
+    /// An id need not be secret, but no other's may be guessed from it, and no two processes may make the same: a count under
+    /// two keyed hashes, whose keys the system draws once. Asking it for each request takes longer than much of the rest.
     fn new() -> Self {
-        // An id need not be secret; without randomness the request fails where a secret is needed.
-        Self(hex(&secrets::random_bytes::<16>().unwrap_or_default()))
+        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = &*KEYS;
+        let id = u128::from(high.hash_one(count)) << 64 | u128::from(low.hash_one(count));
+        Self(hex(&id.to_be_bytes()))
     }
 }
 
