@@ -226,7 +226,8 @@ pub fn outer_layers(
     neutral: NeutralFiles,
 ) -> impl Endpoint + 'static {
     let resolver = Resolver::new(store.system("which tenant has a host"), &config.limits);
-    let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS).with_neutral_files(neutral);
+    let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS);
+    let edge = edge.with_programs(&[ea::PREFIX]).with_neutral_files(neutral);
     Parted { people: people.with(IdentityLayer::new(identity)), eas }.with(edge)
 }
 

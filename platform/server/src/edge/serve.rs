@@ -75,6 +75,7 @@ struct Parts {
     pages: ErrorPages,
     ready: Readiness,
     uploads: Vec<String>,
+    programs: Vec<String>,
     neutral: NeutralFiles,
 }
 
@@ -86,7 +87,14 @@ impl Edge {
         let uploads = uploads.iter().map(|path| (*path).to_owned()).collect();
         let (proxies, limits) = (config.proxies.clone(), config.limits.clone());
         let neutral: NeutralFiles = Arc::new(|_| None);
-        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads, neutral }))
+        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads, programs: Vec::new(), neutral }))
+    }
+
+    /// Only programs ask for paths that start with one of these, and never browsers: what only browsers heed is not sent them.
+    #[must_use]
+    pub fn with_programs(self, paths: &[&str]) -> Self {
+        let programs = paths.iter().map(|path| (*path).to_owned()).collect();
+        Self(Arc::new(Parts { programs, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// Serves these files where no tenant is.
@@ -116,6 +124,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let started = Instant::now();
         let id = RequestId::new();
         let style = Style::of(&request);
+        let browsers = !starts_with_any(request.uri().path(), &self.parts.programs);
         request.set_data(id.clone());
         // Method and path only: queries and headers may hold what a log must not.
         let span =
@@ -127,7 +136,8 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             let refusal = Refusal { problem: &problem, tenant: known.tenant.as_ref(), host, request: &id };
             span.in_scope(|| answer::refuse(style, &refusal, &self.parts.pages))
         });
-        answer::add_headers(&mut response, known.origin.as_ref().is_some_and(|origin| origin.secure), &id);
+        let secure = known.origin.as_ref().is_some_and(|origin| origin.secure);
+        answer::add_headers(&mut response, browsers, secure, &id);
         span.in_scope(|| {
             let tenant = known.tenant.as_ref().map(|tenant| tenant.definition.slug.as_str());
             let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -210,7 +220,7 @@ impl<E: Endpoint> EdgeEndpoint<E> {
 
     fn body_bytes_max(&self, path: &str) -> usize {
         let limits = &self.parts.limits;
-        let upload = self.parts.uploads.iter().any(|prefix| is_below(path, prefix));
+        let upload = starts_with_any(path, &self.parts.uploads);
         usize::try_from(if upload { limits.upload_bytes } else { limits.body_bytes }).unwrap_or(usize::MAX)
     }
 
@@ -239,6 +249,10 @@ impl From<Box<dyn core::any::Any + Send>> for Panicked {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned()))
     }
+}
+
+fn starts_with_any(path: &str, prefixes: &[String]) -> bool {
+    prefixes.iter().any(|prefix| is_below(path, prefix))
 }
 
 /// Whether a path is that of a prefix or goes on from it; `*` is any segment.
