@@ -55,7 +55,7 @@ impl Licensing {
                 return self.sign(asked, &known, &answer::of(asked, &known, &verdict, now)).await;
             };
             // No seat has this nonce now; one that had it has been taken up by another request since.
-            if asked.from.db.has_taken(known.licence.id, &asked.ask.nonce).await? {
+            if asked.from.db.has_taken(known.licence.id, asked.ask.nonce).await? {
                 return Err(replayed());
             }
             let Some(taking) = self.taking(asked, &known, Taking { own, instead_of, moves }, now).await? else {
@@ -110,14 +110,14 @@ impl Licensing {
         let seat = Seat {
             id,
             licence: known.licence.id,
-            account: asked.ask.account.clone(),
-            server: asked.ask.server.clone(),
-            machine: asked.ask.machine.clone(),
-            kind: asked.ask.kind_name.clone(),
-            platform: asked.ask.platform.clone(),
+            account: asked.ask.account.to_owned(),
+            server: asked.ask.server.to_owned(),
+            machine: asked.ask.machine.to_owned(),
+            kind: asked.ask.kind_name.to_owned(),
+            platform: asked.ask.platform.to_owned(),
             version: asked.ask.version.to_string(),
             address: asked.from.address.to_string(),
-            nonce: asked.ask.nonce.clone(),
+            nonce: asked.ask.nonce.to_owned(),
             generation,
             taken_at: now,
             seen_at: now,
@@ -169,7 +169,7 @@ impl Licensing {
         .map(|(name, value)| (name.to_owned(), Value::String(value)))
         .collect();
         let actor = Actor::System { name: format!("EA {} {}", asked.ask.product, asked.ask.version) };
-        let origin = Origin { address: asked.from.address.to_string(), agent: asked.ask.platform.clone() };
+        let origin = Origin { address: asked.from.address.to_string(), agent: asked.ask.platform.to_owned() };
         let entry = Entry { at: now, actor, act, target: seat.id.to_string(), details, origin };
         Ok(audit::record(asked.from.db, &self.0.vault, entry).await?)
     }

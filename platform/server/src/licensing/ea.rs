@@ -76,7 +76,8 @@ impl Endpoint for Ea {
                 if payload.len() > BODY_BYTES_MAX {
                     return Err(too_large().into());
                 }
-                let ask = Ask::read(operation, &fields(&request, &payload)?)?;
+                let fields = fields(&request, &payload)?;
+                let ask = Ask::read(operation, &fields)?;
                 let ClientAddress(address) = ClientAddress::of(&request)?;
                 let signature = request.header(SIGNATURE).unwrap_or_default();
                 let from = From { db: tenant.db(), address };

@@ -131,14 +131,14 @@ impl Known {
     }
 
     /// What is claimed by a request, as the domain is asked.
-    pub fn claim<'a>(&self, ask: &'a Ask, of: licence::Ask) -> Claim<'a> {
+    pub fn claim<'a>(&self, ask: &'a Ask<'_>, of: licence::Ask) -> Claim<'a> {
         Claim {
             ask: of,
             product: if ask.product == self.product.code { self.product.id } else { ANOTHER_PRODUCT },
             version: ask.version,
-            account: &ask.account,
-            server: &ask.server,
-            machine: &ask.machine,
+            account: ask.account,
+            server: ask.server,
+            machine: ask.machine,
             kind: ask.kind,
             key_replaced: self.keys.iter().any(|key| key.key_id == ask.key && key.replaced),
             yanked: self.yanked.contains(&ask.version),
@@ -158,7 +158,7 @@ impl Known {
         next
     }
 
-    fn key(&self, ask: &Ask) -> Option<&OpenKey> {
+    fn key(&self, ask: &Ask<'_>) -> Option<&OpenKey> {
         self.keys.iter().find(|key| key.key_id == ask.key)
     }
 
@@ -167,12 +167,12 @@ impl Known {
     ///
     /// # Errors
     /// That it is not known, or was retired.
-    pub fn request_mac(&self, operation: Operation, ask: &Ask, kid: &Kid, now: Millis) -> Result<Mac, Problem> {
+    pub fn request_mac(&self, operation: Operation, ask: &Ask<'_>, kid: &Kid, now: Millis) -> Result<Mac, Problem> {
         match kid {
             Kid::Licence(_) if operation != Operation::Activate && ask.names_activation => Err(refused()),
             Kid::Activation { .. } if operation == Operation::Activate => Err(refused()),
             Kid::Activation { id, generation } => {
-                let seat = ask.activation.filter(|seat| seat.to_string() == *id).ok_or_else(refused)?;
+                let seat = ask.activation.filter(|seat| id.parse::<ActivationId>() == Ok(*seat)).ok_or_else(refused)?;
                 let Some(Seat { released_at, .. }) = self.seats.get(&seat) else { return Err(refused()) };
                 let salt = self.salts.get(&(seat, *generation)).ok_or_else(retired)?;
                 if salt.is_retired(now) && released_at.is_none() {
@@ -185,14 +185,14 @@ impl Known {
     }
 
     /// Whether a seat's key signs nothing any more but that the seat was given back.
-    pub fn is_retired(&self, ask: &Ask, kid: &Kid, now: Millis) -> bool {
+    pub fn is_retired(&self, ask: &Ask<'_>, kid: &Kid, now: Millis) -> bool {
         let Kid::Activation { generation, .. } = kid else { return false };
         let salt = ask.activation.and_then(|seat| self.salts.get(&(seat, *generation)));
         salt.is_some_and(|salt| salt.is_retired(now))
     }
 
     /// The key of this id, that an answer is signed with.
-    pub fn answer_mac(&self, ask: &Ask, kid: &Kid) -> Option<Mac> {
+    pub fn answer_mac(&self, ask: &Ask<'_>, kid: &Kid) -> Option<Mac> {
         let OpenKey { secret, replaced, .. } = self.key(ask)?;
         match kid {
             Kid::Licence(id) => (*id == ask.key_id).then(|| secret.licence_mac()),
@@ -219,7 +219,7 @@ impl Known {
     }
 
     /// The seat that this very request took before.
-    pub fn taken_by(&self, ask: &Ask) -> Option<&Seat> {
+    pub fn taken_by(&self, ask: &Ask<'_>) -> Option<&Seat> {
         let bound =
             |seat: &&Seat| seat.account == ask.account && seat.server == ask.server && seat.machine == ask.machine;
         self.seats.values().filter(bound).find(|seat| seat.nonce == ask.nonce)
