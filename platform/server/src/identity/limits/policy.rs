@@ -123,7 +123,7 @@ impl Left {
     /// Tells a client how much is left.
     pub fn add_headers(&self, response: &mut Response) {
         for (name, value) in [(POLICY, self.policy()), (REMAINING, self.remaining())] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
+            if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
             }
         }
