@@ -2,7 +2,11 @@
 //! slow sender or read without bound, and a request that is too large is refused before anything is done.
 
 use crate::problem::{Problem, ProblemCode};
-use core::pin::pin;
+use core::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+};
 use futures_util::StreamExt as _;
 use poem::{Body, Request, http::header};
 use std::time::Duration;
@@ -24,8 +28,12 @@ pub(super) async fn buffer(request: &mut Request, bytes_max: usize, timeout: Dur
         return Err(too_large());
     }
     let room = announced.map_or(0, |length| usize::try_from(length).unwrap_or(ROOM_MAX).min(ROOM_MAX));
-    let reading = whole(request.take_body(), bytes_max, room);
-    let bytes = match tokio::time::timeout(timeout, reading).await {
+    let mut reading = pin!(whole(request.take_body(), bytes_max, room));
+    let read = match at_once(reading.as_mut()).await {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(timeout, reading).await,
+    };
+    let bytes = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(Broken::TooLarge)) => return Err(too_large()),
         Ok(Err(Broken::Off)) => {
@@ -38,6 +46,22 @@ pub(super) async fn buffer(request: &mut Request, bytes_max: usize, timeout: Dur
     };
     request.set_body(Body::from_vec(bytes));
     Ok(())
+}
+
+/// What is there at the second look. hyper hands a body over once it was asked for; one that came with its head is there then,
+/// and no timer is set for it.
+async fn at_once<F: Future>(mut reading: Pin<&mut F>) -> Option<F::Output> {
+    let mut looked = false;
+    poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// All bytes of a body, each copied once.
