@@ -67,7 +67,7 @@ pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: M
     match verdict {
         Verdict::Refused(refused) => {
             let mut answer = refusal(operation, ask, refused, now);
-            if let Some(seat) = ask.activation.filter(|seat| known.seats.contains_key(seat)) {
+            if let Some(seat) = ask.activation.filter(|seat| known.seat(*seat).is_some()) {
                 answer.0.put("activation", seat.to_string());
             }
             answer

@@ -63,7 +63,6 @@ pub(super) struct Known {
     /// As the domain decides about it.
     pub licence: Licence,
     pub row: LicenceRow,
-    pub seats: BTreeMap<ActivationId, Seat>,
     pub heartbeat_s: u32,
     /// Questions of one key in a minute, where the vendor has set that.
     pub requests_per_minute: Option<u32>,
@@ -74,10 +73,12 @@ pub(super) struct Known {
     pub epoch: i64,
     /// When reading it began.
     pub read_at: Instant,
+    /// Each by itself: a tree makes room for eleven at once, and nearly every licence has one.
+    seats: BTreeMap<ActivationId, Arc<Seat>>,
     product: Arc<EaProduct>,
     yanked: Arc<BTreeSet<Version>>,
     keys: Arc<Vec<OpenKey>>,
-    salts: Arc<BTreeMap<(ActivationId, u64), OpenSalt>>,
+    salts: Arc<BTreeMap<(ActivationId, u64), Box<OpenSalt>>>,
 }
 
 impl Known {
@@ -96,7 +97,8 @@ impl Known {
             let salt = Zeroizing::new(super::mac::hex(opened.expose()));
             let generation = u64::try_from(row.generation).unwrap_or(0);
             let mac = good.map(|key| key.secret.activation_mac(row.activation, generation, &salt));
-            Ok(((row.activation, generation), OpenSalt { salt, retires_at: row.retires_at, mac }))
+            let salt = Box::new(OpenSalt { salt, retires_at: row.retires_at, mac });
+            Ok(((row.activation, generation), salt))
         };
         let policy = policy_of(&image.licence, &image.policy);
         let granted = image.product.plans.is_empty()
@@ -124,7 +126,7 @@ impl Known {
             yanked: Arc::new(image.versions.iter().filter(|v| v.yanked_at.is_some()).map(|v| v.version).collect()),
             salts: Arc::new(image.salts.iter().map(salt).collect::<Result<_, SealError>>()?),
             keys: Arc::new(open_keys),
-            seats: image.seats.into_iter().map(|seat| (seat.id, seat)).collect(),
+            seats: image.seats.into_iter().map(|seat| (seat.id, Arc::new(seat))).collect(),
             product: Arc::new(image.product),
             row: image.licence,
         })
@@ -146,11 +148,21 @@ impl Known {
         }
     }
 
+    /// A seat that it has, or had.
+    pub fn seat(&self, id: ActivationId) -> Option<&Seat> {
+        self.seats.get(&id).map(Arc::as_ref)
+    }
+
+    /// All of them.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values().map(Arc::as_ref)
+    }
+
     /// The same once a seat has reported.
     pub fn with_seat(&self, seat: &Seat) -> Self {
         let mut next = self.clone();
         let kept = next.seats.get(&seat.id).filter(|kept| kept.usage.sequence > seat.usage.sequence).cloned();
-        let seat = kept.unwrap_or_else(|| seat.clone());
+        let seat = kept.unwrap_or_else(|| Arc::new(seat.clone()));
         if let Some(known) = next.licence.activations.iter_mut().find(|known| known.id == seat.id) {
             *known = activation(&seat, &next.licence.policy);
         }
@@ -173,7 +185,7 @@ impl Known {
             Kid::Activation { .. } if operation == Operation::Activate => Err(refused()),
             Kid::Activation { id, generation } => {
                 let seat = ask.activation.filter(|seat| id.parse::<ActivationId>() == Ok(*seat)).ok_or_else(refused)?;
-                let Some(Seat { released_at, .. }) = self.seats.get(&seat) else { return Err(refused()) };
+                let Some(Seat { released_at, .. }) = self.seat(seat) else { return Err(refused()) };
                 let salt = self.salts.get(&(seat, *generation)).ok_or_else(retired)?;
                 if salt.is_retired(now) && released_at.is_none() {
                     return Err(retired());
@@ -222,7 +234,7 @@ impl Known {
     pub fn taken_by(&self, ask: &Ask<'_>) -> Option<&Seat> {
         let bound =
             |seat: &&Seat| seat.account == ask.account && seat.server == ask.server && seat.machine == ask.machine;
-        self.seats.values().filter(bound).find(|seat| seat.nonce == ask.nonce)
+        self.seats().filter(bound).find(|seat| seat.nonce == ask.nonce)
     }
 }
 
