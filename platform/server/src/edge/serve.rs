@@ -169,17 +169,17 @@ impl<E: Endpoint> EdgeEndpoint<E> {
         let origin = forwarded::origin(peer, &self.parts.proxies, request.uri(), request.headers())
             .map_err(|fault| Problem::new(ProblemCode::BadHost, sentence(&fault.to_string())))?;
         request.set_data(origin.clone());
-        let host = known.origin.insert(origin).authority.host.clone();
+        let origin: &Origin = known.origin.insert(origin);
         // It names no resource that could say what it offers; TRACE does, and no resource offers it.
         if *request.method() == Method::CONNECT {
             return Err(Problem::not_offered("GET, HEAD, POST"));
         }
-        let tenant = match self.parts.resolver.tenant(&host).await {
+        let tenant = match self.parts.resolver.tenant(&origin.authority.host).await {
             Ok(tenant) => tenant,
             Err(problem) => return self.neutral_file(&request).ok_or(problem),
         };
         let closed = tenant.closed().filter(|_| !is_looks(request.uri().path()));
-        if let Some(origin) = known.origin.as_ref().filter(|_| self.parts.proxies.https_only)
+        if self.parts.proxies.https_only
             && let Some(answer) = secure::to_https(origin, &tenant, request.uri())
         {
             known.tenant = Some(tenant);
