@@ -24,6 +24,8 @@ pub const PREFIX: &str = "/api/ea/v1";
 const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
 pub(super) const BODY_BYTES_MAX: usize = 8_192;
 const ADDRESS_CHARS_MAX: usize = 1_024;
+/// Headers of an answer, those of the edge included.
+const HEADERS_USUAL: usize = 10;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Whether a path is one of ours.
@@ -82,9 +84,12 @@ impl Endpoint for Ea {
                 let signature = request.header(SIGNATURE).unwrap_or_default();
                 let from = From { db: tenant.db(), address };
                 let (signed, left) = self.0.answer(from, operation, &ask, &payload, signature).await?;
-                let mut response = Response::builder().header(header::CONTENT_TYPE, JSON).body(signed.body);
-                let header = HeaderValue::try_from(signed.header).map_err(|_| Problem::internal(&NoHeader))?;
-                response.headers_mut().insert(SIGNATURE, header);
+                let signature = HeaderValue::try_from(signed.header).map_err(|_| Problem::internal(&NoHeader))?;
+                let mut response = Response::builder().body(signed.body);
+                let headers = response.headers_mut();
+                headers.reserve(HEADERS_USUAL);
+                headers.insert(header::CONTENT_TYPE, JSON);
+                headers.insert(SIGNATURE, signature);
                 left.add_headers(&mut response);
                 Ok(response)
             }
