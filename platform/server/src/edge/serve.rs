@@ -120,12 +120,11 @@ pub struct EdgeEndpoint<E> {
 impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+    async fn call(&self, request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let id = RequestId::new();
         let style = Style::of(&request);
         let browsers = !starts_with_any(request.uri().path(), &self.parts.programs);
-        request.set_data(id.clone());
         // Method and path only: queries and headers may hold what a log must not.
         let span =
             tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
