@@ -26,6 +26,20 @@ pub const fn compose(at_ms: i64, random: u32) -> i64 {
     (time << 22) | (random & 0x3F_FFFF) as i64
 }
 
+/// What a byte stands for: its place in the alphabet.
+static DIGITS: [u8; 256] = digits();
+const NO_DIGIT: u8 = u8::MAX;
+
+const fn digits() -> [u8; 256] {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 32 {
+        digits[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+}
+
 fn encode(prefix: &str, value: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [b'0'; WIDTH];
     let mut rest = value.unsigned_abs();
@@ -45,8 +59,8 @@ fn decode(text: &str, kind: &'static str, prefix: &'static str) -> Result<i64, I
     digits
         .bytes()
         .try_fold(0_i64, |value, byte| {
-            let digit = ALPHABET.iter().position(|c| *c == byte)?;
-            value.checked_mul(32)?.checked_add(i64::try_from(digit).ok()?)
+            let digit = DIGITS[usize::from(byte)];
+            if digit == NO_DIGIT { None } else { value.checked_mul(32)?.checked_add(digit.into()) }
         })
         .ok_or(error)
 }

@@ -54,7 +54,10 @@ static AHEAD: AtomicI64 = AtomicI64::new(i64::MIN);
 /// The greatest time there was, moved on by what has passed since.
 fn onward(ahead: &AtomicI64, elapsed_ms: i64, wall: Millis) -> Millis {
     let now = wall.since(Millis(elapsed_ms));
-    Millis(ahead.fetch_max(now, Ordering::Relaxed).max(now).saturating_add(elapsed_ms))
+    // Written only where it grows, which is seldom: what is only read, all processors have at hand.
+    let before = ahead.load(Ordering::Relaxed);
+    let greatest = if now > before { ahead.fetch_max(now, Ordering::Relaxed).max(now) } else { before };
+    Millis(greatest.saturating_add(elapsed_ms))
 }
 
 /// Milliseconds since this process first asked.

@@ -226,7 +226,8 @@ pub fn outer_layers(
     neutral: NeutralFiles,
 ) -> impl Endpoint + 'static {
     let resolver = Resolver::new(store.system("which tenant has a host"), &config.limits);
-    let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS).with_neutral_files(neutral);
+    let edge = Edge::new(config, resolver, pages, readiness(store), UPLOADS);
+    let edge = edge.with_programs(&[ea::PREFIX]).with_neutral_files(neutral);
     Parted { people: people.with(IdentityLayer::new(identity)), eas }.with(edge)
 }
 
@@ -259,11 +260,13 @@ pub async fn run(
     config: &Config,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let acceptor = BoundedAcceptor::new(listener, config.limits.connections)?;
+    let limits = &config.limits;
+    // While a handler works no byte goes either way, and that is no silence.
+    let patience = limits.idle_s.max(limits.body_s.saturating_add(limits.request_s));
+    let acceptor = BoundedAcceptor::new(listener, limits.connections, Duration::from_secs(patience.into()))?;
     Server::new_with_acceptor(acceptor)
-        .idle_timeout(Duration::from_secs(config.limits.idle_s.into()))
         .http2_max_concurrent_streams(100)
-        .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(config.limits.shutdown_s.into())))
+        .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(limits.shutdown_s.into())))
         .await?;
     Ok(())
 }

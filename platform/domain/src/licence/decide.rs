@@ -233,6 +233,9 @@ fn was_last(licence: &Licence, own: &Activation, now: Millis) -> bool {
 /// How many computers and accounts have seats once the asker has one in place of the one that is left: its own, or another's.
 fn used(licence: &Licence, left: Option<&Activation>, claim: &Claim<'_>, now: Millis) -> (usize, usize) {
     let others = || licence.held(now).filter(|seat| left.is_none_or(|left| left.id != seat.id));
+    if others().next().is_none() {
+        return (1, 1);
+    }
     let mut machines: BTreeSet<&str> = others().map(|seat| seat.machine.as_str()).collect();
     let mut accounts: BTreeSet<&str> = others().map(|seat| seat.account.as_str()).collect();
     machines.insert(claim.machine);

@@ -1,7 +1,13 @@
 //! The bytes that signatures cover, the texts that keys are derived from, and how key ids are written: `ea/protocol.md`, sections
 //! Keys and Signatures. What turns them into signatures stands where keys are kept.
 
-use core::{fmt, str::FromStr};
+use core::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
+
+/// Bytes before the payload, or a few more.
+const HEAD_USUAL: usize = 96;
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +83,10 @@ impl FromStr for Kid {
 /// What a signature covers: four lines, then the payload exactly as it travels.
 #[must_use]
 pub fn signed_bytes(kind: SignedKind, operation: &str, kid: &Kid, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("marque-ea-1\n{}\n{operation}\n{kid}\n", kind.name()).into_bytes();
+    let mut head = String::with_capacity(HEAD_USUAL + payload.len());
+    // Writing to a String cannot fail.
+    let _ = write!(head, "marque-ea-1\n{}\n{operation}\n{kid}\n", kind.name());
+    let mut bytes = head.into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }

@@ -95,7 +95,14 @@ fn escape(text: &str) -> String {
 }
 
 /// Headers of every answer. A handler that set one of them keeps its own.
-static HEADERS: [(HeaderName, HeaderValue); 8] = [
+static HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    // Pages and API answers are somebody's own; what may be kept says so itself.
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// What else browsers are told, in answers that one of them might get.
+static FOR_BROWSERS: [(HeaderName, HeaderValue); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -103,7 +110,6 @@ static HEADERS: [(HeaderName, HeaderValue); 8] = [
              frame-ancestors 'none'",
         ),
     ),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
@@ -112,17 +118,17 @@ static HEADERS: [(HeaderName, HeaderValue); 8] = [
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ),
-    // Pages and API answers are somebody's own; what may be kept says so itself.
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
 /// A year, as browsers ask for.
 const HSTS: &str = "max-age=31536000";
 
-pub(super) fn add_headers(response: &mut Response, secure: bool, request: &RequestId) {
+/// Sets the headers that every answer carries; `browsers` tells whether one of them might get it.
+pub(super) fn add_headers(response: &mut Response, browsers: bool, secure: bool, request: &RequestId) {
+    let for_browsers: &[(HeaderName, HeaderValue)] = if browsers { &FOR_BROWSERS } else { &[] };
     let headers = response.headers_mut();
-    headers.reserve(HEADERS.len() + 2);
-    for (name, value) in &HEADERS {
+    headers.reserve(HEADERS.len() + for_browsers.len() + 2);
+    for (name, value) in HEADERS.iter().chain(for_browsers) {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     if secure {

@@ -2,6 +2,7 @@
 
 use super::host::HostName;
 use crate::{
+    bounded::Bounded,
     config::Limits,
     problem::{Problem, ProblemCode},
     tenants::Definition,
@@ -80,7 +81,18 @@ struct OutsideEdge;
 #[derive(Clone)]
 pub struct Resolver {
     system: SystemDb,
-    cache: Cache<HostName, Option<Tenant>>,
+    known_for: Duration,
+    /// What nearly every request finds. It knows no times, so each tenant says when it was looked up.
+    near: Arc<Bounded<HostName, Found>>,
+    /// Where those are from who are not there, or no longer true: one question to the database for all who ask at once.
+    cache: Cache<HostName, Option<Found>>,
+}
+
+/// A tenant, and the begin of the look that found it.
+#[derive(Debug, Clone)]
+struct Found {
+    tenant: Tenant,
+    at: Instant,
 }
 
 /// A stored tenant that cannot be served.
@@ -97,8 +109,8 @@ struct Remember {
     unknown: Duration,
 }
 
-impl Expiry<HostName, Option<Tenant>> for Remember {
-    fn expire_after_create(&self, _: &HostName, found: &Option<Tenant>, _: Instant) -> Option<Duration> {
+impl Expiry<HostName, Option<Found>> for Remember {
+    fn expire_after_create(&self, _: &HostName, found: &Option<Found>, _: Instant) -> Option<Duration> {
         Some(if found.is_some() { self.known } else { self.unknown })
     }
 }
@@ -111,8 +123,9 @@ impl Resolver {
             known: Duration::from_secs(limits.host_known_s.into()),
             unknown: Duration::from_secs(limits.host_unknown_s.into()),
         };
-        let cache = Cache::builder().max_capacity(limits.hosts.into()).expire_after(remember).build();
-        Self { system, cache }
+        let (known_for, hosts) = (remember.known, limits.hosts.into());
+        let cache = Cache::builder().max_capacity(hosts).expire_after(remember).build();
+        Self { system, known_for, near: Arc::new(Bounded::new(hosts)), cache }
     }
 
     /// The tenant of a host, open or closed.
@@ -120,18 +133,24 @@ impl Resolver {
     /// # Errors
     /// [`ProblemCode::UnknownHost`], or that the database does not answer.
     pub async fn tenant(&self, host: &HostName) -> Result<Tenant, Problem> {
-        self.find(host).await?.ok_or_else(|| {
+        if let Some(found) = self.near.get(host).filter(|found| found.at.elapsed() < self.known_for) {
+            return Ok(found.tenant);
+        }
+        let found = self.find(host).await?.ok_or_else(|| {
             let detail = "Check the address; if it is yours, its owner must list it for this server.";
             Problem::new(ProblemCode::UnknownHost, detail)
-        })
+        })?;
+        self.near.insert(host.clone(), found.clone());
+        Ok(found.tenant)
     }
 
     /// Forgets what is cached, so that a change in this process works at once.
     pub fn forget(&self) {
         self.cache.invalidate_all();
+        self.near.clear();
     }
 
-    async fn find(&self, host: &HostName) -> Result<Option<Tenant>, Problem> {
+    async fn find(&self, host: &HostName) -> Result<Option<Found>, Problem> {
         // Concurrent requests for a host that is not cached ask the database once. A fault is not cached.
         self.cache.try_get_with_by_ref(host, self.load(host)).await.map_err(|error| match error.as_ref() {
             ResolveError::Store(StoreError::Unavailable { .. }) => {
@@ -142,11 +161,13 @@ impl Resolver {
         })
     }
 
-    async fn load(&self, host: &HostName) -> Result<Option<Tenant>, ResolveError> {
+    async fn load(&self, host: &HostName) -> Result<Option<Found>, ResolveError> {
+        let at = Instant::now();
         let Some(stored) = self.system.tenant_by_host(host.as_str()).await? else { return Ok(None) };
         let definition = serde_json::from_str(&stored.spec.definition)
             .map_err(|error| ResolveError::Definition(stored.spec.slug.to_string(), error))?;
         let db = self.system.tenant_db(stored.id);
-        Ok(Some(Tenant(Arc::new(Site { id: stored.id, definition, db }))))
+        let tenant = Tenant(Arc::new(Site { id: stored.id, definition, db }));
+        Ok(Some(Found { tenant, at }))
     }
 }

@@ -11,7 +11,6 @@ use crate::{
     config::{Config, Limits, Proxies},
     hex::hex,
     problem::{self, Problem, ProblemCode},
-    secrets,
 };
 use core::net::IpAddr;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -19,7 +18,15 @@ use poem::{
     Endpoint, FromRequest, IntoResponse as _, Middleware, Request, RequestBody, Response,
     http::{HeaderName, Method, StatusCode},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -44,9 +51,15 @@ impl RequestId {
         &self.0
     }
 
+    /// An id need not be secret, but no other's may be guessed from it, and no two processes may make the same: a count under
+    /// two keyed hashes, whose keys the system draws once. Asking it for each request takes longer than much of the rest.
     fn new() -> Self {
-        // An id need not be secret; without randomness the request fails where a secret is needed.
-        Self(hex(&secrets::random_bytes::<16>().unwrap_or_default()))
+        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = &*KEYS;
+        let id = u128::from(high.hash_one(count)) << 64 | u128::from(low.hash_one(count));
+        Self(hex(&id.to_be_bytes()))
     }
 }
 
@@ -62,6 +75,7 @@ struct Parts {
     pages: ErrorPages,
     ready: Readiness,
     uploads: Vec<String>,
+    programs: Vec<String>,
     neutral: NeutralFiles,
 }
 
@@ -73,7 +87,14 @@ impl Edge {
         let uploads = uploads.iter().map(|path| (*path).to_owned()).collect();
         let (proxies, limits) = (config.proxies.clone(), config.limits.clone());
         let neutral: NeutralFiles = Arc::new(|_| None);
-        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads, neutral }))
+        Self(Arc::new(Parts { resolver, proxies, limits, pages, ready, uploads, programs: Vec::new(), neutral }))
+    }
+
+    /// Only programs ask for paths that start with one of these, and never browsers: what only browsers heed is not sent them.
+    #[must_use]
+    pub fn with_programs(self, paths: &[&str]) -> Self {
+        let programs = paths.iter().map(|path| (*path).to_owned()).collect();
+        Self(Arc::new(Parts { programs, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// Serves these files where no tenant is.
@@ -99,11 +120,11 @@ pub struct EdgeEndpoint<E> {
 impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+    async fn call(&self, request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let id = RequestId::new();
         let style = Style::of(&request);
-        request.set_data(id.clone());
+        let browsers = !starts_with_any(request.uri().path(), &self.parts.programs);
         // Method and path only: queries and headers may hold what a log must not.
         let span =
             tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
@@ -114,7 +135,8 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             let refusal = Refusal { problem: &problem, tenant: known.tenant.as_ref(), host, request: &id };
             span.in_scope(|| answer::refuse(style, &refusal, &self.parts.pages))
         });
-        answer::add_headers(&mut response, known.origin.as_ref().is_some_and(|origin| origin.secure), &id);
+        let secure = known.origin.as_ref().is_some_and(|origin| origin.secure);
+        answer::add_headers(&mut response, browsers, secure, &id);
         span.in_scope(|| {
             let tenant = known.tenant.as_ref().map(|tenant| tenant.definition.slug.as_str());
             let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -146,17 +168,17 @@ impl<E: Endpoint> EdgeEndpoint<E> {
         let origin = forwarded::origin(peer, &self.parts.proxies, request.uri(), request.headers())
             .map_err(|fault| Problem::new(ProblemCode::BadHost, sentence(&fault.to_string())))?;
         request.set_data(origin.clone());
-        let host = known.origin.insert(origin).authority.host.clone();
+        let origin: &Origin = known.origin.insert(origin);
         // It names no resource that could say what it offers; TRACE does, and no resource offers it.
         if *request.method() == Method::CONNECT {
             return Err(Problem::not_offered("GET, HEAD, POST"));
         }
-        let tenant = match self.parts.resolver.tenant(&host).await {
+        let tenant = match self.parts.resolver.tenant(&origin.authority.host).await {
             Ok(tenant) => tenant,
             Err(problem) => return self.neutral_file(&request).ok_or(problem),
         };
         let closed = tenant.closed().filter(|_| !is_looks(request.uri().path()));
-        if let Some(origin) = known.origin.as_ref().filter(|_| self.parts.proxies.https_only)
+        if self.parts.proxies.https_only
             && let Some(answer) = secure::to_https(origin, &tenant, request.uri())
         {
             known.tenant = Some(tenant);
@@ -197,7 +219,7 @@ impl<E: Endpoint> EdgeEndpoint<E> {
 
     fn body_bytes_max(&self, path: &str) -> usize {
         let limits = &self.parts.limits;
-        let upload = self.parts.uploads.iter().any(|prefix| is_below(path, prefix));
+        let upload = starts_with_any(path, &self.parts.uploads);
         usize::try_from(if upload { limits.upload_bytes } else { limits.body_bytes }).unwrap_or(usize::MAX)
     }
 
@@ -226,6 +248,10 @@ impl From<Box<dyn core::any::Any + Send>> for Panicked {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned()))
     }
+}
+
+fn starts_with_any(path: &str, prefixes: &[String]) -> bool {
+    prefixes.iter().any(|prefix| is_below(path, prefix))
 }
 
 /// Whether a path is that of a prefix or goes on from it; `*` is any segment.

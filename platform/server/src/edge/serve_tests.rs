@@ -211,6 +211,26 @@ async fn every_answer_has_the_headers_of_a_careful_server() {
 }
 
 #[tokio::test]
+async fn programs_are_told_nothing_that_only_browsers_heed() {
+    let store = TestStore::with_demo(&[]).await;
+    let config = config("[proxies]\ntrusted = ['127.0.0.0/8']");
+    let routes = Route::new().at("/api/ea/v1/x", get(who)).at("/api/eas", get(who));
+    let edge = edge(&config, &store).with_programs(&["/api/ea/v1"]);
+    let server = TestServer::start(routes.with(edge)).await;
+    for (path, browsers) in [("/api/ea/v1/x", false), ("/api/ea/v1/nothing", false), ("/api/eas", true)] {
+        let client = server.client("aurora.localhost").build().unwrap();
+        let request = client.get(server.url("aurora.localhost", path)).header("x-forwarded-proto", "https");
+        let answer = request.send().await.unwrap();
+        for name in ["x-content-type-options", "cache-control", "x-request-id", "strict-transport-security"] {
+            assert!(answer.headers().contains_key(name), "{path} {name}");
+        }
+        for name in ["content-security-policy", "x-frame-options", "permissions-policy"] {
+            assert_eq!(answer.headers().contains_key(name), browsers, "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn bodies_have_a_size_and_a_time() {
     let (server, _store) = serve("[limits]\nbody_bytes = 2000\nupload_bytes = 4000\nbody_s = 1").await;
     let client = server.client("aurora.localhost").build().unwrap();

@@ -55,7 +55,7 @@ impl Licensing {
                 return self.sign(asked, &known, &answer::of(asked, &known, &verdict, now)).await;
             };
             // No seat has this nonce now; one that had it has been taken up by another request since.
-            if asked.from.db.has_taken(known.licence.id, &asked.ask.nonce).await? {
+            if asked.from.db.has_taken(known.licence.id, asked.ask.nonce).await? {
                 return Err(replayed());
             }
             let Some(taking) = self.taking(asked, &known, Taking { own, instead_of, moves }, now).await? else {
@@ -64,12 +64,12 @@ impl Licensing {
                 return self.sign(asked, &known, &answer::of(asked, &known, &full, now)).await;
             };
             if asked.from.db.take_seat(&taking).await? {
-                if let Some(replaced) = taking.replaced.and_then(|id| known.seats.get(&id)) {
+                if let Some(replaced) = taking.replaced.and_then(|id| known.seat(id)) {
                     self.note(asked, Act::EaReleased, replaced, now).await?;
                 }
                 self.note(asked, Act::EaActivated, &taking.seat, now).await?;
                 let known = slot.load(asked.from.db).await?;
-                let seat = known.seats.get(&taking.seat.id).cloned().ok_or_else(crowded)?;
+                let seat = known.seat(taking.seat.id).cloned().ok_or_else(crowded)?;
                 return self.taken(asked, &known, &seat, now).await;
             }
         }
@@ -103,21 +103,21 @@ impl Licensing {
         Taking { own, instead_of, moves }: Taking,
         now: Millis,
     ) -> Result<Option<SeatTaken>, Problem> {
-        let own = own.and_then(|own| known.seats.get(&own));
+        let own = own.and_then(|own| known.seat(own));
         let Some(forgotten) = forgotten(known, own.is_none(), now) else { return Ok(None) };
         let id = own.map_or_else(|| new_id(now).map(ActivationId), |seat| Ok(seat.id))?;
         let generation = own.map_or(0, |seat| newest(known, seat)).saturating_add(1);
         let seat = Seat {
             id,
             licence: known.licence.id,
-            account: asked.ask.account.clone(),
-            server: asked.ask.server.clone(),
-            machine: asked.ask.machine.clone(),
-            kind: asked.ask.kind_name.clone(),
-            platform: asked.ask.platform.clone(),
+            account: asked.ask.account.to_owned(),
+            server: asked.ask.server.to_owned(),
+            machine: asked.ask.machine.to_owned(),
+            kind: asked.ask.kind_name.to_owned(),
+            platform: asked.ask.platform.to_owned(),
             version: asked.ask.version.to_string(),
             address: asked.from.address.to_string(),
-            nonce: asked.ask.nonce.clone(),
+            nonce: asked.ask.nonce.to_owned(),
             generation,
             taken_at: now,
             seen_at: now,
@@ -125,7 +125,7 @@ impl Licensing {
             lapsed_at: None,
             usage: own.map_or_else(Usage::default, |seat| seat.usage),
         };
-        let replaced = instead_of.and_then(|other| known.seats.get(&other));
+        let replaced = instead_of.and_then(|other| known.seat(other));
         let kind = match (own, replaced, moves) {
             (None, None, _) => Kind::Activated,
             (None, Some(_), _) | (Some(_), _, true) => Kind::TakenOver,
@@ -145,7 +145,7 @@ impl Licensing {
         let Some(id) = asked.ask.activation else { return Err(super::refused()) };
         let _turn = slot.turn().await;
         let known = slot.load(asked.from.db).await?;
-        let seat = known.seats.get(&id).ok_or_else(super::refused)?;
+        let seat = known.seat(id).ok_or_else(super::refused)?;
         let gone = Seat { address: asked.from.address.to_string(), ..seat.clone() };
         let event = event(&gone, Kind::Released, now)?;
         let (seat, held) = asked.from.db.release_seat(known.licence.id, id, now, &event).await?;
@@ -169,7 +169,7 @@ impl Licensing {
         .map(|(name, value)| (name.to_owned(), Value::String(value)))
         .collect();
         let actor = Actor::System { name: format!("EA {} {}", asked.ask.product, asked.ask.version) };
-        let origin = Origin { address: asked.from.address.to_string(), agent: asked.ask.platform.clone() };
+        let origin = Origin { address: asked.from.address.to_string(), agent: asked.ask.platform.to_owned() };
         let entry = Entry { at: now, actor, act, target: seat.id.to_string(), details, origin };
         Ok(audit::record(asked.from.db, &self.0.vault, entry).await?)
     }
@@ -192,19 +192,19 @@ fn lapsed(known: &Known, id: ActivationId, now: Millis) -> Vec<Seat> {
     let silent = |seat: &&Seat| {
         seat.id != id && seat.released_at.is_none() && seat.lapsed_at.is_none() && !held.contains(&seat.id)
     };
-    known.seats.values().filter(silent).cloned().collect()
+    known.seats().filter(silent).cloned().collect()
 }
 
 /// The seats that make room for another: the oldest that nobody has. None when all are held.
 fn forgotten(known: &Known, another: bool, now: Millis) -> Option<Vec<ActivationId>> {
     let kept = usize::try_from(SEATS_KEPT_MAX).unwrap_or(usize::MAX);
-    if !another || known.seats.len() < kept {
+    if !another || known.seats().count() < kept {
         return Some(Vec::new());
     }
     let held: Vec<ActivationId> = known.licence.held(now).map(|seat| seat.id).collect();
     // Whoever was given back may come again; who was silent long ago is known as such only until then.
-    let free = known.seats.values().find(|seat| seat.released_at.is_some() && !held.contains(&seat.id));
-    free.or_else(|| known.seats.values().find(|seat| seat.lapsed_at.is_some())).map(|seat| vec![seat.id])
+    let free = known.seats().find(|seat| seat.released_at.is_some() && !held.contains(&seat.id));
+    free.or_else(|| known.seats().find(|seat| seat.lapsed_at.is_some())).map(|seat| vec![seat.id])
 }
 
 /// That something happened to a seat.

@@ -33,7 +33,7 @@ fn seconds(at: Millis) -> i64 {
 
 fn begin<'a>(
     operation: Operation,
-    ask: &'a Ask,
+    ask: &'a Ask<'_>,
     valid: bool,
     code: &'static str,
     message: impl Into<Value<'a>>,
@@ -45,17 +45,17 @@ fn begin<'a>(
     fields.put("valid", valid);
     fields.put("code", code);
     fields.put("message", message);
-    fields.put("nonce", ask.nonce.as_str());
+    fields.put("nonce", ask.nonce);
     fields.put("server_time", seconds(now));
-    fields.put("key_id", ask.key_id.as_str());
-    fields.put("product", ask.product.as_str());
-    fields.put("account", ask.account.as_str());
-    fields.put("machine", ask.machine.as_str());
+    fields.put("key_id", ask.key_id);
+    fields.put("product", ask.product);
+    fields.put("account", ask.account);
+    fields.put("machine", ask.machine);
     fields
 }
 
 /// That it may not trade, where nothing is known of the licence.
-pub(super) fn refusal<'a>(operation: Operation, ask: &'a Ask, refusal: &Refusal, now: Millis) -> Answer<'a> {
+pub(super) fn refusal<'a>(operation: Operation, ask: &'a Ask<'_>, refusal: &Refusal, now: Millis) -> Answer<'a> {
     let mut fields = begin(operation, ask, false, refusal.code(), refusal.to_string(), now);
     facts(&mut fields, refusal);
     Answer(fields)
@@ -67,7 +67,7 @@ pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: M
     match verdict {
         Verdict::Refused(refused) => {
             let mut answer = refusal(operation, ask, refused, now);
-            if let Some(seat) = ask.activation.filter(|seat| known.seats.contains_key(seat)) {
+            if let Some(seat) = ask.activation.filter(|seat| known.seat(*seat).is_some()) {
                 answer.0.put("activation", seat.to_string());
             }
             answer
@@ -83,7 +83,7 @@ pub(super) fn of<'a>(asked: &Asked<'a>, known: &Known, verdict: &Verdict, now: M
     }
 }
 
-fn put_terms(fields: &mut Ordered<'_>, known: &Known, ask: &Ask, terms: &Terms, notices: &[Notice], now: Millis) {
+fn put_terms(fields: &mut Ordered<'_>, known: &Known, ask: &Ask<'_>, terms: &Terms, notices: &[Notice], now: Millis) {
     // The lease is never over before the second in which it is given.
     let lease = seconds(terms.lease_until).max(seconds(now));
     fields.put("lease_until", lease);
@@ -139,7 +139,7 @@ impl<'a> Answer<'a> {
     }
 
     /// The settings: with `always` whatever version the EA has, else when it has another and they fit.
-    pub fn settings(&mut self, known: &'a Known, ask: &Ask, always: bool) {
+    pub fn settings(&mut self, known: &'a Known, ask: &Ask<'_>, always: bool) {
         let config = &known.config;
         self.0.put("config_version", config.version);
         if !always && ask.config_version == config.version {

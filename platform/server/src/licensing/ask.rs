@@ -59,21 +59,21 @@ impl Operation {
     }
 }
 
-/// The fields of a request.
+/// The fields of a request, as they stand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ask {
+pub(super) struct Ask<'a> {
     /// Which licence, as it was written and as bytes.
-    pub key_id: String,
+    pub key_id: &'a str,
     pub key: [u8; 16],
-    pub product: String,
+    pub product: &'a str,
     pub version: Version,
-    pub nonce: String,
-    pub account: String,
-    pub server: String,
+    pub nonce: &'a str,
+    pub account: &'a str,
+    pub server: &'a str,
     pub kind: Kind,
-    pub kind_name: String,
-    pub machine: String,
-    pub platform: String,
+    pub kind_name: &'a str,
+    pub machine: &'a str,
+    pub platform: &'a str,
     pub activation: Option<ActivationId>,
     /// What stands in `activation`, if anything does.
     pub names_activation: bool,
@@ -86,7 +86,7 @@ pub(super) struct Ask {
     pub usage: Option<Usage>,
 }
 
-impl Ask {
+impl<'a> Ask<'a> {
     /// What the domain is asked for anything but an activation.
     pub fn of_seat(&self) -> licence::Ask {
         self.activation.map_or(licence::Ask::Nothing, licence::Ask::Seat)
@@ -96,7 +96,7 @@ impl Ask {
     ///
     /// # Errors
     /// [`ProblemCode::Invalid`] names every field that is wrong.
-    pub fn read(operation: Operation, fields: &Fields<'_>) -> Result<Self, Problem> {
+    pub fn read(operation: Operation, fields: &'a Fields<'a>) -> Result<Self, Problem> {
         let mut reader = Reader { fields, problem: None };
         let key_id = reader.text(&f::KEY_ID);
         let version = reader.text(&f::VERSION);
@@ -104,20 +104,20 @@ impl Ask {
         reader.check(f::PROTOCOL.name, "1", |value| matches!(value, Some(Value::Number(1))));
         let activation = reader.optional(&f::ACTIVATION);
         let ask = Self {
-            key: of_hex(&key_id).unwrap_or_default(),
+            key: of_hex(key_id).unwrap_or_default(),
             product: reader.text(&f::PRODUCT),
             version: version.parse().unwrap_or(Version([0; 3])),
             nonce: reader.text(&f::NONCE),
             account: reader.text(&f::ACCOUNT),
             server: reader.text(&f::SERVER),
-            kind: f::kind_of(&kind_name).unwrap_or(Kind::Demo),
+            kind: f::kind_of(kind_name).unwrap_or(Kind::Demo),
             machine: reader.text(&f::MACHINE),
             platform: reader.text(&f::PLATFORM),
             names_activation: activation.is_some(),
             activation: activation.and_then(|text| text.parse().ok()),
             config_version: reader.number(&f::CONFIG_VERSION).unwrap_or(0),
             ed25519: reader.optional(&f::ALG).is_some_and(|alg| alg == "ed25519"),
-            signers: reader.optional(&f::SIGNER).and_then(|keys| f::signers_of(&keys)).unwrap_or_default(),
+            signers: reader.optional(&f::SIGNER).and_then(f::signers_of).unwrap_or_default(),
             usage: operation.reports().then(|| reader.usage()),
             key_id,
             kind_name,
@@ -134,7 +134,7 @@ struct Reader<'a> {
     problem: Option<Problem>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn wrong(&mut self, name: &str, wanted: &str) {
         let problem = self.problem.take().unwrap_or_else(|| {
             Problem::new(ProblemCode::Invalid, "Correct the fields that `errors` names and send the request again.")
@@ -148,17 +148,18 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, field: &TextField) -> String {
-        match self.fields.get(field.name) {
-            Some(Value::Text(text)) if (field.good)(text) => text.as_ref().to_owned(),
+    fn text(&mut self, field: &TextField) -> &'a str {
+        let fields = self.fields;
+        match fields.get(field.name) {
+            Some(Value::Text(text)) if (field.good)(text) => text.as_ref(),
             _ => {
                 self.wrong(field.name, field.wanted);
-                String::new()
+                ""
             }
         }
     }
 
-    fn optional(&mut self, field: &TextField) -> Option<String> {
+    fn optional(&mut self, field: &TextField) -> Option<&'a str> {
         self.fields.get(field.name).is_some().then(|| self.text(field))
     }
 
@@ -181,6 +182,6 @@ impl Reader<'_> {
         };
         let (sequence, orders, runtime_s) = (total(&f::SEQUENCE), total(&f::ORDERS), total(&f::RUNTIME_S));
         let lots = self.text(&f::LOTS);
-        Usage { sequence, orders, lots: f::lots_of(&lots).unwrap_or(Lots::ZERO), runtime_s }
+        Usage { sequence, orders, lots: f::lots_of(lots).unwrap_or(Lots::ZERO), runtime_s }
     }
 }

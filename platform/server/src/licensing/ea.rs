@@ -14,8 +14,8 @@ use crate::{
     problem::{Problem, ProblemCode},
 };
 use poem::{
-    Endpoint, IntoResponse as _, Request, Response,
-    http::{HeaderName, Method, header},
+    Body, Endpoint, Request, Response,
+    http::{HeaderName, HeaderValue, Method, header},
 };
 
 /// Where the endpoints lie.
@@ -24,6 +24,9 @@ pub const PREFIX: &str = "/api/ea/v1";
 const SIGNATURE: HeaderName = HeaderName::from_static("marque-signature");
 pub(super) const BODY_BYTES_MAX: usize = 8_192;
 const ADDRESS_CHARS_MAX: usize = 1_024;
+/// Headers of an answer, those of the edge included.
+const HEADERS_USUAL: usize = 10;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Whether a path is one of ours.
 #[must_use]
@@ -71,15 +74,22 @@ impl Endpoint for Ea {
                 Err(Problem::not_offered(&gate::allow(operation.methods())).into())
             }
             Named::Operation(operation) => {
-                let payload = payload(&mut request).await?;
-                let ask = Ask::read(operation, &fields(&request, &payload)?)?;
+                let payload = payload(&mut request)?.into_bytes().await?;
+                if payload.len() > BODY_BYTES_MAX {
+                    return Err(too_large().into());
+                }
+                let fields = fields(&request, &payload)?;
+                let ask = Ask::read(operation, &fields)?;
                 let ClientAddress(address) = ClientAddress::of(&request)?;
                 let signature = request.header(SIGNATURE).unwrap_or_default();
                 let from = From { db: tenant.db(), address };
                 let (signed, left) = self.0.answer(from, operation, &ask, &payload, signature).await?;
-                let mut response = signed.body.with_content_type("application/json").into_response();
-                let header = signed.header.parse().map_err(|_| Problem::internal(&NoHeader))?;
-                response.headers_mut().insert(SIGNATURE, header);
+                let signature = HeaderValue::try_from(signed.header).map_err(|_| Problem::internal(&NoHeader))?;
+                let mut response = Response::builder().body(signed.body);
+                let headers = response.headers_mut();
+                headers.reserve(HEADERS_USUAL);
+                headers.insert(header::CONTENT_TYPE, JSON);
+                headers.insert(SIGNATURE, signature);
                 left.add_headers(&mut response);
                 Ok(response)
             }
@@ -94,7 +104,7 @@ struct NoHeader;
 impl Licensing {
     async fn public_keys(&self, db: &marque_store::TenantDb) -> Result<Response, Problem> {
         let keys = self.0.signers.of(db).await?.published();
-        Ok(keys.with_content_type("application/json").into_response())
+        Ok(Response::builder().header(header::CONTENT_TYPE, JSON).body(keys))
     }
 }
 
@@ -102,24 +112,24 @@ fn unreadable() -> Problem {
     Problem::new(ProblemCode::BadRequest, "Send one flat JSON object.")
 }
 
-/// The bytes that are signed.
-async fn payload(request: &mut Request) -> poem::Result<Vec<u8>> {
+fn too_large() -> Problem {
+    Problem::new(ProblemCode::TooLarge, format!("Send at most {BODY_BYTES_MAX} bytes."))
+}
+
+/// The bytes that are signed: a query, or a body that the edge has read.
+fn payload(request: &mut Request) -> Result<Body, Problem> {
     if *request.method() == Method::GET {
         let address = request.original_uri().path_and_query().map_or("", |path| path.as_str());
         if address.chars().count() > ADDRESS_CHARS_MAX {
-            return Err(Problem::new(ProblemCode::BadRequest, "The address is too long; use POST.").into());
+            return Err(Problem::new(ProblemCode::BadRequest, "The address is too long; use POST."));
         }
-        return Ok(request.uri().query().unwrap_or_default().as_bytes().to_vec());
+        return Ok(Body::from_vec(request.uri().query().unwrap_or_default().as_bytes().to_vec()));
     }
     let kind = request.header(header::CONTENT_TYPE).unwrap_or_default();
     if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::new(ProblemCode::UnsupportedType, "Send application/json.").into());
+        return Err(Problem::new(ProblemCode::UnsupportedType, "Send application/json."));
     }
-    let body = request.take_body().into_vec().await?;
-    if body.len() > BODY_BYTES_MAX {
-        return Err(Problem::new(ProblemCode::TooLarge, format!("Send at most {BODY_BYTES_MAX} bytes.")).into());
-    }
-    Ok(body)
+    Ok(request.take_body())
 }
 
 /// The fields of a request.

@@ -63,7 +63,6 @@ pub(super) struct Known {
     /// As the domain decides about it.
     pub licence: Licence,
     pub row: LicenceRow,
-    pub seats: BTreeMap<ActivationId, Seat>,
     pub heartbeat_s: u32,
     /// Questions of one key in a minute, where the vendor has set that.
     pub requests_per_minute: Option<u32>,
@@ -74,10 +73,12 @@ pub(super) struct Known {
     pub epoch: i64,
     /// When reading it began.
     pub read_at: Instant,
+    /// Each by itself: a tree makes room for eleven at once, and nearly every licence has one.
+    seats: BTreeMap<ActivationId, Arc<Seat>>,
     product: Arc<EaProduct>,
     yanked: Arc<BTreeSet<Version>>,
     keys: Arc<Vec<OpenKey>>,
-    salts: Arc<BTreeMap<(ActivationId, u64), OpenSalt>>,
+    salts: Arc<BTreeMap<(ActivationId, u64), Box<OpenSalt>>>,
 }
 
 impl Known {
@@ -96,7 +97,8 @@ impl Known {
             let salt = Zeroizing::new(super::mac::hex(opened.expose()));
             let generation = u64::try_from(row.generation).unwrap_or(0);
             let mac = good.map(|key| key.secret.activation_mac(row.activation, generation, &salt));
-            Ok(((row.activation, generation), OpenSalt { salt, retires_at: row.retires_at, mac }))
+            let salt = Box::new(OpenSalt { salt, retires_at: row.retires_at, mac });
+            Ok(((row.activation, generation), salt))
         };
         let policy = policy_of(&image.licence, &image.policy);
         let granted = image.product.plans.is_empty()
@@ -124,21 +126,21 @@ impl Known {
             yanked: Arc::new(image.versions.iter().filter(|v| v.yanked_at.is_some()).map(|v| v.version).collect()),
             salts: Arc::new(image.salts.iter().map(salt).collect::<Result<_, SealError>>()?),
             keys: Arc::new(open_keys),
-            seats: image.seats.into_iter().map(|seat| (seat.id, seat)).collect(),
+            seats: image.seats.into_iter().map(|seat| (seat.id, Arc::new(seat))).collect(),
             product: Arc::new(image.product),
             row: image.licence,
         })
     }
 
     /// What is claimed by a request, as the domain is asked.
-    pub fn claim<'a>(&self, ask: &'a Ask, of: licence::Ask) -> Claim<'a> {
+    pub fn claim<'a>(&self, ask: &'a Ask<'_>, of: licence::Ask) -> Claim<'a> {
         Claim {
             ask: of,
             product: if ask.product == self.product.code { self.product.id } else { ANOTHER_PRODUCT },
             version: ask.version,
-            account: &ask.account,
-            server: &ask.server,
-            machine: &ask.machine,
+            account: ask.account,
+            server: ask.server,
+            machine: ask.machine,
             kind: ask.kind,
             key_replaced: self.keys.iter().any(|key| key.key_id == ask.key && key.replaced),
             yanked: self.yanked.contains(&ask.version),
@@ -146,11 +148,21 @@ impl Known {
         }
     }
 
+    /// A seat that it has, or had.
+    pub fn seat(&self, id: ActivationId) -> Option<&Seat> {
+        self.seats.get(&id).map(Arc::as_ref)
+    }
+
+    /// All of them.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values().map(Arc::as_ref)
+    }
+
     /// The same once a seat has reported.
     pub fn with_seat(&self, seat: &Seat) -> Self {
         let mut next = self.clone();
         let kept = next.seats.get(&seat.id).filter(|kept| kept.usage.sequence > seat.usage.sequence).cloned();
-        let seat = kept.unwrap_or_else(|| seat.clone());
+        let seat = kept.unwrap_or_else(|| Arc::new(seat.clone()));
         if let Some(known) = next.licence.activations.iter_mut().find(|known| known.id == seat.id) {
             *known = activation(&seat, &next.licence.policy);
         }
@@ -158,7 +170,7 @@ impl Known {
         next
     }
 
-    fn key(&self, ask: &Ask) -> Option<&OpenKey> {
+    fn key(&self, ask: &Ask<'_>) -> Option<&OpenKey> {
         self.keys.iter().find(|key| key.key_id == ask.key)
     }
 
@@ -167,13 +179,13 @@ impl Known {
     ///
     /// # Errors
     /// That it is not known, or was retired.
-    pub fn request_mac(&self, operation: Operation, ask: &Ask, kid: &Kid, now: Millis) -> Result<Mac, Problem> {
+    pub fn request_mac(&self, operation: Operation, ask: &Ask<'_>, kid: &Kid, now: Millis) -> Result<Mac, Problem> {
         match kid {
             Kid::Licence(_) if operation != Operation::Activate && ask.names_activation => Err(refused()),
             Kid::Activation { .. } if operation == Operation::Activate => Err(refused()),
             Kid::Activation { id, generation } => {
-                let seat = ask.activation.filter(|seat| seat.to_string() == *id).ok_or_else(refused)?;
-                let Some(Seat { released_at, .. }) = self.seats.get(&seat) else { return Err(refused()) };
+                let seat = ask.activation.filter(|seat| id.parse::<ActivationId>() == Ok(*seat)).ok_or_else(refused)?;
+                let Some(Seat { released_at, .. }) = self.seat(seat) else { return Err(refused()) };
                 let salt = self.salts.get(&(seat, *generation)).ok_or_else(retired)?;
                 if salt.is_retired(now) && released_at.is_none() {
                     return Err(retired());
@@ -185,14 +197,14 @@ impl Known {
     }
 
     /// Whether a seat's key signs nothing any more but that the seat was given back.
-    pub fn is_retired(&self, ask: &Ask, kid: &Kid, now: Millis) -> bool {
+    pub fn is_retired(&self, ask: &Ask<'_>, kid: &Kid, now: Millis) -> bool {
         let Kid::Activation { generation, .. } = kid else { return false };
         let salt = ask.activation.and_then(|seat| self.salts.get(&(seat, *generation)));
         salt.is_some_and(|salt| salt.is_retired(now))
     }
 
     /// The key of this id, that an answer is signed with.
-    pub fn answer_mac(&self, ask: &Ask, kid: &Kid) -> Option<Mac> {
+    pub fn answer_mac(&self, ask: &Ask<'_>, kid: &Kid) -> Option<Mac> {
         let OpenKey { secret, replaced, .. } = self.key(ask)?;
         match kid {
             Kid::Licence(id) => (*id == ask.key_id).then(|| secret.licence_mac()),
@@ -219,10 +231,10 @@ impl Known {
     }
 
     /// The seat that this very request took before.
-    pub fn taken_by(&self, ask: &Ask) -> Option<&Seat> {
+    pub fn taken_by(&self, ask: &Ask<'_>) -> Option<&Seat> {
         let bound =
             |seat: &&Seat| seat.account == ask.account && seat.server == ask.server && seat.machine == ask.machine;
-        self.seats.values().filter(bound).find(|seat| seat.nonce == ask.nonce)
+        self.seats().filter(bound).find(|seat| seat.nonce == ask.nonce)
     }
 }
 

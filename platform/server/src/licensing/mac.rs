@@ -1,6 +1,7 @@
 //! The protocol's keys and signatures: HKDF and HMAC-SHA-256, and the header that carries a signature.
 
 pub(super) use crate::hex::hex;
+use core::fmt::Write as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use marque_domain::{
     id::ActivationId,
@@ -9,6 +10,9 @@ use marque_domain::{
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+/// Bytes of a signature's header, or a few more.
+const HEADER_USUAL: usize = 144;
 
 /// What a licence's keys are derived from. No `Debug`, no `Serialize`.
 #[derive(Clone)]
@@ -78,7 +82,10 @@ impl Mac {
 
     /// The header with the signature of these bytes.
     pub fn header(&self, kid: &Kid, bytes: &[u8]) -> String {
-        format!("kid={kid}, hmac-sha256={}", hex(&mac(self.0.as_slice(), &[bytes])))
+        let mut header = String::with_capacity(HEADER_USUAL);
+        // Writing to a String cannot fail.
+        let _ = write!(header, "kid={kid}, hmac-sha256={}", hex(&mac(self.0.as_slice(), &[bytes])));
+        header
     }
 }
 

@@ -81,7 +81,7 @@ struct From<'a> {
 struct Asked<'a> {
     from: From<'a>,
     operation: Operation,
-    ask: &'a Ask,
+    ask: &'a Ask<'a>,
     /// The key that signed it, and signs the answer.
     kid: Kid,
 }
@@ -111,12 +111,12 @@ impl Licensing {
         &self,
         from: From<'_>,
         operation: Operation,
-        ask: &Ask,
+        ask: &Ask<'_>,
         payload: &[u8],
         signature: &str,
     ) -> Result<(Signed, Left), Problem> {
         let now = self.0.clock.now();
-        let by = By { tenant: from.db.tenant(), address: from.address, person: Some(&ask.key_id) };
+        let by = By { tenant: from.db.tenant(), address: from.address, person: Some(ask.key_id) };
         let left = self.0.limits.spend(Budget::Ea, by, now).await?;
         let signature = Signature::read(signature).ok_or_else(refused)?;
         let Some(slot) = self.0.snapshots.slot(from.db, ask.key).await? else {
@@ -221,7 +221,7 @@ impl Licensing {
         &self,
         db: &TenantDb,
         operation: Operation,
-        ask: &Ask,
+        ask: &Ask<'_>,
         answer: &answer::Answer<'_>,
     ) -> Result<Signed, Problem> {
         let body = answer.to_bytes();

@@ -33,7 +33,7 @@ impl Licensing {
             let (seen, verdict) = decided(slot, asked, known, now).await?;
             let valid = matches!(verdict, Verdict::Valid { .. });
             let own = |seat: &&Seat| seat.account == asked.ask.account && seat.machine == asked.ask.machine;
-            let seat = asked.ask.activation.and_then(|id| seen.seats.get(&id)).filter(own).cloned();
+            let seat = asked.ask.activation.and_then(|id| seen.seat(id)).filter(own).cloned();
             let Some(seat) = seat else {
                 // A tool without a seat has nothing to report of, and who has another's nothing of that one.
                 return self.sign(asked, &seen, &answer::of(asked, &seen, &verdict, now)).await;
@@ -43,7 +43,7 @@ impl Licensing {
             }
             if shrinks(&usage, &seat.usage) {
                 known = slot.load(asked.from.db).await?;
-                let stored = known.seats.get(&seat.id).map_or(seat.usage, |seat| seat.usage);
+                let stored = known.seat(seat.id).map_or(seat.usage, |seat| seat.usage);
                 if shrinks(&usage, &stored) && usage.sequence > stored.sequence {
                     return Err(shrunk());
                 }
@@ -89,7 +89,7 @@ impl Licensing {
     /// Notes that the EA signs with the key that was given it beside the old one.
     async fn arrived(&self, slot: &Slot, asked: &Asked<'_>, known: Arc<Known>) -> Result<Arc<Known>, Problem> {
         let Kid::Activation { generation, .. } = asked.kid else { return Ok(known) };
-        let Some(seat) = asked.ask.activation.and_then(|id| known.seats.get(&id)) else { return Ok(known) };
+        let Some(seat) = asked.ask.activation.and_then(|id| known.seat(id)) else { return Ok(known) };
         if generation <= generation_of(seat) {
             return Ok(known);
         }

@@ -7,17 +7,17 @@
 
 use super::known::Known;
 use crate::{
+    bounded::Bounded,
     problem::Problem,
     secrets::{Vault, VaultError},
 };
 use marque_domain::id::{LicenceId, TenantId};
 use marque_store::{Seat, StoreError, SystemDb, TenantDb};
-use moka::future::Cache;
 use std::{
     collections::HashMap,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 const GOOD_FOR: Duration = Duration::from_millis(900);
 /// Keys of licences by which they are found, for each licence that is remembered.
 const KEYS_FACTOR: u64 = 2;
+
+/// Tables of tenants.
+const SEEN_TABLES: usize = 16;
 
 /// How far a tenant was at the last look.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +52,13 @@ pub struct Snapshots(Arc<Parts>);
 struct Parts {
     system: SystemDb,
     vault: Vault,
-    ids: Cache<(TenantId, [u8; 16]), LicenceId>,
-    slots: Cache<(TenantId, LicenceId), Arc<Inner>>,
-    seen: RwLock<HashMap<TenantId, Seen>>,
-    /// The begin of the last look that succeeded.
-    looked_at: RwLock<Option<Instant>>,
+    ids: Bounded<(TenantId, [u8; 16]), LicenceId>,
+    slots: Bounded<(TenantId, LicenceId), Arc<Inner>>,
+    /// In several tables by the tenants' numbers: one lock would be every request's.
+    seen: [RwLock<HashMap<TenantId, Seen>>; SEEN_TABLES],
+    begun: Instant,
+    /// The begin of the last look that succeeded, in nanoseconds since then; 0 when none has.
+    looked_at_ns: AtomicU64,
     /// One look at a time.
     looking: Mutex<Looking>,
 }
@@ -80,6 +85,11 @@ pub(super) struct Slot {
     all: Snapshots,
 }
 
+fn table_of(tenant: TenantId) -> usize {
+    // The last digits of a number are random.
+    usize::try_from(tenant.0.unsigned_abs() % SEEN_TABLES as u64).unwrap_or(0)
+}
+
 fn read<T: Clone>(lock: &RwLock<T>) -> T {
     lock.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -89,10 +99,11 @@ impl Snapshots {
         Self(Arc::new(Parts {
             system,
             vault,
-            ids: Cache::builder().max_capacity(licences_max.saturating_mul(KEYS_FACTOR)).build(),
-            slots: Cache::builder().max_capacity(licences_max).build(),
-            seen: RwLock::default(),
-            looked_at: RwLock::new(None),
+            ids: Bounded::new(licences_max.saturating_mul(KEYS_FACTOR)),
+            slots: Bounded::new(licences_max),
+            seen: core::array::from_fn(|_| RwLock::default()),
+            begun: Instant::now(),
+            looked_at_ns: AtomicU64::new(0),
             looking: Mutex::default(),
         }))
     }
@@ -111,21 +122,23 @@ impl Snapshots {
             self.catch_up(&mut looking.tenants, began).await?;
             looking.changes = Some(changes);
         }
-        *self.0.looked_at.write().unwrap_or_else(PoisonError::into_inner) = Some(began);
+        self.0.looked_at_ns.store(self.since_begun_ns(began).max(1), Ordering::Release);
         Ok(())
     }
 
     /// Takes note of every tenant that has moved.
     async fn catch_up(&self, tenants: &mut HashMap<TenantId, TenantDb>, began: Instant) -> Result<(), StoreError> {
         for (tenant, revision, epoch) in self.0.system.licensing_revisions().await? {
-            let seen = self.0.seen.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied();
+            let seen = self.seen(tenant);
             let since = seen.map_or(began, |seen| seen.since);
             if let Some(seen) = seen.filter(|seen| seen.revision < revision) {
                 let db = tenants.entry(tenant).or_insert_with(|| self.0.system.tenant_db(tenant));
                 self.outdate(db, seen.revision).await?;
             }
             let now = Seen { revision, epoch, since };
-            self.0.seen.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, now);
+            if let Some(table) = self.0.seen.get(table_of(tenant)) {
+                table.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, now);
+            }
         }
         Ok(())
     }
@@ -140,7 +153,7 @@ impl Snapshots {
             }
             last = changed.last().copied();
             for (id, revision) in changed {
-                if let Some(inner) = self.0.slots.get(&(db.tenant(), id)).await {
+                if let Some(inner) = self.0.slots.get(&(db.tenant(), id)) {
                     inner.wanted.fetch_max(revision, Ordering::AcqRel);
                 }
             }
@@ -166,36 +179,44 @@ impl Snapshots {
     /// The place of the licence that a key belongs to; none when there is no such key.
     pub(super) async fn slot(&self, db: &TenantDb, key: [u8; 16]) -> Result<Option<Slot>, StoreError> {
         let place = (db.tenant(), key);
-        let id = match self.0.ids.get(&place).await {
+        let id = match self.0.ids.get(&place) {
             Some(id) => id,
             None => {
                 let Some(id) = db.licence_of_key(key).await? else { return Ok(None) };
-                self.0.ids.insert(place, id).await;
+                self.0.ids.insert(place, id);
                 id
             }
         };
-        Ok(Some(self.slot_of(db, id).await))
+        Ok(Some(self.slot_of(db, id)))
     }
 
     /// The place of a licence. Whether there is one turns out when it is read.
-    pub(super) async fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
-        let place = (db.tenant(), id);
-        let inner = match self.0.slots.get(&place).await {
-            Some(inner) => inner,
-            None => {
-                let fresh = Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) };
-                self.0.slots.get_with(place, async { Arc::new(fresh) }).await
-            }
-        };
+    pub(super) fn slot_of(&self, db: &TenantDb, id: LicenceId) -> Slot {
+        let fresh = || Inner { known: RwLock::new(None), wanted: AtomicI64::new(0), turn: Mutex::new(()) };
+        let inner = self.0.slots.get_or_insert_with(&(db.tenant(), id), || Arc::new(fresh()));
         Slot { id, inner, all: self.clone() }
+    }
+
+    /// How far a tenant was at the last look that saw it.
+    fn seen(&self, tenant: TenantId) -> Option<Seen> {
+        let table = self.0.seen.get(table_of(tenant))?;
+        table.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+
+    fn since_begun_ns(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.0.begun).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether a look has succeeded a short time ago.
+    fn has_looked(&self) -> bool {
+        let at = self.0.looked_at_ns.load(Ordering::Acquire);
+        at > 0 && u128::from(self.since_begun_ns(Instant::now()).saturating_sub(at)) < GOOD_FOR.as_nanos()
     }
 
     /// Whether what was read may still be used.
     fn holds(&self, tenant: TenantId, inner: &Inner, known: &Known) -> bool {
-        let looked = read(&self.0.looked_at).is_some_and(|at| at.elapsed() < GOOD_FOR);
-        let seen = self.0.seen.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied();
-        looked
-            && seen.is_some_and(|seen| known.epoch >= seen.epoch && known.read_at >= seen.since)
+        self.has_looked()
+            && self.seen(tenant).is_some_and(|seen| known.epoch >= seen.epoch && known.read_at >= seen.since)
             && known.row.revision >= inner.wanted.load(Ordering::Acquire)
     }
 }

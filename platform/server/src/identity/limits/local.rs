@@ -41,6 +41,11 @@ impl Log {
         self.0.push_back(now.0);
     }
 
+    /// Undoes the last [`Self::add`].
+    fn take_back(&mut self) {
+        self.0.pop_back();
+    }
+
     fn stand(&self, now: Millis) -> Stand {
         Stand { used: self.used(), oldest: self.0.front().map_or(now, |at| Millis(*at)) }
     }
@@ -124,15 +129,20 @@ impl Local {
                 }
             }
         };
-        let mut allowed = true;
-        each(&mut |log, counter| allowed &= log.used() < counter.policy.quota);
-        let mut stands = Vec::with_capacity(counters.len());
-        each(&mut |log, _| {
-            if allowed {
-                log.add(now);
-            }
+        // Nearly always there is room: it is counted at once, and taken back where there was none.
+        let (mut allowed, mut stands) = (true, Vec::with_capacity(counters.len()));
+        each(&mut |log, counter| {
+            allowed &= log.used() < counter.policy.quota;
+            log.add(now);
             stands.push(log.stand(now));
         });
+        if !allowed {
+            stands.clear();
+            each(&mut |log, _| {
+                log.take_back();
+                stands.push(log.stand(now));
+            });
+        }
         Tally { allowed, stands }
     }
 

@@ -31,7 +31,10 @@ use crate::{
     hex::hex,
     problem::{Problem, ProblemCode},
 };
-use core::net::{IpAddr, Ipv4Addr};
+use core::{
+    fmt::{Display, Write as _},
+    net::{IpAddr, Ipv4Addr},
+};
 use marque_domain::{id::TenantId, time::Millis};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -41,6 +44,8 @@ use std::sync::Arc;
 const SHARED_FACTOR: u32 = 10;
 const HOUR_S: u32 = 3_600;
 const MINUTE_S: u32 = 60;
+/// Bytes of a counter's name, or a few more.
+const NAME_USUAL: usize = 96;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -285,17 +290,24 @@ struct Key<'a> {
 }
 
 impl Key<'_> {
+    fn name(&self, policy: &str, of: impl Display) -> String {
+        let mut name = String::with_capacity(NAME_USUAL);
+        // Writing to a String cannot fail.
+        let _ = write!(name, "marque:limit:{{{}}}:{policy}:{of}", self.tenant.0);
+        name
+    }
+
     fn address(&self, policy: &str) -> String {
-        format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, self.address)
+        self.name(policy, self.address)
     }
 
     fn person(&self, policy: &str) -> Option<String> {
-        Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, digest(self.person?)))
+        Some(self.name(policy, digest(self.person?)))
     }
 
     /// Of a licence key, which is named by what was derived from it: a digest already, and no address of anybody.
     fn digested(&self, policy: &str) -> Option<String> {
-        Some(format!("marque:limit:{{{}}}:{policy}:{}", self.tenant.0, self.person?))
+        Some(self.name(policy, self.person?))
     }
 
     fn both(&self, policy: &str) -> String {

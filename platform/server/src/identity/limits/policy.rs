@@ -4,7 +4,6 @@
 //! of structured fields, an item per policy. `r` is how many more go through now, `t` the seconds until the next place
 //! becomes free.
 
-use core::fmt::{self, Write as _};
 use marque_domain::time::Millis;
 use poem::{
     Response,
@@ -73,6 +72,22 @@ impl Tally {
     }
 }
 
+/// Writes a number in decimal digits. Every answer to an EA carries eight, and formatting takes several times as long.
+fn push_number(text: &mut String, number: u64) {
+    let (mut digits, mut rest) = ([0; 20], number);
+    let mut count = 0;
+    for digit in digits.iter_mut().rev() {
+        // A remainder of ten is a digit.
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        count += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend(digits.iter().skip(20 - count).copied().map(char::from));
+}
+
 /// What is left of each policy that a try fell under: how many, and the seconds until the next place becomes free.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left(pub(super) Vec<(Policy, u32, u64)>);
@@ -81,22 +96,27 @@ impl Left {
     /// The value of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(&self) -> String {
-        self.items(|text, (p, ..)| write!(text, "\"{}\";q={};w={}", p.name, p.quota, p.window_s))
+        self.items((";q=", ";w="), |(policy, ..)| (policy.quota.into(), policy.window_s.into()))
     }
 
     /// The value of `RateLimit`.
     #[must_use]
     pub fn remaining(&self) -> String {
-        self.items(|text, (policy, left, free)| write!(text, "\"{}\";r={left};t={free}", policy.name))
+        self.items((";r=", ";t="), |(_, left, free)| ((*left).into(), *free))
     }
 
-    /// An item for each policy, with commas.
-    fn items(&self, write: impl Fn(&mut String, &(Policy, u32, u64)) -> fmt::Result) -> String {
+    /// An item for each policy, with commas: its name and two numbers, each after what it is.
+    fn items(&self, what: (&str, &str), numbers: impl Fn(&(Policy, u32, u64)) -> (u64, u64)) -> String {
         let mut text = String::with_capacity(self.0.len() * 40);
         for (at, item) in self.0.iter().enumerate() {
-            text.push_str(if at == 0 { "" } else { ", " });
-            // Writing to a String cannot fail.
-            let _ = write(&mut text, item);
+            let (first, second) = numbers(item);
+            text.push_str(if at == 0 { "\"" } else { ", \"" });
+            text.push_str(item.0.name);
+            text.push('"');
+            text.push_str(what.0);
+            push_number(&mut text, first);
+            text.push_str(what.1);
+            push_number(&mut text, second);
         }
         text
     }
@@ -123,7 +143,7 @@ impl Left {
     /// Tells a client how much is left.
     pub fn add_headers(&self, response: &mut Response) {
         for (name, value) in [(POLICY, self.policy()), (REMAINING, self.remaining())] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
+            if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
             }
         }
@@ -139,5 +159,26 @@ impl Left {
     /// Seconds until every policy that is used up has a place again.
     pub(super) fn wait_s(&self) -> u64 {
         self.0.iter().filter(|(_, left, _)| *left == 0).map(|(.., free)| *free).max().unwrap_or(0).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_formatted() {
+        for number in [0, 1, 9, 10, 99, 100, 10_000_000, u64::from(u32::MAX), u64::MAX] {
+            let mut text = "=".to_owned();
+            push_number(&mut text, number);
+            assert_eq!(text, format!("={number}"));
+        }
+    }
+
+    #[test]
+    fn headers_name_each_policy() {
+        let left = Left(vec![(Policy::new("a", 60, 60), 59, 60), (Policy::new("b-c", 600, 3_600), 0, 7)]);
+        assert_eq!(left.policy(), r#""a";q=60;w=60, "b-c";q=600;w=3600"#);
+        assert_eq!(left.remaining(), r#""a";r=59;t=60, "b-c";r=0;t=7"#);
     }
 }
