@@ -145,6 +145,8 @@ describe('who mistypes a password', () => {
         await page.locator('#form-error').waitFor();
       }
       assert.match(await page.getByRole('timer').innerText(), /^Try again in 1[45] minutes$/);
+      // Time passes once the script counts.
+      await page.waitForLoadState();
       await page.clock.fastForward('02:00');
       await says(page, /^Try again in 1[23] minutes$/);
       await page.clock.fastForward('12:00');

@@ -232,7 +232,7 @@ impl Shard {
         let held = |p: &Position| p.instrument == instrument && !self.rests(p.id);
         let under = self.under_closing_switches(instrument);
         let accounts = under.iter().filter_map(|id| self.state.accounts.get(id));
-        let open = accounts.flat_map(|account| self.doomed(account, &held)).collect();
+        let open = accounts.flat_map(|account| self.doomed(account, held)).collect();
         self.close_doomed(open, fx);
     }
 

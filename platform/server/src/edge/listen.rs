@@ -68,7 +68,7 @@ impl Acceptor for BoundedAcceptor {
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(PAUSE).await;
+                sleep(PAUSE).await;
                 Err(error)
             }
         }
@@ -189,7 +189,7 @@ mod tests {
         let (mut held, mut client) = pair().await;
         let began = Instant::now();
         for turn in 0..4_u32 {
-            tokio::time::sleep(PATIENCE / 2).await;
+            sleep(PATIENCE / 2).await;
             if turn % 2 == 0 {
                 client.write_all(b"x").await.unwrap();
                 assert_eq!(held.read(&mut [0; 8]).await.unwrap(), 1);

@@ -19,7 +19,7 @@ use marque_domain::{
     licence::{self, Kid, Refusal, Verdict},
     time::Millis,
 };
-use marque_store::{LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, Usage};
+use marque_store::{LicenceEvent, LicenceEventKind as Kind, SEATS_KEPT_MAX, Seat, SeatTaken, StoreError, Usage};
 use serde_json::{Map, Value};
 
 /// The seat that is taken up again, or none for a new one; whose place that takes; and whether the licence moves by it.
@@ -28,6 +28,11 @@ struct Taking {
     own: Option<ActivationId>,
     instead_of: Option<ActivationId>,
     moves: bool,
+}
+
+/// A conflict is worth another try.
+fn again(error: StoreError) -> Result<bool, StoreError> {
+    if matches!(error, StoreError::Conflict(_)) { Ok(false) } else { Err(error) }
 }
 
 impl From<NoRandomness> for Problem {
@@ -63,7 +68,8 @@ impl Licensing {
                 let full = Verdict::Refused(Refusal::TooManyMachines { max });
                 return self.sign(asked, &known, &answer::of(asked, &known, &full, now)).await;
             };
-            if asked.from.db.take_seat(&taking).await? {
+            // Who was faster is looked at in the next try; so is what has the same new id, by chance.
+            if asked.from.db.take_seat(&taking).await.or_else(again)? {
                 if let Some(replaced) = taking.replaced.and_then(|id| known.seat(id)) {
                     self.note(asked, Act::EaReleased, replaced, now).await?;
                 }

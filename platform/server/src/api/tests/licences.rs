@@ -22,6 +22,25 @@ async fn issued(owner: &Person<'_>, ea: &str) -> Value {
     owner.post("/licences", &json!({ "policy": policy["id"], "owner": "ann@x.example" })).await.ok()
 }
 
+/// The settings of a licence whose form has a number up to 5 and a text, and allows more.
+async fn keeps_what_an_ea_can_read(ann: &Person<'_>, path: &str) {
+    let settings = format!("{path}/settings");
+    assert_eq!(ann.get(&settings).await.ok()["version"], 0);
+    assert_eq!(ann.post(&settings, &json!({ "settings": { "lots": 2 } })).await.ok()["version"], 1);
+    let refused = ann.post(&settings, &json!({ "settings": { "lots": 9 } })).await;
+    assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!("/settings/lots")));
+    // Whatever the form allows, what an EA cannot read is not kept.
+    for (bad, field) in [
+        (json!({ "other": "x" }), "/settings/other"),
+        (json!({ "comment": "🦀".repeat(513) }), "/settings/comment"),
+        (json!({ "comment": "a\u{0}b" }), "/settings/comment"),
+    ] {
+        let refused = ann.post(&settings, &json!({ "settings": bad })).await;
+        assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!(field)));
+    }
+    assert_eq!(ann.get(&settings).await.ok()["version"], 1, "nothing was kept");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     let world = World::start().await;
@@ -54,21 +73,7 @@ async fn a_vendor_offers_an_ea_and_looks_after_its_licences() {
     ann.post(&format!("{path}/key"), &Value::Null).await.ok();
     assert_ne!(ann.get(&format!("{path}/key")).await.ok()["key"], json!(key));
 
-    let settings = format!("{path}/settings");
-    assert_eq!(ann.get(&settings).await.ok()["version"], 0);
-    assert_eq!(ann.post(&settings, &json!({ "settings": { "lots": 2 } })).await.ok()["version"], 1);
-    let refused = ann.post(&settings, &json!({ "settings": { "lots": 9 } })).await;
-    assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!("/settings/lots")));
-    // Whatever the form allows, what an EA cannot read is not kept.
-    for (bad, field) in [
-        (json!({ "other": "x" }), "/settings/other"),
-        (json!({ "comment": "🦀".repeat(513) }), "/settings/comment"),
-        (json!({ "comment": "a\u{0}b" }), "/settings/comment"),
-    ] {
-        let refused = ann.post(&settings, &json!({ "settings": bad })).await;
-        assert_eq!((refused.refusal(), &refused.body["errors"][0]["field"]), ((422, "invalid"), &json!(field)));
-    }
-    assert_eq!(ann.get(&settings).await.ok()["version"], 1, "nothing was kept");
+    keeps_what_an_ea_can_read(&ann, &path).await;
 
     let why = json!({ "reason": "unpaid" });
     assert_eq!(owner.post(&format!("{path}/suspend"), &why).await.ok()["state"], "suspended");

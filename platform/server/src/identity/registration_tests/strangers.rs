@@ -15,7 +15,7 @@ async fn connection(db: &TenantDb, now: Millis) {
         issuer: ISSUER.to_owned(),
         client_id: "client".to_owned(),
         secret: vec![1],
-        settings: "{}".to_owned(),
+        settings: r#"{"join":"anyone"}"#.to_owned(),
         domains: Vec::new(),
         enabled: false,
         created_at: now,

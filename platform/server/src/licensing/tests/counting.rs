@@ -119,7 +119,9 @@ async fn races(world: World) {
 
     let of_computers = world.licence(AURORA, bound_by(Binding::Most)).await;
     let codes = race(&world, &of_computers, |licence, n| licence.ea("5001", n)).await;
-    assert_eq!(codes, [("VALID".to_owned(), 100)], "each goes for the one before");
+    // Each goes for the one before. Who is replaced before its answer was made hears that at once.
+    assert!(codes.iter().all(|(code, _)| matches!(code.as_str(), "VALID" | "RELEASED")), "{codes:?}");
+    assert_eq!(codes.iter().map(|(_, times)| times).sum::<usize>(), 100);
     assert_eq!(held(&of_computers).await, 1);
     let codes = race(&world, &of_computers, |licence, n| licence.ea("5001", n)).await;
     assert_eq!(codes, [("TOO_MANY_MACHINES".to_owned(), 99), ("VALID".to_owned(), 1)], "once, and not again");
