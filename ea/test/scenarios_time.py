@@ -210,7 +210,7 @@ def far_zone(w):
     equal(t.status(), ("offline", True))
 
 
-@scenario
+@scenario(needs_fake=True)
 def no_timer(w):
     """An EA whose author forgot the timer stops at the end of its grace all the same, when it asks whether it may trade"""
     licence = w.licence(lease_s=DAY, grace_s=3 * DAY)
@@ -230,7 +230,7 @@ def no_timer(w):
         licence = w.licence(lease_s=DAY, grace_s=3 * DAY)
 
 
-@scenario
+@scenario(needs_fake=True)
 def weekend(w):
     """The last quote of Friday is not taken for the broker's clock of Sunday"""
     licence = w.licence()
